@@ -1,0 +1,20 @@
+//! The words of Longhaul as types: what a migration is made of, independent of any store, ledger or runtime.
+//!
+//! Everything here is a value or a pure function. The status tables are functions that say which change is allowed;
+//! whoever changes a status goes through them.
+
+mod comparison;
+mod error_class;
+mod name;
+mod node;
+mod phase;
+mod side;
+mod status;
+
+pub use comparison::{Comparison, FileFacts};
+pub use error_class::{ErrorClass, UnknownErrorClass};
+pub use name::{UnreadableName, child_path, decode_name, encode_name, encode_name_into};
+pub use node::{FIRST_NODE_ID, NodeId, NodeKind, UnknownNodeKind};
+pub use phase::{Phase, UnknownPhase};
+pub use side::{BySide, Side};
+pub use status::{CopyChange, CopyStatus, ForbiddenTransition, TraversalChange, TraversalStatus};

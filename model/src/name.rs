@@ -1,0 +1,191 @@
+//! Names are bytes. This is their one printable form, lossless in both directions.
+//!
+//! A name that is valid UTF-8 and has nothing in it that could deceive a reader is its own printable form, so that
+//! ordinary names can be searched for as they are. Otherwise:
+//!
+//! | in the name | printed as |
+//! |---|---|
+//! | `\` | `\\` |
+//! | newline, carriage return, tab | `\n`, `\r`, `\t` |
+//! | a byte that is not part of valid UTF-8 | `\x` and two hexadecimal digits |
+//! | another control character, an invisible or direction-changing character, a line separator | `\u{…}` in hexadecimal |
+//!
+//! The ledger stores this form: equal names have equal forms and different names have different ones, so matching is
+//! comparing texts. `/` cannot be in a name, and is what paths are joined with.
+
+use std::borrow::Cow;
+
+/// A text that is not the printable form of any name.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a printable name: {problem} at byte {position}")]
+pub struct UnreadableName {
+    text: String,
+    problem: &'static str,
+    position: usize,
+}
+
+/// The printable form of a name.
+pub fn encode_name(name: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(name) {
+        Ok(text) if !needs_escapes(text) => Cow::Borrowed(text),
+        _ => {
+            let mut out = String::with_capacity(name.len() + 16);
+            escape_into(name, &mut out);
+            Cow::Owned(out)
+        }
+    }
+}
+
+/// Appends the printable form of a name to `out`: [`encode_name`] without an allocation of its own.
+pub fn encode_name_into(name: &[u8], out: &mut String) {
+    match std::str::from_utf8(name) {
+        Ok(text) if !needs_escapes(text) => out.push_str(text),
+        _ => escape_into(name, out),
+    }
+}
+
+/// The bytes of the name whose printable form is `text`; also of a whole path, since `/` stands for itself.
+pub fn decode_name(text: &str) -> Result<Vec<u8>, UnreadableName> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('\\') {
+        bytes.extend_from_slice(&rest.as_bytes()[..start]);
+        let unreadable =
+            |problem| UnreadableName { text: text.to_owned(), problem, position: text.len() - rest.len() + start };
+        let escape = &rest[start + 1..];
+        let taken = match escape.as_bytes().first() {
+            Some(b'\\') => push_one(&mut bytes, b'\\'),
+            Some(b'n') => push_one(&mut bytes, b'\n'),
+            Some(b'r') => push_one(&mut bytes, b'\r'),
+            Some(b't') => push_one(&mut bytes, b'\t'),
+            Some(b'x') => {
+                let digits = escape.get(1..3).ok_or_else(|| unreadable("\\x without two digits"))?;
+                bytes.push(hexadecimal(digits).ok_or_else(|| unreadable("\\x without two digits"))?);
+                3
+            }
+            Some(b'u') => {
+                let (digits, _) = escape[1..]
+                    .strip_prefix('{')
+                    .and_then(|digits| digits.split_once('}'))
+                    .ok_or_else(|| unreadable("\\u without {…}"))?;
+                let character = u32::from_str_radix(digits, 16)
+                    .ok()
+                    .and_then(char::from_u32)
+                    .ok_or_else(|| unreadable("\\u{…} that is no character"))?;
+                bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                digits.len() + 3
+            }
+            _ => return Err(unreadable("unknown escape")),
+        };
+        rest = &escape[taken..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Ok(bytes)
+}
+
+/// The path of the child `name` of the folder at `parent`; both printable or both bytes as text is needed.
+pub fn child_path(parent: &str, name: &str) -> String {
+    let mut path = String::with_capacity(parent.len() + 1 + name.len());
+    if parent != "/" {
+        path.push_str(parent);
+    }
+    path.push('/');
+    path.push_str(name);
+    path
+}
+
+fn push_one(bytes: &mut Vec<u8>, byte: u8) -> usize {
+    bytes.push(byte);
+    1
+}
+
+fn hexadecimal(digits: &str) -> Option<u8> {
+    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
+}
+
+fn needs_escapes(text: &str) -> bool {
+    // ASCII is nearly everything: decide it byte by byte, and look at characters only where there are others.
+    let mut ascii = true;
+    for byte in text.bytes() {
+        if byte < 0x20 || byte == 0x7f || byte == b'\\' {
+            return true;
+        }
+        ascii &= byte < 0x80;
+    }
+    !ascii && text.chars().any(is_deceptive)
+}
+
+/// Characters that a reader cannot see, or that change what is seen around them.
+fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn escape_into(name: &[u8], out: &mut String) {
+    use std::fmt::Write;
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                other if is_deceptive(other) => {
+                    write!(out, "\\u{{{:x}}}", u32::from(other)).expect("writing to a String cannot fail");
+                }
+                other => out.push(other),
+            }
+        }
+        for byte in chunk.invalid() {
+            write!(out, "\\x{byte:02x}").expect("writing to a String cannot fail");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ordinary_names_are_their_own_printable_form() {
+        for name in ["a.txt", "100% sure", "it's", "Übung 3", "文件", "a\"b", " leading", "emoji 🎉"] {
+            assert_eq!(encode_name(name.as_bytes()), name);
+        }
+    }
+
+    #[test]
+    fn deceptive_names_are_shown_for_what_they_are() {
+        assert_eq!(encode_name(b"a\nb"), r"a\nb");
+        assert_eq!(encode_name(br"a\nb"), r"a\\nb");
+        assert_eq!(encode_name(b"caf\xe9"), r"caf\xe9");
+        assert_eq!(encode_name("exe\u{202e}txt.".as_bytes()), r"exe\u{202e}txt.");
+        assert_eq!(encode_name(b"\x1b[2J"), r"\u{1b}[2J");
+    }
+
+    #[test]
+    fn what_no_name_prints_as_is_refused() {
+        for text in [r"a\", r"\q", r"\x4", r"\xzz", r"\x+1", r"\u{}", r"\u{d800}", r"\u41", r"\u{41"] {
+            assert!(decode_name(text).is_err(), "{text}");
+        }
+        assert_eq!(decode_name(r"ab\q").unwrap_err().position, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_survive_the_way_there_and_back(name in prop::collection::vec(any::<u8>(), 0..64)) {
+            let text = encode_name(&name);
+            prop_assert!(!text.chars().any(is_deceptive));
+            prop_assert_eq!(decode_name(&text).unwrap(), name);
+        }
+
+        #[test]
+        fn any_text_survives_the_way_there_and_back(name in "\\PC*|[\\\\nrtxu{}0-9a-f]*") {
+            let text = encode_name(name.as_bytes()).into_owned();
+            prop_assert_eq!(decode_name(&text).unwrap(), name.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Nodes: their identifiers and kinds.
+
+use std::fmt;
+
+/// The identifier of a node within its side of one ledger.
+///
+/// Given out in sequence by the ledger's single writer, in the order in which nodes are recorded: a parent's is always
+/// lower than its children's, and the children of one folder's page follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub i64);
+
+/// The root of either side.
+pub const FIRST_NODE_ID: NodeId = NodeId(1);
+
+impl NodeId {
+    /// The identifier `count` places further on.
+    #[must_use]
+    pub fn plus(self, count: usize) -> NodeId {
+        NodeId(self.0 + i64::try_from(count).expect("a page has fewer than 2^63 entries"))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What an entry of a tree is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    /// A folder: can be listed.
+    Folder,
+    /// A regular file: has contents.
+    File,
+    /// A symbolic link: recorded as what it is, never followed.
+    Symlink,
+    /// A socket, device, FIFO, or a folder on another file system that is not crossed into: recorded, not carried over.
+    Other,
+}
+
+/// A text that names no kind of node.
+#[derive(Debug, thiserror::Error)]
+#[error("no kind of node is called {0:?}")]
+pub struct UnknownNodeKind(String);
+
+impl NodeKind {
+    /// All kinds, in the order of the ledger's enumeration.
+    pub const ALL: [NodeKind; 4] = [NodeKind::Folder, NodeKind::File, NodeKind::Symlink, NodeKind::Other];
+
+    /// The word used in the ledger and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            NodeKind::Folder => "folder",
+            NodeKind::File => "file",
+            NodeKind::Symlink => "symlink",
+            NodeKind::Other => "other",
+        }
+    }
+}
+
+impl std::str::FromStr for NodeKind {
+    type Err = UnknownNodeKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownNodeKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownNodeKind(text.to_owned()))
+    }
+}
+
+impl fmt::Display for NodeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,269 @@
+//! Statuses and the changes they may go through. Any change that is not in these two functions is a bug.
+
+use std::fmt;
+
+/// How far the discovery of a node has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraversalStatus {
+    /// A folder that has to be listed.
+    Pending,
+    /// Listed; anything but a folder is so from the start.
+    Successful,
+    /// Could not be listed.
+    Failed,
+    /// Destination only: the source has nothing of this kind and name here. Recorded, not descended into.
+    NotOnSrc,
+}
+
+/// What became, or becomes, of a source node in the copy phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyStatus {
+    /// Has to be brought to the destination.
+    Pending,
+    /// Was brought to the destination by this migration.
+    Successful,
+    /// Was there before.
+    AlreadyExisted,
+    /// Could not be copied.
+    Failed,
+    /// Never to be copied: a kind that is not carried over, or the policy says so.
+    Skipped,
+    /// A decision is needed: another kind under the same name, or the policy says ask.
+    Conflict,
+    /// Excluded by somebody.
+    ExcludedExplicit,
+    /// Below a folder that was excluded.
+    ExcludedInherited,
+    /// Gone from the source when its turn came.
+    Vanished,
+}
+
+/// What can happen to a traversal status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TraversalChange {
+    /// The folder was listed to its end.
+    Listed,
+    /// The folder could not be listed, and is not tried again.
+    OutOfAttempts,
+    /// Somebody marked it for retry.
+    MarkedForRetry,
+}
+
+/// What can happen to a copy status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CopyChange {
+    /// A folder on both sides, or a file that is the same by the comparison policy.
+    FoundOnDestination,
+    /// A kind that is not carried over, or the destination's is kept by policy.
+    NotCarriedOver,
+    /// Same name, other kind; or the policy says ask.
+    Conflicting,
+    /// Gone from the source.
+    Gone,
+    /// Copied.
+    Copied,
+    /// Could not be copied, and is not tried again.
+    OutOfAttempts,
+    /// The folder it belongs in could not be made.
+    ParentFailed,
+    /// Excluded by somebody.
+    Excluded,
+    /// A folder above it was excluded.
+    AncestorExcluded,
+    /// Included again.
+    Included,
+    /// Somebody marked it for retry.
+    MarkedForRetry,
+    /// Somebody decided a conflict.
+    Decided,
+}
+
+/// A change of status that the design does not know: a bug in whoever asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a node that is {from} cannot become another status because of {change}")]
+pub struct ForbiddenTransition {
+    /// The status it has.
+    pub from: &'static str,
+    /// What was said to have happened.
+    pub change: String,
+}
+
+impl TraversalStatus {
+    /// All statuses, in the order of the ledger's enumeration.
+    pub const ALL: [TraversalStatus; 4] = [Self::Pending, Self::Successful, Self::Failed, Self::NotOnSrc];
+
+    /// The word used in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Successful => "successful",
+            Self::Failed => "failed",
+            Self::NotOnSrc => "not_on_src",
+        }
+    }
+
+    /// The status that follows from `change`.
+    pub fn after(self, change: TraversalChange) -> Result<Self, ForbiddenTransition> {
+        match (self, change) {
+            (Self::Pending, TraversalChange::Listed) => Ok(Self::Successful),
+            (Self::Pending, TraversalChange::OutOfAttempts) => Ok(Self::Failed),
+            (Self::Failed, TraversalChange::MarkedForRetry) => Ok(Self::Pending),
+            (from, change) => Err(ForbiddenTransition { from: from.as_str(), change: format!("{change:?}") }),
+        }
+    }
+}
+
+impl CopyStatus {
+    /// All statuses, in the order of the ledger's enumeration.
+    pub const ALL: [CopyStatus; 9] = [
+        Self::Pending,
+        Self::Successful,
+        Self::AlreadyExisted,
+        Self::Failed,
+        Self::Skipped,
+        Self::Conflict,
+        Self::ExcludedExplicit,
+        Self::ExcludedInherited,
+        Self::Vanished,
+    ];
+
+    /// The word used in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Successful => "successful",
+            Self::AlreadyExisted => "already_existed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Conflict => "conflict",
+            Self::ExcludedExplicit => "excluded_explicit",
+            Self::ExcludedInherited => "excluded_inherited",
+            Self::Vanished => "vanished",
+        }
+    }
+
+    /// Whether a node with this status always carries a reason that a person can read.
+    pub const fn carries_reason(self) -> bool {
+        matches!(self, Self::Failed | Self::Skipped | Self::Conflict | Self::ExcludedExplicit | Self::ExcludedInherited)
+    }
+
+    /// The status that follows from `change`.
+    pub fn after(self, change: CopyChange) -> Result<Self, ForbiddenTransition> {
+        match (self, change) {
+            (Self::Pending, CopyChange::FoundOnDestination) => Ok(Self::AlreadyExisted),
+            (Self::Pending, CopyChange::NotCarriedOver) => Ok(Self::Skipped),
+            (Self::Pending, CopyChange::Conflicting) => Ok(Self::Conflict),
+            (Self::Pending, CopyChange::Gone) => Ok(Self::Vanished),
+            (Self::Pending, CopyChange::Copied) => Ok(Self::Successful),
+            (Self::Pending, CopyChange::OutOfAttempts | CopyChange::ParentFailed) => Ok(Self::Failed),
+            (Self::Pending, CopyChange::Excluded) => Ok(Self::ExcludedExplicit),
+            (Self::Pending, CopyChange::AncestorExcluded) => Ok(Self::ExcludedInherited),
+            (Self::ExcludedExplicit | Self::ExcludedInherited, CopyChange::Included)
+            | (Self::Failed | Self::Conflict, CopyChange::MarkedForRetry)
+            | (Self::Conflict, CopyChange::Decided) => Ok(Self::Pending),
+            (from, change) => Err(ForbiddenTransition { from: from.as_str(), change: format!("{change:?}") }),
+        }
+    }
+}
+
+impl fmt::Display for TraversalStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for CopyStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TRAVERSAL_CHANGES: [TraversalChange; 3] =
+        [TraversalChange::Listed, TraversalChange::OutOfAttempts, TraversalChange::MarkedForRetry];
+
+    const COPY_CHANGES: [CopyChange; 12] = [
+        CopyChange::FoundOnDestination,
+        CopyChange::NotCarriedOver,
+        CopyChange::Conflicting,
+        CopyChange::Gone,
+        CopyChange::Copied,
+        CopyChange::OutOfAttempts,
+        CopyChange::ParentFailed,
+        CopyChange::Excluded,
+        CopyChange::AncestorExcluded,
+        CopyChange::Included,
+        CopyChange::MarkedForRetry,
+        CopyChange::Decided,
+    ];
+
+    #[test]
+    fn the_traversal_table_has_exactly_three_rows() {
+        let allowed: Vec<_> = TraversalStatus::ALL
+            .into_iter()
+            .flat_map(|from| TRAVERSAL_CHANGES.into_iter().filter_map(move |c| Some((from, c, from.after(c).ok()?))))
+            .collect();
+        assert_eq!(
+            allowed,
+            [
+                (TraversalStatus::Pending, TraversalChange::Listed, TraversalStatus::Successful),
+                (TraversalStatus::Pending, TraversalChange::OutOfAttempts, TraversalStatus::Failed),
+                (TraversalStatus::Failed, TraversalChange::MarkedForRetry, TraversalStatus::Pending),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_copied_or_was_there_or_is_gone_or_is_not_carried_over_stays_so() {
+        for from in [CopyStatus::Successful, CopyStatus::AlreadyExisted, CopyStatus::Vanished, CopyStatus::Skipped] {
+            for change in COPY_CHANGES {
+                assert!(from.after(change).is_err(), "{from} after {change:?}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: a refused change leaves no trace, an allowed one leaves `pending`, or
+        /// comes back to it from a status that a person (or a sweep) can undo.
+        #[test]
+        fn copy_statuses_only_move_between_pending_and_the_rest(
+            changes in prop::collection::vec(prop::sample::select(&COPY_CHANGES[..]), 0..64),
+        ) {
+            let mut status = CopyStatus::Pending;
+            for change in changes {
+                match status.after(change) {
+                    Err(error) => prop_assert_eq!(error.from, status.as_str()),
+                    Ok(next) => {
+                        prop_assert_ne!(next, status);
+                        prop_assert!((status == CopyStatus::Pending) != (next == CopyStatus::Pending));
+                        status = next;
+                    }
+                }
+            }
+        }
+
+        /// A folder is listed at most once between two marks for retry.
+        #[test]
+        fn a_folder_is_listed_successfully_at_most_once(
+            changes in prop::collection::vec(prop::sample::select(&TRAVERSAL_CHANGES[..]), 0..64),
+        ) {
+            let mut status = TraversalStatus::Pending;
+            let mut listed = 0;
+            for change in changes {
+                if let Ok(next) = status.after(change) {
+                    listed += usize::from(next == TraversalStatus::Successful);
+                    status = next;
+                }
+            }
+            prop_assert!(listed <= 1);
+            prop_assert_ne!(status, TraversalStatus::NotOnSrc);
+        }
+    }
+}
