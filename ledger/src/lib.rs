@@ -1,1 +1,44 @@
-//! Placeholder.
+//! The ledger: one DuckDB file that holds all there is to know of one migration.
+//!
+//! There is one writer, [`Recorder`], which gives out ids, appends, matches and commits; readers open the file when it
+//! is not running. What must hold of the tables is written beside the tables, in `schema.sql`.
+
+mod counters;
+mod error;
+mod fold;
+mod matching;
+mod migration;
+mod opening;
+mod pull;
+mod reader;
+mod recorder;
+mod rows;
+
+pub use counters::{Counters, DepthCounters};
+pub use error::{LedgerError, Result};
+pub use migration::{Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
+pub use opening::Resources;
+pub use reader::{Overview, Problem, Reader, Table};
+pub use recorder::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing, Recorder};
+
+use std::path::Path;
+
+/// Makes a new ledger for a migration and begins its first run. Nothing is left behind when it fails.
+///
+/// `command` is what the run was asked to do, `now_ns` the clock: nanoseconds since 1970.
+pub fn create(
+    path: &Path,
+    spec: &MigrationSpec,
+    command: &str,
+    resources: &Resources,
+    now_ns: fn() -> i64,
+) -> Result<Recorder> {
+    let connection = opening::create(path, spec, resources, now_ns())?;
+    Recorder::begin(connection, command, spec.settings.comparison, now_ns)
+}
+
+/// The system's clock, in nanoseconds since 1970.
+pub fn system_now_ns() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
+}

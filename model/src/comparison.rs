@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFacts {
     /// Bytes; `None` where the store does not say.
-    pub size: Option<u64>,
+    pub size: Option<i64>,
     /// Nanoseconds since 1970; `None` where the store does not say.
     pub modified_ns: Option<i64>,
 }
@@ -40,7 +40,7 @@ impl Comparison {
 mod tests {
     use super::*;
 
-    fn facts(size: u64, modified_ns: i64) -> FileFacts {
+    fn facts(size: i64, modified_ns: i64) -> FileFacts {
         FileFacts { size: Some(size), modified_ns: Some(modified_ns) }
     }
 

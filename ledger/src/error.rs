@@ -1,0 +1,109 @@
+//! What can go wrong with a ledger.
+
+use std::path::PathBuf;
+
+/// An error of the ledger. Each variant is something that a caller treats differently.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// There is a ledger, or some other file, where a new one was to be made.
+    #[error(
+        "ledger {} exists already: continue its migration with --resume, or choose another file with --ledger",
+        .0.display()
+    )]
+    Exists(PathBuf),
+    /// There is no file.
+    #[error("ledger {path} does not exist: start a migration with `longhaul discover SRC DST --ledger {path}`", path = .0.display())]
+    Missing(PathBuf),
+    /// There is a file, but it is not a ledger.
+    #[error("{} is not a Longhaul ledger ({reason}): choose another file with --ledger", path.display())]
+    NotALedger {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Made by a later version of the program.
+    #[error(
+        "ledger {} was made by Longhaul {made_by} (schema {found}), this is {} (schema {known}): use that version or a later one",
+        path.display(), env!("CARGO_PKG_VERSION")
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Version of the program that made it.
+        made_by: String,
+        /// Its schema version.
+        found: i64,
+        /// The newest schema version that this program knows.
+        known: i64,
+    },
+    /// Another process has it open.
+    #[error("ledger {} is in use by another process{holder}: wait for it, or interrupt it", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// Who holds it, as DuckDB tells: ` (…)`, or nothing.
+        holder: String,
+    },
+    /// The file cannot be made or written.
+    #[error("ledger {} cannot be written ({reason}): check the folder and its permissions, or choose another file with --ledger", path.display())]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// It belongs to a migration between other places.
+    #[error("ledger {} belongs to the migration of {source_location} to {destination_location}: choose another file with --ledger", path.display())]
+    OtherMigration {
+        /// The file.
+        path: PathBuf,
+        /// The source that it is about.
+        source_location: String,
+        /// The destination that it is about.
+        destination_location: String,
+    },
+    /// No room where the ledger is.
+    #[error("no space left for the ledger: {0}")]
+    DiskFull(String),
+    /// An earlier error; what was uncommitted then is gone, and the ledger must be opened again.
+    #[error("the ledger cannot be used any more after an earlier error: {0}")]
+    Poisoned(String),
+    /// DuckDB refused something.
+    #[error("ledger: {0}")]
+    Database(String),
+    /// A statement that somebody typed is wrong.
+    #[error("query: {0}")]
+    Query(String),
+    /// An invariant of the ledger does not hold: a bug, or a damaged file.
+    #[error("ledger is inconsistent: {0}")]
+    Inconsistent(String),
+}
+
+/// The result of something asked of the ledger.
+pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
+
+impl From<duckdb::Error> for LedgerError {
+    fn from(error: duckdb::Error) -> Self {
+        let message = error.to_string();
+        // DuckDB's C interface has no codes for these: the message is all there is.
+        if message.contains("No space left on device")
+            || message.contains("File too large")
+            || message.contains("Disk quota exceeded")
+        {
+            LedgerError::DiskFull(first_line(&message).to_owned())
+        } else {
+            LedgerError::Database(message)
+        }
+    }
+}
+
+impl From<duckdb::arrow::error::ArrowError> for LedgerError {
+    fn from(error: duckdb::arrow::error::ArrowError) -> Self {
+        LedgerError::Database(error.to_string())
+    }
+}
+
+pub(crate) fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default()
+}

@@ -1,0 +1,70 @@
+//! Matching: which source node has the name of a destination node, under matched parents.
+
+use std::ops::Range;
+
+use duckdb::arrow::array::{Array, AsArray};
+use duckdb::arrow::datatypes::Int64Type;
+use duckdb::{Connection, params};
+use longhaul_model::{FileFacts, NodeId, NodeKind};
+
+use crate::error::{LedgerError, Result};
+
+/// A source node with the same name as a destination node, in the counterpart of its folder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matched {
+    pub(crate) destination_id: NodeId,
+    pub(crate) source_id: NodeId,
+    /// Of the source node.
+    pub(crate) kind: NodeKind,
+    /// Of the source node.
+    pub(crate) facts: FileFacts,
+}
+
+/// Finds the source nodes for the destination nodes with ids within `ids`, ascending by destination id.
+///
+/// `source_parents` are the bounds of the source folders that can be concerned: they let DuckDB skip all row groups of
+/// `src_nodes` but the few that have their children.
+pub(crate) fn match_nodes(
+    connection: &Connection,
+    ids: &Range<i64>,
+    source_parents: &Range<i64>,
+) -> Result<Vec<Matched>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.id, s.id, s.kind::VARCHAR, s.size, s.modified_ns
+         FROM dst_nodes d
+         JOIN dst_folders f ON f.id = d.parent_id
+         JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name
+         WHERE d.id >= ? AND d.id < ? AND s.parent_id >= ? AND s.parent_id < ?
+         ORDER BY d.id",
+    )?;
+    let batches = statement.query_arrow(params![ids.start, ids.end, source_parents.start, source_parents.end])?;
+    let mut matched = Vec::new();
+    for batch in batches {
+        let destination_ids = batch.column(0).as_primitive::<Int64Type>();
+        let source_ids = batch.column(1).as_primitive::<Int64Type>();
+        let kinds = batch.column(2).as_string::<i32>();
+        let sizes = batch.column(3).as_primitive::<Int64Type>();
+        let modified_ns = batch.column(4).as_primitive::<Int64Type>();
+        for row in 0..batch.num_rows() {
+            matched.push(Matched {
+                destination_id: NodeId(destination_ids.value(row)),
+                source_id: NodeId(source_ids.value(row)),
+                kind: kinds
+                    .value(row)
+                    .parse()
+                    .map_err(|error: longhaul_model::UnknownNodeKind| LedgerError::Inconsistent(error.to_string()))?,
+                facts: FileFacts {
+                    size: sizes.is_valid(row).then(|| sizes.value(row)),
+                    modified_ns: modified_ns.is_valid(row).then(|| modified_ns.value(row)),
+                },
+            });
+        }
+    }
+    if let Some(twice) = matched.windows(2).find(|pair| pair[0].destination_id == pair[1].destination_id) {
+        return Err(LedgerError::Inconsistent(format!(
+            "destination node {} matches the source nodes {} and {}",
+            twice[0].destination_id, twice[0].source_id, twice[1].source_id
+        )));
+    }
+    Ok(matched)
+}

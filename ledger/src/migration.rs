@@ -1,0 +1,159 @@
+//! What a ledger says about itself: the migration it belongs to, and the runs that worked on it.
+
+use duckdb::{Connection, params};
+use longhaul_model::{Comparison, Phase};
+
+use crate::error::{LedgerError, Result};
+
+/// The version of `schema.sql`. Raised by every change of a table or view.
+pub const SCHEMA_VERSION: i64 = 1;
+
+/// What a migration is about. Fixed when the ledger is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationSpec {
+    /// Where the files are: a canonical path or a URL.
+    pub source: String,
+    /// Where they have to be: a canonical path or a URL.
+    pub destination: String,
+    /// What a resume must keep to.
+    pub settings: Settings,
+}
+
+/// The choices that a migration keeps to from its first run to its last.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// When a file on the destination counts as the same.
+    pub comparison: Comparison,
+    /// Whether mount points below a root are recorded and not crossed.
+    pub one_file_system: bool,
+}
+
+/// The ledger's `migration` row.
+#[derive(Clone, Debug)]
+pub struct Migration {
+    /// What it is about.
+    pub spec: MigrationSpec,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Why it is suspended.
+    pub phase_reason: Option<String>,
+    /// When it was made, in nanoseconds since 1970.
+    pub created_ns: i64,
+    /// The version of the program that made it.
+    pub longhaul_version: String,
+}
+
+impl Migration {
+    /// Reads the row.
+    pub fn read(connection: &Connection) -> Result<Migration> {
+        let (source, destination, settings, phase, phase_reason, created_ns, longhaul_version) = connection.query_row(
+            "SELECT source, destination, settings, phase::VARCHAR, phase_reason, created_ns, longhaul_version
+             FROM migration",
+            [],
+            |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get::<_, String>(2)?,
+                    row.get::<_, String>(3)?,
+                    row.get(4)?,
+                    row.get(5)?,
+                    row.get(6)?,
+                ))
+            },
+        )?;
+        let inconsistent = |what: &dyn std::fmt::Display| LedgerError::Inconsistent(format!("migration row: {what}"));
+        Ok(Migration {
+            spec: MigrationSpec {
+                source,
+                destination,
+                settings: serde_json::from_str(&settings).map_err(|error| inconsistent(&error))?,
+            },
+            phase: phase.parse().map_err(|error| inconsistent(&error))?,
+            phase_reason,
+            created_ns,
+            longhaul_version,
+        })
+    }
+
+    pub(crate) fn insert(connection: &Connection, spec: &MigrationSpec, now_ns: i64) -> Result<()> {
+        let settings = serde_json::to_string(&spec.settings).expect("settings are plain data");
+        connection.execute(
+            "INSERT INTO migration
+             VALUES (?, ?, version(), ?, ?, ?, ?, 'created', NULL, 0, 0)",
+            params![SCHEMA_VERSION, env!("CARGO_PKG_VERSION"), spec.source, spec.destination, settings, now_ns],
+        )?;
+        Ok(())
+    }
+}
+
+/// Moves the migration to another phase, within whatever transaction is open. A change that the design does not know
+/// is refused.
+pub(crate) fn set_phase(connection: &Connection, next: Phase, reason: Option<&str>) -> Result<()> {
+    let current = Migration::read(connection)?.phase;
+    if !current.may_become(next) {
+        return Err(LedgerError::Inconsistent(format!("a migration that is {current} cannot become {next}")));
+    }
+    connection.execute("UPDATE migration SET phase = ?::phase, phase_reason = ?", params![next.as_str(), reason])?;
+    Ok(())
+}
+
+/// One time that a program worked on the migration.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Run {
+    /// 1, 2, 3, …
+    pub run: i64,
+    /// What it was asked to do.
+    pub command: String,
+    /// Its process, on its host.
+    pub pid: i64,
+    /// Where it ran.
+    pub host: String,
+    /// Nanoseconds since 1970.
+    pub started_ns: i64,
+    /// Nanoseconds since 1970; `None` while it runs, and for ever if it was killed.
+    pub ended_ns: Option<i64>,
+    /// How it ended; `None` as above.
+    pub outcome: Option<String>,
+}
+
+impl Run {
+    /// All runs, the first one first.
+    pub fn read_all(connection: &Connection) -> Result<Vec<Run>> {
+        let mut statement = connection.prepare(
+            "SELECT run, command, pid, host, started_ns, ended_ns, outcome
+             FROM runs
+             ORDER BY run",
+        )?;
+        let runs = statement.query_map([], |row| {
+            Ok(Run {
+                run: row.get(0)?,
+                command: row.get(1)?,
+                pid: row.get(2)?,
+                host: row.get(3)?,
+                started_ns: row.get(4)?,
+                ended_ns: row.get(5)?,
+                outcome: row.get(6)?,
+            })
+        })?;
+        Ok(runs.collect::<duckdb::Result<_>>()?)
+    }
+
+    /// Notes that a run begins; returns its number.
+    pub(crate) fn begin(connection: &Connection, command: &str, now_ns: i64) -> Result<i32> {
+        let run: i32 = connection.query_row("SELECT coalesce(max(run), 0) + 1 FROM runs", [], |row| row.get(0))?;
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        connection.execute(
+            "INSERT INTO runs
+             VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",
+            params![run, command, env!("CARGO_PKG_VERSION"), host.trim(), std::process::id(), now_ns],
+        )?;
+        Ok(run)
+    }
+
+    pub(crate) fn end(connection: &Connection, run: i32, outcome: &str, now_ns: i64) -> Result<()> {
+        connection.execute("UPDATE runs SET ended_ns = ?, outcome = ? WHERE run = ?", params![now_ns, outcome, run])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Making and opening the DuckDB file: settings that must be there before the log is replayed, and what each way of
+//! failing means.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use duckdb::{AccessMode, Config, Connection};
+
+use crate::error::{LedgerError, Result, first_line};
+use crate::migration::{Migration, MigrationSpec, SCHEMA_VERSION};
+
+/// What DuckDB may take of the machine while a migration runs.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// Memory for its buffers, in MiB. What does not fit goes to a temporary folder beside the ledger.
+    pub memory_mib: u32,
+    /// Threads, which it takes from the workers.
+    pub threads: u16,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Resources { memory_mib: 96, threads: 1 }
+    }
+}
+
+/// The log is brought into the file at the latest when it has grown to this, even between our own checkpoints.
+const LOG_MAX_MIB: u32 = 48;
+
+/// Makes a new ledger: all of it, or nothing is left behind.
+///
+/// The file is made under another name, filled, closed, and then takes its name, which must be free.
+pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, now_ns: i64) -> Result<Connection> {
+    if path.symlink_metadata().is_ok() || log_of(path).symlink_metadata().is_ok() {
+        return Err(LedgerError::Exists(path.to_owned()));
+    }
+    let unfinished = with_suffix(path, &format!(".{}.new", std::process::id()));
+    let made = fill(&unfinished, spec, resources, now_ns).and_then(|()| {
+        // A hard link, unlike a rename, never replaces.
+        std::fs::hard_link(&unfinished, path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => LedgerError::Exists(path.to_owned()),
+            _ => not_writable(path, &error),
+        })
+    });
+    // What is left of it is of no use to anybody, and its own name is in nobody's way.
+    let _ = std::fs::remove_file(&unfinished);
+    let _ = std::fs::remove_file(log_of(&unfinished));
+    made?;
+    open(path, resources)
+}
+
+fn fill(unfinished: &Path, spec: &MigrationSpec, resources: &Resources, now_ns: i64) -> Result<()> {
+    // DuckDB's own message for this buries the reason.
+    File::create_new(unfinished)
+        .and_then(|_| std::fs::remove_file(unfinished))
+        .map_err(|error| not_writable(unfinished, &error))?;
+    let connection = Connection::open_with_flags(unfinished, writing(unfinished, resources)?)?;
+    connection.execute_batch("BEGIN")?;
+    connection.execute_batch(include_str!("schema.sql"))?;
+    Migration::insert(&connection, spec, now_ns)?;
+    connection.execute_batch("COMMIT")?;
+    // No statement that changes the schema may ever have to be replayed from a log.
+    connection.execute_batch("CHECKPOINT")?;
+    connection.close().map_err(|(_, error)| error.into())
+}
+
+/// Opens an existing ledger for its one writer.
+pub(crate) fn open(path: &Path, resources: &Resources) -> Result<Connection> {
+    open_with(path, writing(path, resources)?)
+}
+
+/// Opens an existing ledger for reading only. It must not be in use by a writer.
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection> {
+    open_with(path, Config::default().access_mode(AccessMode::ReadOnly)?.enable_autoload_extension(false)?)
+}
+
+fn open_with(path: &Path, config: Config) -> Result<Connection> {
+    match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(LedgerError::Missing(path.to_owned())),
+        Err(error) => return Err(not_writable(path, &error)),
+        // DuckDB would make a new database of an empty file.
+        Ok(found) if found.len() == 0 || !found.is_file() => {
+            return Err(LedgerError::NotALedger {
+                path: path.to_owned(),
+                reason: if found.is_file() { "it is empty" } else { "it is not a file" }.to_owned(),
+            });
+        }
+        Ok(_) => {}
+    }
+    let connection =
+        Connection::open_with_flags(path, config).map_err(|error| explain_opening(path, &error.to_string()))?;
+    check_version(path, &connection)?;
+    Ok(connection)
+}
+
+fn writing(path: &Path, resources: &Resources) -> Result<Config> {
+    Ok(Config::default()
+        .max_memory(&format!("{}MiB", resources.memory_mib))?
+        .threads(i64::from(resources.threads))?
+        .enable_autoload_extension(false)?
+        .with("temp_directory", with_suffix(path, ".tmp").display().to_string())?
+        .with("checkpoint_threshold", format!("{LOG_MAX_MIB}MiB"))?)
+}
+
+fn explain_opening(path: &Path, message: &str) -> LedgerError {
+    let path = path.to_owned();
+    if message.contains("Could not set lock") {
+        let holder = message
+            .split_once("Conflicting lock is held in ")
+            .and_then(|(_, rest)| rest.split_once(')'))
+            .map_or_else(String::new, |(holder, _)| format!(": {holder})"));
+        LedgerError::InUse { path, holder }
+    } else if message.contains("Permission denied") || message.contains("Read-only file system") {
+        LedgerError::NotWritable { path, reason: first_line(message).to_owned() }
+    } else if message.contains("not a valid DuckDB database file") {
+        LedgerError::NotALedger { path, reason: "it is not a DuckDB file".to_owned() }
+    } else if message.contains("version number") {
+        LedgerError::NotALedger { path, reason: first_line(message).to_owned() }
+    } else {
+        LedgerError::Database(format!("{} cannot be opened: {message}", path.display()))
+    }
+}
+
+fn check_version(path: &Path, connection: &Connection) -> Result<()> {
+    let not_a_ledger =
+        |reason: String| LedgerError::NotALedger { path: path.to_owned(), reason: first_line(&reason).to_owned() };
+    let (found, made_by): (i64, String) = connection
+        .query_row("SELECT schema_version, longhaul_version FROM migration", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|_| not_a_ledger("it is a DuckDB file without a migration in it".to_owned()))?;
+    match found {
+        SCHEMA_VERSION => Ok(()),
+        newer if newer > SCHEMA_VERSION => {
+            Err(LedgerError::TooNew { path: path.to_owned(), made_by, found: newer, known: SCHEMA_VERSION })
+        }
+        older => Err(not_a_ledger(format!("its schema version {older} was never released"))),
+    }
+}
+
+/// DuckDB's write-ahead log of the database at `path`.
+pub(crate) fn log_of(path: &Path) -> PathBuf {
+    with_suffix(path, ".wal")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn not_writable(path: &Path, error: &std::io::Error) -> LedgerError {
+    match error.kind() {
+        ErrorKind::StorageFull => LedgerError::DiskFull(format!("{}: {error}", path.display())),
+        _ => LedgerError::NotWritable { path: path.to_owned(), reason: error.to_string() },
+    }
+}

@@ -1,0 +1,597 @@
+//! The write path of discovery: listings in, rows, ids and new folders out.
+//!
+//! Rows are collected in memory and flushed into DuckDB's open transaction when somebody has to see them (matching, a
+//! pull) or there are enough; a commit makes them durable. Whatever is in memory or in the open transaction is lost by
+//! a crash *together*: a folder's children, the matches among them, and the event that says that it was listed.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use duckdb::Connection;
+use longhaul_model::{
+    BySide, Comparison, CopyChange, CopyStatus, ErrorClass, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side,
+    TraversalChange, TraversalStatus, child_path,
+};
+
+use crate::counters::{CountersToWrite, DepthCounters};
+use crate::error::{LedgerError, Result};
+use crate::fold::fold_events;
+use crate::matching::{Matched, match_nodes};
+use crate::migration::{Run, set_phase};
+use crate::pull::pull_folders;
+use crate::rows::{
+    BATCH_NAME_BYTES_MAX, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, MatchRows, NodeRows, Rows,
+    SourceFolderRows, flush,
+};
+
+/// Rows are handed to DuckDB at the latest when this many wait.
+const FLUSH_ROWS_MAX: usize = 50_000;
+
+/// A commit is due when this many rows are not durable yet. DuckDB writes complete row groups of 122 880 rows past its
+/// log, so a commit should have at least one of them.
+const COMMIT_ROWS_MAX: usize = 250_000;
+
+/// A checkpoint is due after this many rows.
+const CHECKPOINT_ROWS_MAX: usize = 4_000_000;
+
+/// Destination rows are matched at the latest when this many wait.
+const MATCH_ROWS_MAX: usize = 20_000;
+
+/// The new folders of one listing are named in the answer when there are no more than this; otherwise only the ids
+/// that they lie within, so that no answer depends on the size of a folder.
+const NAMED_FOLDERS_MAX: usize = 8_192;
+
+/// A folder that can be listed: what the ledger gives out, and what comes back with its listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Its node.
+    pub id: NodeId,
+    /// Its counterpart on the source; for a source folder itself.
+    pub source_id: NodeId,
+    /// Printable path from the root, `/` for the root.
+    pub path: String,
+    /// 0 for the root.
+    pub depth: i32,
+}
+
+/// A page of a folder's listing.
+#[derive(Debug)]
+pub struct ListedPage {
+    /// The folder, as it was given out.
+    pub folder: Folder,
+    /// What was found.
+    pub page: Page,
+    /// Whether the listing ends with this page.
+    pub is_last: bool,
+    /// How many attempts it took.
+    pub attempts: u32,
+}
+
+/// A folder that could not be listed.
+#[derive(Debug)]
+pub struct FailedListing {
+    /// The folder, as it was given out.
+    pub folder: Folder,
+    /// What kind of error it was.
+    pub class: ErrorClass,
+    /// What it was, for people.
+    pub message: String,
+    /// How many attempts were made; 0 if none.
+    pub attempts: u32,
+}
+
+/// The answer to a listing that was recorded to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedListing {
+    /// On which side.
+    pub side: Side,
+    /// The folder that was listed.
+    pub folder: NodeId,
+    /// The folders in it that are now to be listed.
+    pub found: FoundFolders,
+}
+
+/// The folders that a listing found and that are now to be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundFolders {
+    /// These, in id order.
+    Named(Vec<Folder>),
+    /// Too many to name: those whose ids lie within these ranges, ascending. See [`Recorder::pull_folders`].
+    Within(Vec<Range<i64>>),
+}
+
+/// A listing of which not all pages have come, or whose pages are not matched yet.
+#[derive(Debug, Default)]
+struct OpenListing {
+    ids: Vec<Range<i64>>,
+    folders: Vec<Folder>,
+    folders_not_named: bool,
+}
+
+impl OpenListing {
+    fn add(&mut self, ids: Range<i64>, folders: impl IntoIterator<Item = Folder>) {
+        if ids.is_empty() {
+            return;
+        }
+        match self.ids.last_mut() {
+            Some(last) if last.end == ids.start => last.end = ids.end,
+            _ => self.ids.push(ids),
+        }
+        if !self.folders_not_named {
+            self.folders.extend(folders);
+        }
+        if self.folders.len() > NAMED_FOLDERS_MAX {
+            self.folders_not_named = true;
+            self.folders = Vec::new();
+        }
+    }
+
+    fn close(self) -> FoundFolders {
+        if self.folders_not_named { FoundFolders::Within(self.ids) } else { FoundFolders::Named(self.folders) }
+    }
+}
+
+/// A destination page that is recorded, but not matched.
+#[derive(Debug)]
+struct UnmatchedPage {
+    folder: Folder,
+    first_id: NodeId,
+    page: Page,
+    is_last: bool,
+}
+
+/// The single writer of a ledger.
+#[derive(Debug)]
+pub struct Recorder {
+    connection: Connection,
+    run: i32,
+    comparison: Comparison,
+    now_ns: fn() -> i64,
+    nodes: BySide<NodeRows>,
+    events: BySide<EventRows>,
+    source_folders: SourceFolderRows,
+    destination_folders: DestinationFolderRows,
+    matches: MatchRows,
+    errors: ErrorRows,
+    counters: CountersToWrite,
+    next_id: BySide<NodeId>,
+    next_seq: i64,
+    open_listings: BySide<HashMap<NodeId, OpenListing>>,
+    unmatched: Vec<UnmatchedPage>,
+    unmatched_rows: usize,
+    in_transaction: bool,
+    uncommitted_rows: usize,
+    rows_since_checkpoint: usize,
+    poisoned: Option<String>,
+}
+
+impl Recorder {
+    /// Takes over an open ledger and notes that a run begins.
+    pub(crate) fn begin(
+        connection: Connection,
+        command: &str,
+        comparison: Comparison,
+        now_ns: fn() -> i64,
+    ) -> Result<Self> {
+        let highest = |table: &str, column: &str| -> Result<i64> {
+            let sql = format!("SELECT coalesce(max({column}), 0) FROM {table}");
+            Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+        };
+        let next_id =
+            BySide { src: NodeId(highest("src_nodes", "id")? + 1), dst: NodeId(highest("dst_nodes", "id")? + 1) };
+        let next_seq = highest("src_status_events", "seq")?.max(highest("dst_status_events", "seq")?) + 1;
+        let counters = CountersToWrite::from_ledger(DepthCounters::read(&connection)?);
+        let run = Run::begin(&connection, command, now_ns())?;
+        Ok(Recorder {
+            connection,
+            run,
+            comparison,
+            now_ns,
+            nodes: BySide::default(),
+            events: BySide::default(),
+            source_folders: SourceFolderRows::default(),
+            destination_folders: DestinationFolderRows::default(),
+            matches: MatchRows::default(),
+            errors: ErrorRows::default(),
+            counters,
+            next_id,
+            next_seq,
+            open_listings: BySide::default(),
+            unmatched: Vec::new(),
+            unmatched_rows: 0,
+            in_transaction: false,
+            uncommitted_rows: 0,
+            rows_since_checkpoint: 0,
+            poisoned: None,
+        })
+    }
+
+    /// Records the two roots, which are each other's counterparts, and commits them with the phase `traversing`.
+    /// Returns them as the first folders to list.
+    pub fn begin_traversal(&mut self) -> Result<BySide<Folder>> {
+        self.guarded(|this| {
+            this.begin_transaction()?;
+            for side in Side::BOTH {
+                let id = this.give_out_ids(side, 1);
+                assert_eq!(id, FIRST_NODE_ID, "traversal begins in an empty ledger");
+                this.nodes[side].push_root(id);
+                this.counters.change(side, 0).count_node(NodeKind::Folder, None);
+            }
+            this.source_folders.push(FIRST_NODE_ID, "/", 0);
+            this.destination_folders.push(FIRST_NODE_ID, "/", 0, FIRST_NODE_ID);
+            this.record_match(FIRST_NODE_ID, FIRST_NODE_ID, true, NodeKind::Folder, None, 0);
+            this.uncommitted_rows += 2;
+            set_phase(&this.connection, Phase::Traversing, None)
+        })?;
+        self.commit()?;
+        let root = Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 };
+        Ok(BySide { src: root.clone(), dst: root })
+    }
+
+    /// Records a page. Whatever listings are now complete are in the answer; a destination's only after
+    /// [`Recorder::match_recorded`].
+    pub fn record_page(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
+        self.guarded(|this| this.record_page_inner(side, listed))
+    }
+
+    fn record_page_inner(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
+        let ListedPage { folder, page, is_last, attempts } = listed;
+        if self.nodes[side].name_bytes() + page.names().len() > BATCH_NAME_BYTES_MAX {
+            self.flush_rows()?;
+        }
+        let depth = folder.depth + 1;
+        let first_id = self.give_out_ids(side, page.len());
+        self.nodes[side].push_page(first_id, folder.id, depth, &page);
+        self.uncommitted_rows += page.len() + 1;
+        if !page.is_empty() {
+            let counters = self.counters.change(side, depth);
+            page.iter().for_each(|entry| counters.count_node(entry.kind, entry.size));
+        }
+        self.record_remarks(side, first_id, depth, &page);
+        if is_last {
+            self.record_listed(side, &folder, attempts)?;
+        }
+
+        let mut answers = Vec::new();
+        match side {
+            Side::Source => {
+                let ids = first_id.0..first_id.plus(page.len()).0;
+                let folders = page
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, entry)| entry.kind == NodeKind::Folder)
+                    .map(|(index, entry)| {
+                        let id = first_id.plus(index);
+                        Folder { id, source_id: id, path: child_path(&folder.path, entry.name), depth }
+                    })
+                    .inspect(|found| self.source_folders.push(found.id, &found.path, depth));
+                // The usual case, a listing of one page, needs no look-up.
+                let mut listing = self.open_listings.src.remove(&folder.id).unwrap_or_default();
+                listing.add(ids, folders);
+                if is_last {
+                    answers.push(RecordedListing { side, folder: folder.id, found: listing.close() });
+                } else {
+                    self.open_listings.src.insert(folder.id, listing);
+                }
+            }
+            Side::Destination => {
+                self.unmatched_rows += page.len();
+                self.unmatched.push(UnmatchedPage { folder, first_id, page, is_last });
+                if self.unmatched_rows >= MATCH_ROWS_MAX {
+                    answers = self.match_recorded_inner()?;
+                }
+            }
+        }
+        if self.nodes[side].len() >= FLUSH_ROWS_MAX {
+            self.flush_rows()?;
+        }
+        Ok(answers)
+    }
+
+    /// Records that a folder could not be listed. The pages of it that had come stay, uncounted on nothing: the folder
+    /// is `failed`, its known children are as they are.
+    pub fn record_failure(&mut self, side: Side, failed: &FailedListing) -> Result<()> {
+        self.guarded(|this| {
+            let status = TraversalStatus::Pending.after(TraversalChange::OutOfAttempts).expect("in the table");
+            let attempts = i32::try_from(failed.attempts).unwrap_or(i32::MAX);
+            this.push_event(side, failed.folder.id, Some(status), None, attempts, Some(&failed.message));
+            this.errors.push(&ErrorRow {
+                side,
+                node: failed.folder.id,
+                phase: Phase::Traversing,
+                class: failed.class,
+                message: &failed.message,
+                attempts,
+                run: this.run,
+                at_ns: (this.now_ns)(),
+            });
+            this.counters.change(side, failed.folder.depth).folders_failed += 1;
+            this.open_listings[side].remove(&failed.folder.id);
+            this.uncommitted_rows += 2;
+            Ok(())
+        })
+    }
+
+    /// Whether there are destination pages that wait for [`Recorder::match_recorded`].
+    pub fn has_unmatched(&self) -> bool {
+        !self.unmatched.is_empty()
+    }
+
+    /// Matches all destination pages recorded so far against the source, in one join, and answers for the listings
+    /// that are complete. The source's listing of each of these folders must have been recorded before.
+    pub fn match_recorded(&mut self) -> Result<Vec<RecordedListing>> {
+        self.guarded(Self::match_recorded_inner)
+    }
+
+    fn match_recorded_inner(&mut self) -> Result<Vec<RecordedListing>> {
+        if self.unmatched.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.flush_rows()?;
+        let pages = std::mem::take(&mut self.unmatched);
+        self.unmatched_rows = 0;
+        let ids = pages[0].first_id.0..self.next_id.dst.0;
+        let sources = pages.iter().map(|page| page.folder.source_id.0);
+        let source_parents = sources.clone().min().expect("not empty")..sources.max().expect("not empty") + 1;
+        let matched = match_nodes(&self.connection, &ids, &source_parents)?;
+
+        let mut answers = Vec::new();
+        let mut remaining = matched.as_slice();
+        for page in pages {
+            let end = page.first_id.plus(page.page.len());
+            let (mine, rest) = remaining.split_at(remaining.partition_point(|m| m.destination_id < end));
+            remaining = rest;
+            let folders = self.record_matches(&page, mine);
+            let mut listing = self.open_listings.dst.remove(&page.folder.id).unwrap_or_default();
+            listing.add(page.first_id.0..end.0, folders);
+            if page.is_last {
+                let found = listing.close();
+                answers.push(RecordedListing { side: Side::Destination, folder: page.folder.id, found });
+            } else {
+                self.open_listings.dst.insert(page.folder.id, listing);
+            }
+        }
+        assert!(remaining.is_empty(), "a match outside of the pages that were matched");
+        Ok(answers)
+    }
+
+    /// Turns what the join found for one page, ascending by destination id, into matches, conflicts and counters.
+    /// Returns the folders that both sides have.
+    fn record_matches(&mut self, unmatched: &UnmatchedPage, matched: &[Matched]) -> Vec<Folder> {
+        let depth = unmatched.folder.depth + 1;
+        let mut matched = matched.iter().peekable();
+        let mut folders = Vec::new();
+        for (index, entry) in unmatched.page.iter().enumerate() {
+            let id = unmatched.first_id.plus(index);
+            let found = matched.next_if(|m| m.destination_id == id);
+            match found {
+                Some(source) if source.kind == entry.kind => {
+                    let same = match entry.kind {
+                        NodeKind::Folder => true,
+                        NodeKind::File | NodeKind::Symlink | NodeKind::Other => {
+                            self.comparison.is_same(source.facts, entry.facts())
+                        }
+                    };
+                    // What is not carried over was `skipped` when it was found, and stays so.
+                    let same = same && entry.kind != NodeKind::Other;
+                    self.record_match(source.source_id, id, same, entry.kind, source.facts.size, depth);
+                    if entry.kind == NodeKind::Folder {
+                        let path = child_path(&unmatched.folder.path, entry.name);
+                        self.destination_folders.push(id, &path, depth, source.source_id);
+                        folders.push(Folder { id, source_id: source.source_id, path, depth });
+                    }
+                }
+                other_kind => {
+                    self.counters.change(Side::Destination, depth).count_not_on_src(entry.kind, entry.size);
+                    // An entry of a kind that is not carried over is skipped already, whatever is in its place.
+                    if let Some(source) = other_kind.filter(|source| source.kind != NodeKind::Other) {
+                        let reason =
+                            format!("the source has a {} of this name, the destination a {}", source.kind, entry.kind);
+                        self.record_copy_status(
+                            source.source_id,
+                            CopyChange::Conflicting,
+                            source.kind,
+                            source.facts.size,
+                            depth,
+                            &reason,
+                        );
+                    }
+                }
+            }
+        }
+        folders
+    }
+
+    fn record_match(
+        &mut self,
+        source: NodeId,
+        destination: NodeId,
+        same: bool,
+        kind: NodeKind,
+        size: Option<i64>,
+        depth: i32,
+    ) {
+        self.matches.push(source, destination, same);
+        self.uncommitted_rows += 1;
+        if same {
+            let status = CopyStatus::Pending.after(CopyChange::FoundOnDestination).expect("in the table");
+            self.counters.change(Side::Source, depth).count_copy_status(status, kind, size);
+        }
+    }
+
+    /// Gives a source node another copy status than discovery gives by itself, with its reason.
+    fn record_copy_status(
+        &mut self,
+        node: NodeId,
+        change: CopyChange,
+        kind: NodeKind,
+        size: Option<i64>,
+        depth: i32,
+        reason: &str,
+    ) {
+        let status = CopyStatus::Pending.after(change).expect("in the table");
+        self.push_event(Side::Source, node, None, Some(status), 0, Some(reason));
+        self.counters.change(Side::Source, depth).count_copy_status(status, kind, size);
+    }
+
+    /// What a store had to say about single entries; and everything of a kind that is not carried over is skipped.
+    fn record_remarks(&mut self, side: Side, first_id: NodeId, depth: i32, page: &Page) {
+        let mut remarks = page.remarks().peekable();
+        if remarks.peek().is_none() && !page.kinds().contains(&NodeKind::Other) {
+            return;
+        }
+        for (index, entry) in page.iter().enumerate() {
+            let id = first_id.plus(index);
+            let mut remark = None;
+            while let Some((_, text)) = remarks.next_if(|(about, _)| *about == index) {
+                remark = Some(text);
+            }
+            if side == Side::Source && entry.kind == NodeKind::Other {
+                let reason = remark.unwrap_or("neither a file, a folder nor a symbolic link");
+                self.record_copy_status(id, CopyChange::NotCarriedOver, entry.kind, None, depth, reason);
+            } else if let Some(text) = remark {
+                self.push_event(side, id, None, None, 0, Some(text));
+            }
+        }
+    }
+
+    fn record_listed(&mut self, side: Side, folder: &Folder, attempts: u32) -> Result<()> {
+        let status = TraversalStatus::Pending
+            .after(TraversalChange::Listed)
+            .map_err(|error| LedgerError::Inconsistent(error.to_string()))?;
+        let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+        self.push_event(side, folder.id, Some(status), None, attempts, None);
+        self.counters.change(side, folder.depth).folders_listed += 1;
+        Ok(())
+    }
+
+    fn push_event(
+        &mut self,
+        side: Side,
+        node: NodeId,
+        traversal: Option<TraversalStatus>,
+        copy: Option<CopyStatus>,
+        attempt: i32,
+        error: Option<&str>,
+    ) {
+        assert!(
+            error.is_some() || !copy.is_some_and(CopyStatus::carries_reason),
+            "a node that is {copy:?} carries a reason"
+        );
+        let (seq, run, at_ns) = (self.next_seq, self.run, (self.now_ns)());
+        self.next_seq += 1;
+        self.events[side].push(&Event { seq, node, traversal, copy, attempt, run, at_ns, error });
+    }
+
+    fn give_out_ids(&mut self, side: Side, count: usize) -> NodeId {
+        let first = self.next_id[side];
+        self.next_id[side] = first.plus(count);
+        first
+    }
+
+    /// The folders to be listed whose ids lie within `ids`, in id order.
+    pub fn pull_folders(&mut self, side: Side, ids: &Range<i64>) -> Result<Vec<Folder>> {
+        self.guarded(|this| {
+            this.flush_rows()?;
+            pull_folders(&this.connection, side, ids)
+        })
+    }
+
+    /// The counters, those of what is not committed included.
+    pub fn counters(&self) -> &DepthCounters {
+        self.counters.get()
+    }
+
+    /// How many rows a crash would lose now.
+    pub fn uncommitted_rows(&self) -> usize {
+        self.uncommitted_rows
+    }
+
+    /// Whether a commit is due because of the number of rows.
+    pub fn should_commit(&self) -> bool {
+        self.uncommitted_rows >= COMMIT_ROWS_MAX
+    }
+
+    /// Makes everything recorded so far durable, and brings the log into the file when that is due.
+    ///
+    /// # Panics
+    ///
+    /// When there are unmatched pages: they would be committed without their matches.
+    pub fn commit(&mut self) -> Result<()> {
+        assert!(!self.has_unmatched(), "pages are matched before they are committed");
+        if self.uncommitted_rows == 0 && !self.in_transaction {
+            return Ok(());
+        }
+        self.guarded(|this| {
+            this.flush_rows()?;
+            this.begin_transaction()?;
+            this.counters.write(&this.connection)?;
+            this.connection.execute_batch("COMMIT")?;
+            this.in_transaction = false;
+            this.rows_since_checkpoint += std::mem::take(&mut this.uncommitted_rows);
+            if this.rows_since_checkpoint >= CHECKPOINT_ROWS_MAX { this.checkpoint_inner() } else { Ok(()) }
+        })
+    }
+
+    fn checkpoint_inner(&mut self) -> Result<()> {
+        self.connection.execute_batch("CHECKPOINT")?;
+        self.rows_since_checkpoint = 0;
+        Ok(())
+    }
+
+    /// Ends the run: commits with the phase and the outcome, folds the events, brings the log into the file, and
+    /// closes it.
+    pub fn end(mut self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<()> {
+        assert!(!self.has_unmatched(), "pages are matched before the run ends");
+        self.guarded(|this| {
+            this.begin_transaction()?;
+            set_phase(&this.connection, phase, reason)?;
+            Run::end(&this.connection, this.run, outcome, (this.now_ns)())?;
+            this.uncommitted_rows += 1;
+            Ok(())
+        })?;
+        self.commit()?;
+        self.guarded(|this| {
+            fold_events(&this.connection)?;
+            this.checkpoint_inner()
+        })?;
+        self.connection.close().map_err(|(_, error)| error.into())
+    }
+
+    fn flush_rows(&mut self) -> Result<()> {
+        self.begin_transaction()?;
+        let connection = &self.connection;
+        flush(&mut self.nodes.src, "src_nodes", connection)?;
+        flush(&mut self.nodes.dst, "dst_nodes", connection)?;
+        flush(&mut self.source_folders, "src_folders", connection)?;
+        flush(&mut self.destination_folders, "dst_folders", connection)?;
+        flush(&mut self.matches, "matches", connection)?;
+        flush(&mut self.events.src, "src_status_events", connection)?;
+        flush(&mut self.events.dst, "dst_status_events", connection)?;
+        flush(&mut self.errors, "errors", connection)?;
+        Ok(())
+    }
+
+    fn begin_transaction(&mut self) -> Result<()> {
+        if !self.in_transaction {
+            self.connection.execute_batch("BEGIN")?;
+            self.in_transaction = true;
+        }
+        Ok(())
+    }
+
+    /// Runs something that may fail. An error poisons the recorder: DuckDB's COMMIT of a transaction in which something
+    /// failed says Ok and stores nothing, so nothing may ever be committed after it.
+    fn guarded<T>(&mut self, action: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if let Some(earlier) = &self.poisoned {
+            return Err(LedgerError::Poisoned(earlier.clone()));
+        }
+        action(self).inspect_err(|error| {
+            self.poisoned = Some(error.to_string());
+            if self.in_transaction {
+                // It fails where the instance itself is broken; either way nothing of it is stored.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+        })
+    }
+}

@@ -1,0 +1,279 @@
+-- The ledger of one migration. No keys and no indexes: identifiers are unique by construction (one writer gives them
+-- out in sequence), and a primary key would cost half the speed and 60 MB of memory a million rows.
+-- Times of day are nanoseconds since 1970, UTC. Names and paths are in their printable form (README.md, "Names").
+
+CREATE TYPE node_kind AS ENUM ('folder', 'file', 'symlink', 'other');
+CREATE TYPE traversal_status AS ENUM ('pending', 'successful', 'failed', 'not_on_src');
+CREATE TYPE copy_status AS ENUM ('pending', 'successful', 'already_existed', 'failed', 'skipped', 'conflict', 'excluded_explicit', 'excluded_inherited', 'vanished');
+CREATE TYPE error_class AS ENUM ('transient', 'throttled', 'denied', 'vanished', 'bad_name', 'no_space', 'fatal', 'blocked');
+CREATE TYPE phase AS ENUM ('created', 'traversing', 'review', 'copying', 'verifying', 'complete', 'suspended');
+CREATE TYPE side AS ENUM ('src', 'dst');
+
+-- One row: what this ledger is about and where it stands.
+CREATE TABLE migration (
+  schema_version    INTEGER NOT NULL,  -- of these tables; a program refuses what is newer than it knows
+  longhaul_version  VARCHAR NOT NULL,  -- of the program that created it
+  duckdb_version    VARCHAR NOT NULL,  -- of the library that created it
+  source            VARCHAR NOT NULL,  -- location, as a canonical path or URL
+  destination       VARCHAR NOT NULL,  -- location, as a canonical path or URL
+  settings          VARCHAR NOT NULL,  -- what a resume must keep to, as JSON
+  created_ns        BIGINT NOT NULL,
+  phase             phase NOT NULL,
+  phase_reason      VARCHAR,           -- why it is suspended; NULL otherwise
+  src_folded_seq    BIGINT NOT NULL,   -- events of src_status_events up to this seq are in src_current
+  dst_folded_seq    BIGINT NOT NULL    -- events of dst_status_events up to this seq are in dst_current
+);
+
+-- One row for each time that a program worked on the migration.
+CREATE TABLE runs (
+  run         INTEGER NOT NULL,  -- 1, 2, 3, …
+  command     VARCHAR NOT NULL,  -- what it was asked to do: discover, …
+  version     VARCHAR NOT NULL,  -- of the program
+  host        VARCHAR NOT NULL,
+  pid         BIGINT NOT NULL,
+  started_ns  BIGINT NOT NULL,
+  ended_ns    BIGINT,            -- NULL while it runs, and for ever if it was killed
+  outcome     VARCHAR            -- how it ended; NULL as above
+);
+
+-- The nodes, each written once, when it was found. A parent's id is lower than its children's; the root is 1.
+CREATE TABLE src_nodes (
+  id           BIGINT NOT NULL,
+  parent_id    BIGINT,              -- NULL for the root
+  name         VARCHAR NOT NULL,    -- '' for the root
+  kind         node_kind NOT NULL,
+  size         BIGINT,              -- bytes; NULL for folders and where the store did not say
+  modified_ns  BIGINT,              -- NULL where the store did not say
+  depth        INTEGER NOT NULL     -- 0 for the root
+);
+
+CREATE TABLE dst_nodes (
+  id           BIGINT NOT NULL,
+  parent_id    BIGINT,
+  name         VARCHAR NOT NULL,
+  kind         node_kind NOT NULL,
+  size         BIGINT,
+  modified_ns  BIGINT,
+  depth        INTEGER NOT NULL
+);
+
+-- The folders that are to be listed, with their paths: all of the source's, the destination's where the source has
+-- the same. A node's own path is its folder's and its name.
+CREATE TABLE src_folders (
+  id       BIGINT NOT NULL,   -- of src_nodes
+  path     VARCHAR NOT NULL,  -- from the root, '/' for the root itself
+  depth    INTEGER NOT NULL
+);
+
+CREATE TABLE dst_folders (
+  id       BIGINT NOT NULL,   -- of dst_nodes
+  path     VARCHAR NOT NULL,
+  depth    INTEGER NOT NULL,
+  src_id   BIGINT NOT NULL    -- its counterpart in src_nodes
+);
+
+-- A source node and a destination node with the same kind and name under matched parents.
+CREATE TABLE matches (
+  src_id  BIGINT NOT NULL,
+  dst_id  BIGINT NOT NULL,
+  same    BOOLEAN NOT NULL    -- a folder on both sides, or the same by the comparison policy
+);
+
+-- Every change of status. What follows from discovery itself has no event: a folder is found 'pending', anything else
+-- 'successful'; copying is 'already_existed' for a match that is the same, else 'pending'.
+CREATE TABLE src_status_events (
+  seq               BIGINT NOT NULL,   -- given out by the writer: breaks every tie
+  node_id           BIGINT NOT NULL,
+  traversal_status  traversal_status,  -- NULL: unchanged
+  copy_status       copy_status,       -- NULL: unchanged
+  attempt           INTEGER NOT NULL,  -- how many attempts it took; 0 where nothing was tried
+  run               INTEGER NOT NULL,
+  at                BIGINT NOT NULL,   -- nanoseconds since 1970
+  error             VARCHAR            -- the reason, for people; NULL where there is none to give
+);
+
+CREATE TABLE dst_status_events (
+  seq               BIGINT NOT NULL,
+  node_id           BIGINT NOT NULL,
+  traversal_status  traversal_status,
+  copy_status       copy_status,
+  attempt           INTEGER NOT NULL,
+  run               INTEGER NOT NULL,
+  at                BIGINT NOT NULL,
+  error             VARCHAR
+);
+
+-- The events folded: one row for each node that has any. Behind the events by no more than what
+-- migration.*_folded_seq says; the views add the rest.
+CREATE TABLE src_current (
+  id                BIGINT NOT NULL,
+  traversal_status  traversal_status,  -- NULL: as discovery left it
+  copy_status       copy_status,       -- NULL: as discovery left it
+  attempts          INTEGER NOT NULL,
+  error             VARCHAR
+);
+
+CREATE TABLE dst_current (
+  id                BIGINT NOT NULL,
+  traversal_status  traversal_status,
+  copy_status       copy_status,
+  attempts          INTEGER NOT NULL,
+  error             VARCHAR
+);
+
+-- What went wrong with a node, each time it did.
+CREATE TABLE errors (
+  side      side NOT NULL,
+  node_id   BIGINT NOT NULL,
+  phase     phase NOT NULL,     -- in which phase
+  class     error_class NOT NULL,
+  message   VARCHAR NOT NULL,
+  attempts  INTEGER NOT NULL,
+  run       INTEGER NOT NULL,
+  at        BIGINT NOT NULL     -- nanoseconds since 1970
+);
+
+-- What the copy phase will do with a source node.
+CREATE TABLE plan (
+  src_id  BIGINT NOT NULL,
+  action  VARCHAR NOT NULL,
+  reason  VARCHAR
+);
+
+-- Counters by depth. Written in the same transaction as what they count; a recount from nodes, matches and events
+-- gives the same.
+CREATE TABLE src_stats (
+  depth                  INTEGER NOT NULL,
+  folders                BIGINT NOT NULL,
+  files                  BIGINT NOT NULL,
+  symlinks               BIGINT NOT NULL,
+  others                 BIGINT NOT NULL,
+  bytes                  BIGINT NOT NULL,  -- of files
+  folders_listed         BIGINT NOT NULL,
+  folders_failed         BIGINT NOT NULL,
+  already_existed        BIGINT NOT NULL,  -- folders on both sides, and files that are the same
+  already_existed_bytes  BIGINT NOT NULL,
+  conflicts              BIGINT NOT NULL,
+  conflict_bytes         BIGINT NOT NULL,
+  skipped                BIGINT NOT NULL,
+  not_on_src             BIGINT NOT NULL,  -- destination only
+  not_on_src_bytes       BIGINT NOT NULL,  -- destination only
+  not_on_src_folders     BIGINT NOT NULL   -- destination only: of not_on_src, those that are folders
+);
+
+CREATE TABLE dst_stats AS FROM src_stats;
+
+-- Counters of the whole: what the display of a run and the budgets need.
+CREATE TABLE stats (
+  name   VARCHAR NOT NULL,
+  value  BIGINT NOT NULL
+);
+
+-- The latest word of the events on each node that has any: the folded ones, and those since.
+CREATE VIEW src_latest AS
+WITH fresh AS (
+  SELECT node_id AS id, seq, traversal_status, copy_status, attempt AS attempts, error
+  FROM src_status_events
+  WHERE seq > (SELECT src_folded_seq FROM migration)
+)
+SELECT id, traversal_status, copy_status, attempts, error
+FROM src_current
+WHERE id NOT IN (SELECT id FROM fresh)
+UNION ALL
+SELECT
+  fresh.id,
+  coalesce(arg_max(fresh.traversal_status, seq), any_value(c.traversal_status)),
+  coalesce(arg_max(fresh.copy_status, seq), any_value(c.copy_status)),
+  arg_max(fresh.attempts, seq),
+  arg_max(coalesce(fresh.error, ''), seq)
+FROM fresh
+LEFT JOIN src_current c ON c.id = fresh.id
+GROUP BY fresh.id;
+
+CREATE VIEW dst_latest AS
+WITH fresh AS (
+  SELECT node_id AS id, seq, traversal_status, copy_status, attempt AS attempts, error
+  FROM dst_status_events
+  WHERE seq > (SELECT dst_folded_seq FROM migration)
+)
+SELECT id, traversal_status, copy_status, attempts, error
+FROM dst_current
+WHERE id NOT IN (SELECT id FROM fresh)
+UNION ALL
+SELECT
+  fresh.id,
+  coalesce(arg_max(fresh.traversal_status, seq), any_value(c.traversal_status)),
+  coalesce(arg_max(fresh.copy_status, seq), any_value(c.copy_status)),
+  arg_max(fresh.attempts, seq),
+  arg_max(coalesce(fresh.error, ''), seq)
+FROM fresh
+LEFT JOIN dst_current c ON c.id = fresh.id
+GROUP BY fresh.id;
+
+-- For people. The columns are a promise to whoever queries a ledger.
+CREATE VIEW src_status AS
+SELECT
+  n.id,
+  n.parent_id,
+  CASE WHEN n.parent_id IS NULL THEN '/' WHEN f.id = 1 THEN '/' || n.name ELSE f.path || '/' || n.name END AS path,
+  n.name,
+  n.kind,
+  n.size,
+  n.modified_ns,
+  n.depth,
+  coalesce(l.traversal_status,
+    CASE WHEN n.kind = 'folder' THEN 'pending' ELSE 'successful' END::traversal_status) AS traversal_status,
+  coalesce(l.copy_status,
+    CASE WHEN m.same THEN 'already_existed' ELSE 'pending' END::copy_status) AS copy_status,
+  coalesce(l.attempts, 0) AS attempts,
+  nullif(l.error, '') AS error
+FROM src_nodes n
+LEFT JOIN src_folders f ON f.id = n.parent_id
+LEFT JOIN matches m ON m.src_id = n.id
+LEFT JOIN src_latest l ON l.id = n.id;
+
+CREATE VIEW dst_status AS
+SELECT
+  n.id,
+  n.parent_id,
+  CASE WHEN n.parent_id IS NULL THEN '/' WHEN f.id = 1 THEN '/' || n.name ELSE f.path || '/' || n.name END AS path,
+  n.name,
+  n.kind,
+  n.size,
+  n.modified_ns,
+  n.depth,
+  coalesce(l.traversal_status,
+    CASE
+      WHEN m.dst_id IS NULL THEN 'not_on_src'
+      WHEN n.kind = 'folder' THEN 'pending'
+      ELSE 'successful'
+    END::traversal_status) AS traversal_status,
+  coalesce(l.attempts, 0) AS attempts,
+  nullif(l.error, '') AS error
+FROM dst_nodes n
+LEFT JOIN dst_folders f ON f.id = n.parent_id
+LEFT JOIN matches m ON m.dst_id = n.id
+LEFT JOIN dst_latest l ON l.id = n.id;
+
+CREATE VIEW plan_view AS
+SELECT s.path, s.kind, s.size, p.action, p.reason
+FROM plan p
+JOIN src_status s ON s.id = p.src_id;
+
+-- What is wrong now, or needs a decision: the last error of each node that is still failed.
+CREATE VIEW problems AS
+WITH last_errors AS (
+  SELECT side, node_id, arg_max(phase, at) AS phase, arg_max(class, at) AS class,
+    arg_max(message, at) AS message, arg_max(attempts, at) AS attempts
+  FROM errors
+  GROUP BY side, node_id
+)
+SELECT 'src'::side AS side, s.path, e.phase, e.class, e.message, e.attempts
+FROM last_errors e
+JOIN src_status s ON s.id = e.node_id
+WHERE e.side = 'src' AND (s.traversal_status = 'failed' OR s.copy_status = 'failed')
+UNION ALL
+SELECT 'dst'::side, d.path, e.phase, e.class, e.message, e.attempts
+FROM last_errors e
+JOIN dst_status d ON d.id = e.node_id
+WHERE e.side = 'dst' AND d.traversal_status = 'failed';
