@@ -1,1 +1,35 @@
-//! Placeholder.
+//! The engine: actors that list two trees at once and record what they find.
+//!
+//! A folder's way: the Coordinator gives it to a Lister, the Lister sends its listing to the DB actor, the DB actor
+//! gives out ids, queues the rows and tells the Coordinator which folders there are now. Nothing waits for a commit,
+//! nothing polls, and everything that is under way is bounded. [`start`] and [`run`] are the front door; the actors are
+//! public so that each of them can be tried alone.
+
+mod config;
+mod controller;
+pub mod messages;
+mod progress;
+
+// The actors, in the order of a folder's way.
+mod coordinator;
+mod db;
+mod lister;
+mod observer;
+
+// What the Coordinator decides by.
+mod frontier;
+mod schedule;
+
+// How they are put together.
+mod engine;
+
+pub use config::{MigrationConfig, Tuning};
+pub use controller::{Controller, StartError, run, start, start_with_stores};
+pub use coordinator::{Coordinator, CoordinatorLinks, Ended, Outcome};
+pub use db::{DbActor, DbLinks};
+pub use engine::{Engine, Placement};
+pub use lister::{Lister, ListerLinks, RetryPolicy};
+pub use messages::Closed;
+pub use observer::Observer;
+pub use progress::{Board, Progress, SideProgress};
+pub use schedule::{Schedule, ScheduleLimits};

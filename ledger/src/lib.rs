@@ -11,6 +11,7 @@ mod migration;
 mod opening;
 mod pull;
 mod reader;
+mod recent;
 mod recorder;
 mod rows;
 

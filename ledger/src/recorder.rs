@@ -19,6 +19,7 @@ use crate::fold::fold_events;
 use crate::matching::{Matched, match_nodes};
 use crate::migration::{Run, set_phase};
 use crate::pull::pull_folders;
+use crate::recent::RecentListings;
 use crate::rows::{
     BATCH_NAME_BYTES_MAX, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, MatchRows, NodeRows, Rows,
     SourceFolderRows, flush,
@@ -87,17 +88,19 @@ pub struct RecordedListing {
     pub side: Side,
     /// The folder that was listed.
     pub folder: NodeId,
+    /// Whether it was listed to its end; otherwise it is `failed`, and what is known of it is recorded.
+    pub is_complete: bool,
     /// The folders in it that are now to be listed.
     pub found: FoundFolders,
 }
 
 /// The folders that a listing found and that are now to be listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FoundFolders {
-    /// These, in id order.
-    Named(Vec<Folder>),
-    /// Too many to name: those whose ids lie within these ranges, ascending. See [`Recorder::pull_folders`].
-    Within(Vec<Range<i64>>),
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundFolders {
+    /// The ids of all nodes that the listing found, ascending. Its folders are among them, and no others are.
+    pub ids: Vec<Range<i64>>,
+    /// The folders in id order; `None` where they are too many to name. See [`Recorder::pull_folders`].
+    pub named: Option<Vec<Folder>>,
 }
 
 /// A listing of which not all pages have come, or whose pages are not matched yet.
@@ -127,8 +130,19 @@ impl OpenListing {
     }
 
     fn close(self) -> FoundFolders {
-        if self.folders_not_named { FoundFolders::Within(self.ids) } else { FoundFolders::Named(self.folders) }
+        FoundFolders { ids: self.ids, named: (!self.folders_not_named).then_some(self.folders) }
     }
+}
+
+/// What a page means for the listing that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// There is more to come.
+    No,
+    /// The listing is complete with it.
+    Complete,
+    /// The listing ends with it, and is not complete.
+    Failed,
 }
 
 /// A destination page that is recorded, but not matched.
@@ -137,7 +151,7 @@ struct UnmatchedPage {
     folder: Folder,
     first_id: NodeId,
     page: Page,
-    is_last: bool,
+    ending: Ending,
 }
 
 /// The single writer of a ledger.
@@ -157,6 +171,7 @@ pub struct Recorder {
     next_id: BySide<NodeId>,
     next_seq: i64,
     open_listings: BySide<HashMap<NodeId, OpenListing>>,
+    recent: RecentListings,
     unmatched: Vec<UnmatchedPage>,
     unmatched_rows: usize,
     in_transaction: bool,
@@ -197,6 +212,7 @@ impl Recorder {
             next_id,
             next_seq,
             open_listings: BySide::default(),
+            recent: RecentListings::default(),
             unmatched: Vec::new(),
             unmatched_rows: 0,
             in_transaction: false,
@@ -228,69 +244,24 @@ impl Recorder {
         Ok(BySide { src: root.clone(), dst: root })
     }
 
-    /// Records a page. Whatever listings are now complete are in the answer; a destination's only after
+    /// Records a page. Whatever listings are now complete are in the answer; a destination's may have to wait for
     /// [`Recorder::match_recorded`].
     pub fn record_page(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
-        self.guarded(|this| this.record_page_inner(side, listed))
+        self.guarded(|this| {
+            let ListedPage { folder, page, is_last, attempts } = listed;
+            if is_last {
+                let status = TraversalStatus::Pending.after(TraversalChange::Listed).expect("in the table");
+                let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+                this.push_event(side, folder.id, Some(status), None, attempts, None);
+                this.counters.change(side, folder.depth).folders_listed += 1;
+            }
+            this.record_entries(side, folder, page, if is_last { Ending::Complete } else { Ending::No })
+        })
     }
 
-    fn record_page_inner(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
-        let ListedPage { folder, page, is_last, attempts } = listed;
-        if self.nodes[side].name_bytes() + page.names().len() > BATCH_NAME_BYTES_MAX {
-            self.flush_rows()?;
-        }
-        let depth = folder.depth + 1;
-        let first_id = self.give_out_ids(side, page.len());
-        self.nodes[side].push_page(first_id, folder.id, depth, &page);
-        self.uncommitted_rows += page.len() + 1;
-        if !page.is_empty() {
-            let counters = self.counters.change(side, depth);
-            page.iter().for_each(|entry| counters.count_node(entry.kind, entry.size));
-        }
-        self.record_remarks(side, first_id, depth, &page);
-        if is_last {
-            self.record_listed(side, &folder, attempts)?;
-        }
-
-        let mut answers = Vec::new();
-        match side {
-            Side::Source => {
-                let ids = first_id.0..first_id.plus(page.len()).0;
-                let folders = page
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, entry)| entry.kind == NodeKind::Folder)
-                    .map(|(index, entry)| {
-                        let id = first_id.plus(index);
-                        Folder { id, source_id: id, path: child_path(&folder.path, entry.name), depth }
-                    })
-                    .inspect(|found| self.source_folders.push(found.id, &found.path, depth));
-                // The usual case, a listing of one page, needs no look-up.
-                let mut listing = self.open_listings.src.remove(&folder.id).unwrap_or_default();
-                listing.add(ids, folders);
-                if is_last {
-                    answers.push(RecordedListing { side, folder: folder.id, found: listing.close() });
-                } else {
-                    self.open_listings.src.insert(folder.id, listing);
-                }
-            }
-            Side::Destination => {
-                self.unmatched_rows += page.len();
-                self.unmatched.push(UnmatchedPage { folder, first_id, page, is_last });
-                if self.unmatched_rows >= MATCH_ROWS_MAX {
-                    answers = self.match_recorded_inner()?;
-                }
-            }
-        }
-        if self.nodes[side].len() >= FLUSH_ROWS_MAX {
-            self.flush_rows()?;
-        }
-        Ok(answers)
-    }
-
-    /// Records that a folder could not be listed. The pages of it that had come stay, uncounted on nothing: the folder
-    /// is `failed`, its known children are as they are.
-    pub fn record_failure(&mut self, side: Side, failed: &FailedListing) -> Result<()> {
+    /// Records that a folder could not be listed, or not to its end. The pages of it that had come stay; its answer is
+    /// as for a page.
+    pub fn record_failure(&mut self, side: Side, failed: FailedListing) -> Result<Vec<RecordedListing>> {
         self.guarded(|this| {
             let status = TraversalStatus::Pending.after(TraversalChange::OutOfAttempts).expect("in the table");
             let attempts = i32::try_from(failed.attempts).unwrap_or(i32::MAX);
@@ -306,10 +277,104 @@ impl Recorder {
                 at_ns: (this.now_ns)(),
             });
             this.counters.change(side, failed.folder.depth).folders_failed += 1;
-            this.open_listings[side].remove(&failed.folder.id);
-            this.uncommitted_rows += 2;
-            Ok(())
+            this.record_entries(side, failed.folder, Page::default(), Ending::Failed)
         })
+    }
+
+    fn record_entries(
+        &mut self,
+        side: Side,
+        folder: Folder,
+        page: Page,
+        ending: Ending,
+    ) -> Result<Vec<RecordedListing>> {
+        if self.nodes[side].name_bytes() + page.names().len() > BATCH_NAME_BYTES_MAX {
+            self.flush_rows()?;
+        }
+        let depth = folder.depth + 1;
+        let first_id = self.give_out_ids(side, page.len());
+        self.nodes[side].push_page(first_id, folder.id, depth, &page);
+        self.uncommitted_rows += page.len() + 1;
+        if !page.is_empty() {
+            let counters = self.counters.change(side, depth);
+            page.iter().for_each(|entry| counters.count_node(entry.kind, entry.size));
+        }
+        self.record_remarks(side, first_id, depth, &page);
+        let answers = match side {
+            Side::Source => self.record_source_folders(&folder, first_id, page, ending),
+            Side::Destination => self.match_or_wait(UnmatchedPage { folder, first_id, page, ending })?,
+        };
+        if self.nodes[side].len() >= FLUSH_ROWS_MAX {
+            self.flush_rows()?;
+        }
+        Ok(answers)
+    }
+
+    fn record_source_folders(
+        &mut self,
+        folder: &Folder,
+        first_id: NodeId,
+        page: Page,
+        ending: Ending,
+    ) -> Vec<RecordedListing> {
+        let depth = folder.depth + 1;
+        let ids = first_id.0..first_id.plus(page.len()).0;
+        let folders: Vec<Folder> = page
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.kind == NodeKind::Folder)
+            .map(|(index, entry)| {
+                let id = first_id.plus(index);
+                Folder { id, source_id: id, path: child_path(&folder.path, entry.name), depth }
+            })
+            .collect();
+        for found in &folders {
+            self.source_folders.push(found.id, &found.path, depth);
+        }
+        let is_first = !self.open_listings.src.contains_key(&folder.id);
+        match ending {
+            // Its counterpart is not listed: there is nothing to match with.
+            Ending::Failed => self.recent.forget(folder.id),
+            Ending::No | Ending::Complete => {
+                self.recent.remember(folder.id, first_id, page, ending == Ending::Complete, is_first);
+            }
+        }
+        self.add_to_listing(Side::Source, folder.id, ids, folders, ending).into_iter().collect()
+    }
+
+    /// Matches a destination page at once if its counterpart is in memory; otherwise it waits for the next join.
+    fn match_or_wait(&mut self, recorded: UnmatchedPage) -> Result<Vec<RecordedListing>> {
+        // The pages of one listing are matched in order.
+        let waits = self.unmatched.iter().any(|waiting| waiting.folder.id == recorded.folder.id);
+        let source = recorded.folder.source_id;
+        let matched = if waits { None } else { self.recent.match_page(source, recorded.first_id, &recorded.page) };
+        if let Some(matched) = matched {
+            if recorded.ending != Ending::No {
+                self.recent.forget(source);
+            }
+            return Ok(self.record_matched_page(&recorded, &matched).into_iter().collect());
+        }
+        self.unmatched_rows += recorded.page.len();
+        self.unmatched.push(recorded);
+        if self.unmatched_rows >= MATCH_ROWS_MAX { self.match_recorded_inner() } else { Ok(Vec::new()) }
+    }
+
+    /// Adds what a page found to its listing; gives the answer if the listing ends with it.
+    fn add_to_listing(
+        &mut self,
+        side: Side,
+        folder: NodeId,
+        ids: Range<i64>,
+        folders: Vec<Folder>,
+        ending: Ending,
+    ) -> Option<RecordedListing> {
+        let mut listing = self.open_listings[side].remove(&folder).unwrap_or_default();
+        listing.add(ids, folders);
+        if ending == Ending::No {
+            self.open_listings[side].insert(folder, listing);
+            return None;
+        }
+        Some(RecordedListing { side, folder, is_complete: ending == Ending::Complete, found: listing.close() })
     }
 
     /// Whether there are destination pages that wait for [`Recorder::match_recorded`].
@@ -330,6 +395,7 @@ impl Recorder {
         self.flush_rows()?;
         let pages = std::mem::take(&mut self.unmatched);
         self.unmatched_rows = 0;
+        // Pages between these that were matched in memory are matched once more by the join; their rows are passed over.
         let ids = pages[0].first_id.0..self.next_id.dst.0;
         let sources = pages.iter().map(|page| page.folder.source_id.0);
         let source_parents = sources.clone().min().expect("not empty")..sources.max().expect("not empty") + 1;
@@ -339,20 +405,21 @@ impl Recorder {
         let mut remaining = matched.as_slice();
         for page in pages {
             let end = page.first_id.plus(page.page.len());
+            remaining = &remaining[remaining.partition_point(|m| m.destination_id < page.first_id)..];
             let (mine, rest) = remaining.split_at(remaining.partition_point(|m| m.destination_id < end));
             remaining = rest;
-            let folders = self.record_matches(&page, mine);
-            let mut listing = self.open_listings.dst.remove(&page.folder.id).unwrap_or_default();
-            listing.add(page.first_id.0..end.0, folders);
-            if page.is_last {
-                let found = listing.close();
-                answers.push(RecordedListing { side: Side::Destination, folder: page.folder.id, found });
-            } else {
-                self.open_listings.dst.insert(page.folder.id, listing);
+            if page.ending != Ending::No {
+                self.recent.forget(page.folder.source_id);
             }
+            answers.extend(self.record_matched_page(&page, mine));
         }
-        assert!(remaining.is_empty(), "a match outside of the pages that were matched");
         Ok(answers)
+    }
+
+    fn record_matched_page(&mut self, page: &UnmatchedPage, matched: &[Matched]) -> Option<RecordedListing> {
+        let ids = page.first_id.0..page.first_id.plus(page.page.len()).0;
+        let folders = self.record_matches(page, matched);
+        self.add_to_listing(Side::Destination, page.folder.id, ids, folders, page.ending)
     }
 
     /// Turns what the join found for one page, ascending by destination id, into matches, conflicts and counters.
@@ -455,16 +522,6 @@ impl Recorder {
         }
     }
 
-    fn record_listed(&mut self, side: Side, folder: &Folder, attempts: u32) -> Result<()> {
-        let status = TraversalStatus::Pending
-            .after(TraversalChange::Listed)
-            .map_err(|error| LedgerError::Inconsistent(error.to_string()))?;
-        let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-        self.push_event(side, folder.id, Some(status), None, attempts, None);
-        self.counters.change(side, folder.depth).folders_listed += 1;
-        Ok(())
-    }
-
     fn push_event(
         &mut self,
         side: Side,
@@ -556,6 +613,17 @@ impl Recorder {
             this.checkpoint_inner()
         })?;
         self.connection.close().map_err(|(_, error)| error.into())
+    }
+
+    /// Gives the ledger up after an error. What was committed stays, and the reason is noted with it if that is still
+    /// possible: where it is not, the next run finds what a crash leaves behind.
+    pub fn abandon(self) {
+        let reason = self.poisoned.unwrap_or_default();
+        let noted = set_phase(&self.connection, Phase::Suspended, Some(&reason))
+            .and_then(|()| Run::end(&self.connection, self.run, "suspended", (self.now_ns)()));
+        if let Err(error) = noted {
+            tracing::debug!("the reason could not be noted in the ledger: {error}");
+        }
     }
 
     fn flush_rows(&mut self) -> Result<()> {

@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Stores: what Longhaul lists, and later reads and writes, whatever is behind it.
+//!
+//! A [`Store`] is one tree in one place. The engine never asks which store it has, only what it can do
+//! ([`Capabilities`]). Paths are bytes, begin with `/` and are relative to the store's root, whatever is above that.
+
+mod error;
+mod location;
+mod opening;
+mod store;
+
+mod local;
+mod spectra;
+
+pub use error::StoreError;
+pub use local::LocalStore;
+pub use location::{Location, LocationError, Overlap};
+pub use opening::{OpenError, OpenOptions, open_pair};
+pub use spectra::SpectraStore;
+pub use store::{Capabilities, PageStream, Store};

@@ -1,0 +1,69 @@
+//! What a migration is given to run with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use longhaul_ledger::Resources;
+use longhaul_model::BySide;
+use longhaul_storage::{Location, OpenOptions};
+
+/// A migration: what it is about, and how it is to be run.
+#[derive(Clone, Debug)]
+pub struct MigrationConfig {
+    /// Source and destination, as somebody typed them.
+    pub locations: BySide<Location>,
+    /// The ledger's file. It must not exist.
+    pub ledger: PathBuf,
+    /// How the stores are opened.
+    pub open: OpenOptions,
+    /// How it is run.
+    pub tuning: Tuning,
+}
+
+/// How a migration is run: nothing here changes what comes out of it.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// Listers of each side; by default as many as the store likes.
+    pub workers: Option<usize>,
+    /// Attempts for a folder whose listing fails for a reason that may pass.
+    pub attempts_max: u32,
+    /// The first pause between two attempts; each one after it is twice as long, up to [`Tuning::pause_max`].
+    pub pause_first: Duration,
+    /// The longest pause between two attempts.
+    pub pause_max: Duration,
+    /// Seed of the pauses' jitter.
+    pub jitter_seed: u64,
+    /// How far the source may run ahead of the destination, in nodes.
+    pub lead_nodes_max: i64,
+    /// Folders of one side that wait in memory to be given out; more are left in the ledger until their turn comes.
+    pub frontier_folders_max: usize,
+    /// Folders of one side that are in the hands of Listers, or recorded and not answered yet.
+    pub in_flight_folders_max: usize,
+    /// Entries that are on their way from the Listers to the DB actor.
+    pub entries_under_way_max: usize,
+    /// What is recorded becomes durable after this time at the latest.
+    pub commit_interval: Duration,
+    /// How long work in flight may take to come to an end after an interrupt.
+    pub grace: Duration,
+    /// What the ledger may take of the machine.
+    pub resources: Resources,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Tuning {
+            workers: None,
+            attempts_max: 5,
+            pause_first: Duration::from_millis(100),
+            pause_max: Duration::from_secs(10),
+            jitter_seed: 0,
+            lead_nodes_max: 200_000,
+            frontier_folders_max: 65_536,
+            in_flight_folders_max: 4_096,
+            entries_under_way_max: 131_072,
+            commit_interval: Duration::from_millis(500),
+            grace: Duration::from_secs(10),
+            resources: Resources::default(),
+        }
+    }
+}

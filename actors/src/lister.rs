@@ -1,0 +1,222 @@
+//! The Lister: lists one folder after the other, and sends what it finds to the DB actor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::StreamExt;
+use longhaul_ledger::{FailedListing, Folder, ListedPage};
+use longhaul_model::{Page, Side, decode_name};
+use longhaul_storage::{Store, StoreError};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::messages::{BatchDone, ListFolders, Listed, RecordListings, StoreGaveUp};
+
+/// What was found is sent on when it has this many entries.
+const SEND_ENTRIES: usize = 4_096;
+
+/// What was found is sent on after this time at the latest, so that a slow store's folders do not wait for each other.
+const SEND_AFTER: Duration = Duration::from_millis(20);
+
+/// When and how often a listing is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPolicy {
+    /// Attempts in all, at least one.
+    pub attempts_max: u32,
+    /// The first pause; each one after it is twice as long.
+    pub pause_first: Duration,
+    /// The longest pause.
+    pub pause_max: Duration,
+    /// Seed of the pauses' jitter.
+    pub jitter_seed: u64,
+}
+
+/// A Lister's surroundings. Everything it needs is given to it, so that it can be tried alone.
+#[derive(Clone, Debug)]
+pub struct ListerLinks {
+    /// Where listings go.
+    pub records: Recipient<RecordListings>,
+    /// Who is told that a batch is done.
+    pub done: Recipient<BatchDone>,
+    /// Who is told that a store gave up.
+    pub gave_up: Recipient<StoreGaveUp>,
+    /// Places for entries that are under way to the DB actor, and how many there are.
+    pub places: Arc<Semaphore>,
+    /// How many places there are.
+    pub places_max: usize,
+    /// Set when the run is being stopped.
+    pub stop: CancellationToken,
+}
+
+/// Lists folders of one side.
+#[derive(Debug)]
+pub struct Lister {
+    side: Side,
+    number: usize,
+    store: Arc<dyn Store>,
+    retry: RetryPolicy,
+    links: ListerLinks,
+}
+
+impl Lister {
+    /// The Lister with this number of this side.
+    pub fn new(side: Side, number: usize, store: Arc<dyn Store>, retry: RetryPolicy, links: ListerLinks) -> Self {
+        Lister { side, number, store, retry, links }
+    }
+}
+
+impl Actor for Lister {
+    type Context = Context<Self>;
+}
+
+impl Handler<ListFolders> for Lister {
+    type Result = ();
+
+    fn handle(&mut self, ListFolders(folders): ListFolders, ctx: &mut Self::Context) {
+        let batch = Batch {
+            side: self.side,
+            store: self.store.clone(),
+            retry: self.retry,
+            links: self.links.clone(),
+            found: Vec::new(),
+            found_entries: 0,
+            sent_at: Instant::now(),
+        };
+        let (side, lister) = (self.side, self.number);
+        // One batch after the other: the next message is looked at when this one is done.
+        ctx.wait(batch.list(folders).into_actor(self).map(move |given_back, this, _| {
+            this.links.done.do_send(BatchDone { side, lister, given_back });
+        }));
+    }
+}
+
+/// The folders of one message, being listed.
+struct Batch {
+    side: Side,
+    store: Arc<dyn Store>,
+    retry: RetryPolicy,
+    links: ListerLinks,
+    found: Vec<Listed>,
+    found_entries: usize,
+    sent_at: Instant,
+}
+
+impl Batch {
+    /// Lists the folders. Returns how many were not, because the run is being stopped.
+    async fn list(mut self, folders: Vec<Folder>) -> usize {
+        let mut given_back = 0;
+        for folder in folders {
+            if self.links.stop.is_cancelled() || !self.list_folder(folder).await {
+                given_back += 1;
+            }
+        }
+        self.send().await;
+        given_back
+    }
+
+    /// Lists one folder, trying again where that makes sense. Returns `false` where it was left pending.
+    async fn list_folder(&mut self, folder: Folder) -> bool {
+        let mut pauses = self.pauses(&folder);
+        let mut attempts = 1;
+        let path = decode_name(&folder.path).expect("the ledger gives out printable paths");
+        let mut pages = self.store.clone().list(&path);
+        // A page is kept back until it is known whether it is the last one.
+        let mut kept_back: Option<Page> = None;
+        let mut any_page = false;
+        loop {
+            match pages.next().await {
+                Some(Ok(page)) => {
+                    any_page = true;
+                    if let Some(earlier) = kept_back.replace(page) {
+                        self.found_page(&folder, earlier, false, attempts).await;
+                    }
+                }
+                None => {
+                    self.found_page(&folder, kept_back.unwrap_or_default(), true, attempts).await;
+                    return true;
+                }
+                Some(Err(error)) if error.class.suspends() => {
+                    tracing::warn!(side = %self.side, path = folder.path, class = %error.class, "{error}");
+                    let path = folder.path;
+                    self.links.gave_up.do_send(StoreGaveUp { side: self.side, path, error });
+                    return false;
+                }
+                Some(Err(error)) if error.class.is_retried() && attempts < self.retry.attempts_max => {
+                    let pause = error.retry_after.or_else(|| pauses.next()).unwrap_or(self.retry.pause_max);
+                    tracing::debug!(
+                        side = %self.side, path = folder.path, attempt = attempts, class = %error.class,
+                        pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "{error}"
+                    );
+                    // What others wait for should not wait for this folder.
+                    self.send().await;
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        // Its pages, if any, are dropped when it is listed again.
+                        () = self.links.stop.cancelled() => return false,
+                    }
+                    attempts += 1;
+                    if !any_page {
+                        pages = self.store.clone().list(&path);
+                    }
+                }
+                Some(Err(error)) => {
+                    if let Some(page) = kept_back {
+                        self.found_page(&folder, page, false, attempts).await;
+                    }
+                    self.failed(folder, error, attempts).await;
+                    return true;
+                }
+            }
+        }
+    }
+
+    async fn found_page(&mut self, folder: &Folder, page: Page, is_last: bool, attempts: u32) {
+        self.found_entries += page.len() + 1;
+        self.found.push(Listed::Page(ListedPage { folder: folder.clone(), page, is_last, attempts }));
+        self.send_if_due().await;
+    }
+
+    async fn failed(&mut self, folder: Folder, error: StoreError, attempts: u32) {
+        tracing::debug!(side = %self.side, path = folder.path, class = %error.class, attempts, "not listed: {error}");
+        self.found_entries += 1;
+        let StoreError { class, message, .. } = error;
+        self.found.push(Listed::Failed(FailedListing { folder, class, message, attempts }));
+        self.send_if_due().await;
+    }
+
+    async fn send_if_due(&mut self) {
+        if self.found_entries >= SEND_ENTRIES || self.sent_at.elapsed() >= SEND_AFTER {
+            self.send().await;
+        }
+    }
+
+    /// Sends what was found, when there is room for it.
+    async fn send(&mut self) {
+        self.sent_at = Instant::now();
+        if self.found.is_empty() {
+            return;
+        }
+        let places = std::mem::take(&mut self.found_entries).min(self.links.places_max);
+        let places = u32::try_from(places).expect("places are fewer than 2^32");
+        // The semaphore is never closed: only then could this fail.
+        let permit = self.links.places.clone().acquire_many_owned(places).await.ok();
+        let listed = std::mem::take(&mut self.found);
+        self.links.records.do_send(RecordListings { side: self.side, listed, permit });
+    }
+
+    fn pauses(&self, folder: &Folder) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::default()
+            .with_min_delay(self.retry.pause_first)
+            .with_max_delay(self.retry.pause_max)
+            .with_max_times(self.retry.attempts_max as usize)
+            .with_jitter()
+            .with_jitter_seed(self.retry.jitter_seed ^ folder.id.0.unsigned_abs())
+            .build()
+    }
+}
+
+#[cfg(test)]
+mod tests;

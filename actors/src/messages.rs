@@ -1,0 +1,120 @@
+//! What the actors say to each other. Listings are large and go from the Listers to the DB actor only; what the
+//! Coordinator sees is small, one message for a folder or a batch of them.
+
+use std::ops::Range;
+
+use actix::Message;
+use longhaul_ledger::{FailedListing, Folder, LedgerError, ListedPage, RecordedListing};
+use longhaul_model::{BySide, Phase, Side};
+use longhaul_storage::StoreError;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Coordinator → Lister: list these folders, in this order.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ListFolders(pub Vec<Folder>);
+
+/// Lister → Coordinator: all folders of one [`ListFolders`] are dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct BatchDone {
+    /// The Lister's side.
+    pub side: Side,
+    /// The Lister's number within its side.
+    pub lister: usize,
+    /// Folders that were not listed, because the run is being stopped: they stay pending.
+    pub given_back: usize,
+}
+
+/// Lister → Coordinator: going on with this store makes no sense.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct StoreGaveUp {
+    /// Which store.
+    pub side: Side,
+    /// The folder it was asked for.
+    pub path: String,
+    /// What it said.
+    pub error: StoreError,
+}
+
+/// What became of a folder, or of a page of it.
+#[derive(Debug)]
+pub enum Listed {
+    /// A page was found.
+    Page(ListedPage),
+    /// The folder could not be listed.
+    Failed(FailedListing),
+}
+
+/// Lister → DB actor: record these. The permit bounds how much is under way, and comes back when they are recorded.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct RecordListings {
+    /// On which side.
+    pub side: Side,
+    /// In the order in which they were found.
+    pub listed: Vec<Listed>,
+    /// A place in the queue, as large as what is in this message; none for what the Coordinator itself has to record.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// DB actor → Coordinator: these listings are recorded, though not necessarily durable.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ListingsRecorded(pub Vec<RecordedListing>);
+
+/// Coordinator → DB actor: which folders to be listed have ids in this range?
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct PullFolders {
+    /// On which side.
+    pub side: Side,
+    /// The ids.
+    pub ids: Range<i64>,
+}
+
+/// DB actor → Coordinator: the answer to [`PullFolders`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct FoldersPulled {
+    /// On which side.
+    pub side: Side,
+    /// The ids that were asked for.
+    pub ids: Range<i64>,
+    /// In id order.
+    pub folders: Vec<Folder>,
+}
+
+/// DB actor → Coordinator: the ledger cannot be written any more.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct LedgerFailed(pub LedgerError);
+
+/// Coordinator → DB actor, as the last message of all: commit what there is, note how the run ended, close the ledger.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Closed, LedgerError>")]
+pub struct Finish {
+    /// The migration's phase from now on.
+    pub phase: Phase,
+    /// Why it is suspended.
+    pub reason: Option<String>,
+    /// How the run ended, for the table of runs.
+    pub outcome: &'static str,
+}
+
+/// The answer to [`Finish`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// The counters of the whole, as they stand in the ledger.
+    pub totals: BySide<longhaul_ledger::Counters>,
+    /// Listings, and failures, that came and were recorded.
+    pub recorded: u64,
+    /// Listings, and failures, that came and were not recorded. Not zero only after the ledger failed.
+    pub dropped: u64,
+}
+
+/// Anybody → Coordinator: stop at the next safe point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct Interrupt;

@@ -1,0 +1,139 @@
+//! The same with what every Unix has: `openat` one component at a time, `readdir`, `fstatat`.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use longhaul_model::{NodeKind, Page};
+use rustix::fs::{AtFlags, Dir, FileType};
+use rustix::io::Errno;
+
+use super::{Device, MOUNT_POINT, PAGE_ENTRIES_MAX, Root, components, open_below};
+use crate::error::StoreError;
+
+/// Opens the folder at `path` below `root`, one component after the other, following no symbolic link.
+pub(super) fn open_folder(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
+    let mut folder = open_below(root, b".")?;
+    for component in components(path) {
+        if component == b".." {
+            return Err(Errno::XDEV);
+        }
+        folder = open_below(folder.as_fd(), component)?;
+    }
+    Ok(folder)
+}
+
+/// The file system that an open folder is on.
+pub(super) fn device_of(folder: BorrowedFd<'_>) -> Result<Device, Errno> {
+    Ok(device(&rustix::fs::fstat(folder)?))
+}
+
+#[allow(clippy::useless_conversion, reason = "the type of st_dev differs between systems")]
+fn device(found: &rustix::fs::Stat) -> Device {
+    let number = found.st_dev.into();
+    (rustix::fs::major(number), rustix::fs::minor(number))
+}
+
+/// A listing that is under way.
+pub(super) struct Listing {
+    folder: OwnedFd,
+    entries: Dir,
+    root: Arc<Root>,
+    /// What was read before an error: the entries must not be lost, since the folder gives each of them once.
+    page: Page,
+    at_end: bool,
+}
+
+impl Listing {
+    pub(super) fn new(folder: OwnedFd, root: Arc<Root>) -> Result<Self, Errno> {
+        let entries = Dir::read_from(&folder)?;
+        Ok(Listing { folder, entries, root, page: Page::default(), at_end: false })
+    }
+
+    fn next_page(&mut self) -> Result<Page, Errno> {
+        while self.page.len() < PAGE_ENTRIES_MAX {
+            let Some(entry) = self.entries.read() else {
+                self.at_end = true;
+                break;
+            };
+            let entry = entry?;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(found) => push_entry(&mut self.page, &self.root, name.to_bytes(), &found),
+                Err(Errno::NOENT) => {}
+                Err(errno) => push_unreadable(&mut self.page, name.to_bytes(), entry.file_type(), errno),
+            }
+        }
+        Ok(std::mem::take(&mut self.page))
+    }
+}
+
+impl Iterator for Listing {
+    type Item = Result<Page, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at_end {
+            return None;
+        }
+        match self.next_page() {
+            Ok(page) if page.is_empty() => None,
+            Ok(page) => Some(Ok(page)),
+            Err(errno) => Some(Err(errno.into())),
+        }
+    }
+}
+
+#[allow(
+    clippy::useless_conversion,
+    clippy::unnecessary_cast,
+    clippy::cast_possible_wrap,
+    reason = "the types differ between systems, and there are fewer than 2^63 nanoseconds in a second"
+)]
+fn push_entry(page: &mut Page, root: &Root, name: &[u8], found: &rustix::fs::Stat) {
+    let file_type = FileType::from_raw_mode(found.st_mode);
+    let modified_ns =
+        i64::from(found.st_mtime).checked_mul(1_000_000_000).and_then(|ns| ns.checked_add(found.st_mtime_nsec as i64));
+    if file_type == FileType::Directory && root.stops_at(device(found)) {
+        page.push(name, NodeKind::Other, None, modified_ns);
+        page.remark(MOUNT_POINT);
+        return;
+    }
+    let kind = kind_of(file_type);
+    let size = match kind {
+        NodeKind::File | NodeKind::Symlink => Some(i64::from(found.st_size)),
+        NodeKind::Folder | NodeKind::Other => None,
+    };
+    page.push(name, kind, size, modified_ns);
+    if kind == NodeKind::Other {
+        page.remark(describe(file_type));
+    }
+}
+
+/// Adds an entry that can be seen in its folder and not be looked at, as in a folder that may be read but not searched.
+pub(super) fn push_unreadable(page: &mut Page, name: &[u8], listed_as: FileType, errno: Errno) {
+    page.push(name, kind_of(listed_as), None, None);
+    page.remark(format!("size and time cannot be read: {}", std::io::Error::from(errno)));
+}
+
+/// What the ledger calls it.
+pub(super) fn kind_of(file_type: FileType) -> NodeKind {
+    match file_type {
+        FileType::RegularFile => NodeKind::File,
+        FileType::Directory => NodeKind::Folder,
+        FileType::Symlink => NodeKind::Symlink,
+        _ => NodeKind::Other,
+    }
+}
+
+/// Why something that is neither file, folder nor link is not carried over.
+pub(super) fn describe(file_type: FileType) -> &'static str {
+    match file_type {
+        FileType::Fifo => "FIFO: not carried over",
+        FileType::Socket => "socket: not carried over",
+        FileType::CharacterDevice => "character device: not carried over",
+        FileType::BlockDevice => "block device: not carried over",
+        _ => "neither a file, a folder nor a symbolic link: not carried over",
+    }
+}

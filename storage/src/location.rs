@@ -1,0 +1,157 @@
+//! Locations: how a person says where a tree is.
+//!
+//! | text | is |
+//! |---|---|
+//! | `spectra:WORLD?config=FILE` | a world of the embedded simulator; without `config`, `configs/spectra.json` |
+//! | anything else | a path of this machine (`./spectra:x` is a path, too) |
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The configuration that a `spectra:` location without one refers to.
+const DEFAULT_SPECTRA_CONFIG: &str = "configs/spectra.json";
+
+/// Where a tree is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A folder of this machine.
+    Local(PathBuf),
+    /// A world of the embedded simulator.
+    Spectra {
+        /// The world.
+        world: String,
+        /// The simulator's configuration file.
+        config: PathBuf,
+    },
+}
+
+/// A text that is no location.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocationError {
+    /// Nothing at all.
+    #[error("an empty location: give a path or a URL")]
+    Empty,
+    /// A kind of store that this program does not know.
+    #[error("{0:?}: no store is known for {1}:// (for a local path that looks like a URL write ./{0})")]
+    UnknownScheme(String, String),
+    /// A `spectra:` location that is not complete.
+    #[error("{0:?}: write spectra:WORLD or spectra:WORLD?config=FILE, with a world such as `primary`")]
+    BadSpectra(String),
+}
+
+impl Location {
+    /// Understands what somebody typed.
+    pub fn parse(text: &str) -> Result<Location, LocationError> {
+        if text.is_empty() {
+            return Err(LocationError::Empty);
+        }
+        if let Some(rest) = text.strip_prefix("spectra:") {
+            let (world, config) = match rest.split_once("?config=") {
+                Some((world, config)) => (world, config),
+                None => (rest, DEFAULT_SPECTRA_CONFIG),
+            };
+            if world.is_empty() || config.is_empty() || world.contains(['?', '/']) {
+                return Err(LocationError::BadSpectra(text.to_owned()));
+            }
+            return Ok(Location::Spectra { world: world.to_owned(), config: PathBuf::from(config) });
+        }
+        match text.split_once("://") {
+            Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme_character) => {
+                Err(LocationError::UnknownScheme(text.to_owned(), scheme.to_owned()))
+            }
+            _ => Ok(Location::Local(PathBuf::from(text))),
+        }
+    }
+
+    /// The same place with all paths absolute and free of links, so that it means the same from any working folder.
+    pub fn canonical(&self) -> std::io::Result<Location> {
+        Ok(match self {
+            Location::Local(path) => Location::Local(path.canonicalize()?),
+            Location::Spectra { world, config } => {
+                Location::Spectra { world: world.clone(), config: config.canonicalize()? }
+            }
+        })
+    }
+
+    /// How two places lie to each other, if they have anything in common. Both must be canonical.
+    pub fn overlap(&self, other: &Location) -> Option<Overlap> {
+        match (self, other) {
+            (mine, theirs) if mine == theirs => Some(Overlap::Same),
+            (Location::Local(mine), Location::Local(theirs)) => {
+                if is_inside(mine, theirs) {
+                    Some(Overlap::Inside)
+                } else if is_inside(theirs, mine) {
+                    Some(Overlap::Around)
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How one place lies to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// They are the same.
+    Same,
+    /// The first one is inside the second one.
+    Inside,
+    /// The second one is inside the first one.
+    Around,
+}
+
+fn is_inside(inner: &Path, outer: &Path) -> bool {
+    inner != outer && inner.starts_with(outer)
+}
+
+fn is_scheme_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '+' | '-' | '.')
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Local(path) => f.write_str(&longhaul_model::encode_name(path.as_os_str().as_encoded_bytes())),
+            Location::Spectra { world, config } => {
+                write!(f, "spectra:{world}?config=")?;
+                f.write_str(&longhaul_model::encode_name(config.as_os_str().as_encoded_bytes()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(path: &str) -> Location {
+        Location::Local(PathBuf::from(path))
+    }
+
+    #[test]
+    fn paths_and_worlds_are_told_apart() {
+        assert_eq!(Location::parse("a/b"), Ok(local("a/b")));
+        assert_eq!(Location::parse("./spectra:x"), Ok(local("./spectra:x")));
+        assert_eq!(
+            Location::parse("C://odd name"),
+            Err(LocationError::UnknownScheme("C://odd name".into(), "C".into()))
+        );
+        assert_eq!(
+            Location::parse("spectra:s1?config=x.json"),
+            Ok(Location::Spectra { world: "s1".into(), config: "x.json".into() })
+        );
+        for wrong in ["spectra:", "spectra:?config=x", "spectra:a?config=", "spectra:a?world=b"] {
+            assert!(matches!(Location::parse(wrong), Err(LocationError::BadSpectra(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn inside_goes_by_components_and_not_by_letters() {
+        assert_eq!(local("/a/b").overlap(&local("/a")), Some(Overlap::Inside));
+        assert_eq!(local("/a").overlap(&local("/a/b")), Some(Overlap::Around));
+        assert_eq!(local("/a").overlap(&local("/a")), Some(Overlap::Same));
+        assert_eq!(local("/ab").overlap(&local("/a")), None);
+    }
+}

@@ -1,0 +1,185 @@
+//! Opening the two stores of a migration, and what is wrong with the pair before anything has begun.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use longhaul_model::{BySide, Side};
+use longhaul_spectra::{Config, ConfigError, Spectra, SpectraError};
+
+use crate::local::LocalStore;
+use crate::location::{Location, Overlap};
+use crate::spectra::SpectraStore;
+use crate::store::Store;
+
+/// Choices on how to open a pair.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenOptions {
+    /// Make the destination folder if it is not there.
+    pub create_destination: bool,
+    /// Record mount points below a local root, and do not cross them.
+    pub one_file_system: bool,
+}
+
+/// Why a pair cannot be opened. Nothing has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is nothing at the place.
+    #[error("the {side} {location} does not exist{}", remedy(*.side))]
+    Missing {
+        /// Which of the two.
+        side: Side,
+        /// Where it should be.
+        location: Location,
+    },
+    /// There is something, but not a folder.
+    #[error("the {side} {location} is not a folder: give a folder")]
+    NotAFolder {
+        /// Which of the two.
+        side: Side,
+        /// Where it is.
+        location: Location,
+    },
+    /// It may not be read.
+    #[error("the {side} {location} cannot be read ({reason}): check its permissions")]
+    Unreadable {
+        /// Which of the two.
+        side: Side,
+        /// Where it is.
+        location: Location,
+        /// What the store said.
+        reason: String,
+    },
+    /// The destination was to be made, and could not be.
+    #[error("the destination {} cannot be made: {error}", path.display())]
+    CannotCreate {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Source and destination have something in common.
+    #[error("{}: give two places that have nothing in common", describe(*.overlap, .source_location, .destination_location))]
+    Overlap {
+        /// The source.
+        source_location: Location,
+        /// The destination.
+        destination_location: Location,
+        /// How the source lies to the destination.
+        overlap: Overlap,
+    },
+    /// The simulator's configuration is not acceptable.
+    #[error(transparent)]
+    SpectraConfig(#[from] ConfigError),
+    /// The simulator cannot be opened, or has no such world.
+    #[error(transparent)]
+    Spectra(#[from] SpectraError),
+}
+
+fn remedy(side: Side) -> &'static str {
+    match side {
+        Side::Source => ": check the path",
+        Side::Destination => ": check the path, or have it made with --create-destination",
+    }
+}
+
+fn describe(overlap: Overlap, source: &Location, destination: &Location) -> String {
+    match overlap {
+        Overlap::Same => format!("source and destination are the same place, {source}"),
+        Overlap::Inside => format!("the source {source} is inside the destination {destination}"),
+        Overlap::Around => format!("the destination {destination} is inside the source {source}"),
+    }
+}
+
+/// Opens source and destination. Gives the stores with their canonical locations, which mean the same from any working
+/// folder. Two worlds of one simulator are opened in one simulator.
+#[allow(clippy::type_complexity, reason = "a pair of pairs is what it is")]
+pub fn open_pair(
+    locations: &BySide<Location>,
+    options: OpenOptions,
+) -> Result<BySide<(Location, Arc<dyn Store>)>, OpenError> {
+    let src = canonical(Side::Source, &locations.src)?;
+    if options.create_destination {
+        create_destination(&src, &locations.dst)?;
+    }
+    let dst = canonical(Side::Destination, &locations.dst)?;
+    refuse_overlap(&src, &dst)?;
+    let mut simulator = None;
+    Ok(BySide {
+        src: open(Side::Source, src, options, &mut simulator)?,
+        dst: open(Side::Destination, dst, options, &mut simulator)?,
+    })
+}
+
+fn refuse_overlap(source: &Location, destination: &Location) -> Result<(), OpenError> {
+    match source.overlap(destination) {
+        None => Ok(()),
+        Some(overlap) => Err(OpenError::Overlap {
+            source_location: source.clone(),
+            destination_location: destination.clone(),
+            overlap,
+        }),
+    }
+}
+
+fn canonical(side: Side, location: &Location) -> Result<Location, OpenError> {
+    let error = match location.canonical() {
+        Ok(canonical) => return Ok(canonical),
+        Err(error) => error,
+    };
+    // A configuration file that is missing is the simulator's own error, and is worded there.
+    if let Location::Spectra { config, .. } = location {
+        Config::load(config)?;
+    }
+    let location = location.clone();
+    Err(match error.kind() {
+        ErrorKind::NotFound => OpenError::Missing { side, location },
+        ErrorKind::NotADirectory => OpenError::NotAFolder { side, location },
+        _ => OpenError::Unreadable { side, location, reason: error.to_string() },
+    })
+}
+
+fn create_destination(source: &Location, destination: &Location) -> Result<(), OpenError> {
+    let Location::Local(path) = destination else { return Ok(()) };
+    if path.exists() {
+        return Ok(());
+    }
+    // Where it would be has to be known before it is made: a folder made inside the source would be a change to it.
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let nearest: &Path = absolute.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(&absolute);
+    let rest = absolute.strip_prefix(nearest).unwrap_or(Path::new(""));
+    if let Ok(nearest) = nearest.canonicalize() {
+        refuse_overlap(source, &Location::Local(nearest.join(rest)))?;
+    }
+    std::fs::create_dir_all(path).map_err(|error| OpenError::CannotCreate { path: path.clone(), error })
+}
+
+fn open(
+    side: Side,
+    location: Location,
+    options: OpenOptions,
+    simulator: &mut Option<(PathBuf, Spectra)>,
+) -> Result<(Location, Arc<dyn Store>), OpenError> {
+    match &location {
+        Location::Local(path) => {
+            if !path.is_dir() {
+                return Err(OpenError::NotAFolder { side, location });
+            }
+            let store = LocalStore::open(path, options.one_file_system).map_err(|error| OpenError::Unreadable {
+                side,
+                location: location.clone(),
+                reason: error.message,
+            })?;
+            Ok((location, Arc::new(store)))
+        }
+        Location::Spectra { world, config } => {
+            let opened = match simulator {
+                Some((of, opened)) if of == config => opened.clone(),
+                _ => Spectra::open(Config::load(config)?)?,
+            };
+            *simulator = Some((config.clone(), opened.clone()));
+            let store = SpectraStore::open(&opened, world, location.clone())?;
+            Ok((location, Arc::new(store)))
+        }
+    }
+}

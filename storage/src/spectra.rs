@@ -1,0 +1,107 @@
+//! A world of the simulator, embedded in this process.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+use longhaul_model::{ErrorClass, NodeKind, Page};
+use longhaul_spectra::{Fault, FaultClass, LatencyConfig, ListingPage, Spectra, SpectraError, World};
+use tokio::time::Instant;
+
+use crate::error::StoreError;
+use crate::location::Location;
+use crate::store::{Capabilities, PageStream, Store};
+
+/// Entries of one page.
+const PAGE_ENTRIES_MAX: usize = 8_192;
+
+/// A world of the simulator.
+#[derive(Debug)]
+pub struct SpectraStore {
+    world: World,
+    location: Location,
+    started: Instant,
+    /// With a latency it is waiting that a call consists of, as with any store that is far away.
+    waits: bool,
+}
+
+impl SpectraStore {
+    /// A world of an open simulator. `location` is what the store is called.
+    pub fn open(simulator: &Spectra, world: &str, location: Location) -> Result<Self, SpectraError> {
+        let chaos = &simulator.config().chaos;
+        let waits = chaos.enabled && chaos.latency != LatencyConfig::default();
+        Ok(SpectraStore { world: simulator.world(world)?, location, started: Instant::now(), waits })
+    }
+}
+
+/// Where a listing goes on.
+enum Position {
+    Start,
+    After(Vec<u8>),
+    End,
+}
+
+impl Store for SpectraStore {
+    fn location(&self) -> String {
+        self.location.to_string()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Capabilities {
+            blocks_thread: !self.waits,
+            time_resolution_ns: 1,
+            listings_at_once: if self.waits { 32 } else { cores.clamp(1, 8) },
+        }
+    }
+
+    fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
+        let path = path.to_owned();
+        stream::unfold((self, path, Position::Start), |(store, path, position)| async move {
+            let after = match &position {
+                Position::Start => None,
+                Position::After(name) => Some(name.as_slice()),
+                Position::End => return None,
+            };
+            let reply = store.world.list(&path, after, PAGE_ENTRIES_MAX, store.started.elapsed());
+            if !reply.latency.is_zero() {
+                tokio::time::sleep(reply.latency).await;
+            }
+            Some(match reply.result {
+                Ok(page) => {
+                    let found = to_page(&page);
+                    let next = page.next.map_or(Position::End, Position::After);
+                    (Ok(found), (store, path, next))
+                }
+                Err(fault) => (Err(fault.into()), (store, path, position)),
+            })
+        })
+        .boxed()
+    }
+}
+
+fn to_page(listed: &ListingPage) -> Page {
+    let mut page = Page::with_capacity(listed.entries.len());
+    for entry in listed.entries.iter() {
+        let (kind, size) = match entry.info.kind {
+            longhaul_spectra::NodeKind::Folder => (NodeKind::Folder, None),
+            longhaul_spectra::NodeKind::File => (NodeKind::File, i64::try_from(entry.info.size).ok()),
+        };
+        page.push(entry.name, kind, size, Some(entry.info.modified_ns));
+    }
+    page
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        let class = match fault.class {
+            FaultClass::Transient => ErrorClass::Transient,
+            FaultClass::Throttled => ErrorClass::Throttled,
+            FaultClass::Vanished | FaultClass::WrongKind => ErrorClass::Vanished,
+            FaultClass::BadName => ErrorClass::BadName,
+            FaultClass::NoSpace => ErrorClass::NoSpace,
+            FaultClass::Fatal => ErrorClass::Fatal,
+            FaultClass::Denied | FaultClass::AlreadyExists | FaultClass::NotEmpty => ErrorClass::Denied,
+        };
+        StoreError { class, message: fault.message, retry_after: fault.retry_after }
+    }
+}

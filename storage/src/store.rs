@@ -1,0 +1,40 @@
+//! The `Store` trait: what the engine asks of a place that holds a tree.
+
+use std::sync::Arc;
+
+use futures_util::stream::BoxStream;
+use longhaul_model::Page;
+
+use crate::error::StoreError;
+
+/// The pages of one listing, in an order of the store's own. An empty folder may give no page at all, or an empty one.
+///
+/// An error before the first page ends it: list again. Behind a page it can be polled again after an error, and goes on
+/// where it was: no entry is lost, and none comes twice.
+pub type PageStream = BoxStream<'static, Result<Page, StoreError>>;
+
+/// What a store can do, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Calls block the thread that makes them, so each worker needs one of its own; otherwise they are futures, and
+    /// many workers can share a thread.
+    pub blocks_thread: bool,
+    /// The steps in which it keeps modification times, in nanoseconds.
+    pub time_resolution_ns: u64,
+    /// How many listings it takes at a time without being slower for it.
+    pub listings_at_once: usize,
+}
+
+/// One tree in one place.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Where it is, as a person would write it.
+    fn location(&self) -> String;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Lists the immediate children of the folder at `path` (bytes, `/` for the root), in pages of bounded size.
+    ///
+    /// Symbolic links are entries and are not followed, neither at the end of the path nor on the way.
+    fn list(self: Arc<Self>, path: &[u8]) -> PageStream;
+}
