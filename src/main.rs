@@ -1,1 +1,82 @@
-fn main() {}
+//! The command line of Longhaul: what was typed, turned into one call of the library, and its result into text and an
+//! exit code.
+
+mod cli;
+mod logging;
+mod signals;
+
+// One file a command.
+mod discover;
+mod query;
+mod scenario;
+mod spectra_tree;
+mod status;
+
+// What commands share.
+mod progress;
+mod report;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, SpectraCommand};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli).and_then(|code| Ok(io::stdout().flush().map(|()| code)?)) {
+        Ok(code) => code.into(),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("longhaul: {error:#}");
+            Exit::CouldNot.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    logging::start(cli.verbosity());
+    if let Some(name) = &cli.scenario {
+        return scenario::run(name, cli.keep);
+    }
+    match &cli.command {
+        Some(Command::Discover(arguments)) => discover::run(cli, arguments),
+        Some(Command::Status(arguments)) => status::run(&cli.ledger, arguments),
+        Some(Command::Query(arguments)) => query::run(&cli.ledger, arguments),
+        Some(Command::Spectra(SpectraCommand::Tree(arguments))) => spectra_tree::run(arguments),
+        // Without a command there is `--list-scenarios`, or nothing at all, which clap has refused.
+        None => scenario::list(),
+    }
+}
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// All done.
+    Done,
+    /// Could not do it.
+    CouldNot,
+    /// Done, but some nodes failed.
+    SomeFailed,
+    /// Interrupted by this signal, and in a state that can be gone on from.
+    Interrupted(i32),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => ExitCode::SUCCESS,
+            Exit::CouldNot => ExitCode::from(1),
+            Exit::SomeFailed => ExitCode::from(3),
+            Exit::Interrupted(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(130)),
+        }
+    }
+}
+
+/// Whoever read our output has had enough of it: that is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}

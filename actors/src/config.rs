@@ -7,6 +7,8 @@ use longhaul_ledger::Resources;
 use longhaul_model::BySide;
 use longhaul_storage::{Location, OpenOptions};
 
+use crate::schedule::ScheduleLimits;
+
 /// A migration: what it is about, and how it is to be run.
 #[derive(Clone, Debug)]
 pub struct MigrationConfig {
@@ -16,6 +18,19 @@ pub struct MigrationConfig {
     pub ledger: PathBuf,
     /// How the stores are opened.
     pub open: OpenOptions,
+    /// How it is run.
+    pub tuning: Tuning,
+}
+
+/// A migration that is to go on where it was.
+#[derive(Clone, Debug)]
+pub struct ResumeConfig {
+    /// The ledger's file.
+    pub ledger: PathBuf,
+    /// What somebody typed, where they typed it: must be what the ledger is about.
+    pub locations: BySide<Option<Location>>,
+    /// Asked for although the migration may have begun without it: must be what it began with.
+    pub one_file_system: bool,
     /// How it is run.
     pub tuning: Tuning,
 }
@@ -49,6 +64,16 @@ pub struct Tuning {
     pub resources: Resources,
 }
 
+impl Tuning {
+    pub(crate) fn schedule_limits(&self) -> ScheduleLimits {
+        ScheduleLimits {
+            lead_nodes_max: self.lead_nodes_max,
+            frontier_folders_max: self.frontier_folders_max,
+            in_flight_folders_max: self.in_flight_folders_max,
+        }
+    }
+}
+
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {
@@ -60,7 +85,7 @@ impl Default for Tuning {
             lead_nodes_max: 200_000,
             frontier_folders_max: 65_536,
             in_flight_folders_max: 4_096,
-            entries_under_way_max: 131_072,
+            entries_under_way_max: 65_536,
             commit_interval: Duration::from_millis(500),
             grace: Duration::from_secs(10),
             resources: Resources::default(),

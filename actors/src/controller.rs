@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use actix::Addr;
 use crossbeam_channel::{Receiver, bounded};
-use longhaul_ledger::{LedgerError, MigrationSpec, Reader, Settings, system_now_ns};
-use longhaul_model::{BySide, Comparison};
-use longhaul_storage::{Location, OpenError, Store, open_pair};
+use longhaul_ledger::{LedgerError, MigrationSpec, Reader, Recorder, Settings, system_now_ns};
+use longhaul_model::{BySide, Comparison, Phase, Side};
+use longhaul_storage::{Location, OpenError, OpenOptions, Store, open_pair};
 use parking_lot::Mutex;
 
-use crate::config::MigrationConfig;
+use crate::config::{MigrationConfig, ResumeConfig, Tuning};
 use crate::coordinator::{Coordinator, Ended, Outcome};
 use crate::engine::{Engine, Placement};
 use crate::messages::{Closed, Interrupt};
 use crate::progress::Progress;
+use crate::schedule::Schedule;
 
 /// Why a migration cannot be started. Nothing has been changed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,16 @@ pub enum StartError {
         ledger: String,
         /// The source or the destination.
         location: String,
+    },
+    /// Somebody asked for something else than what the migration began with.
+    #[error("the {what} cannot be changed: the ledger has {recorded}, given was {given}; leave it out")]
+    Different {
+        /// What is different.
+        what: String,
+        /// What was given now.
+        given: String,
+        /// What the migration began with.
+        recorded: String,
     },
     /// The system gave no thread.
     #[error("no thread can be started: {0}")]
@@ -118,9 +129,80 @@ pub fn start_with_stores(
     };
     let tuning = config.tuning.clone();
     let mut recorder = longhaul_ledger::create(&config.ledger, &spec, "discover", &tuning.resources, system_now_ns)?;
-    let roots = recorder.begin_traversal()?;
-    let stores = BySide { src: source_store, dst: destination_store };
+    let schedule = Schedule::new(tuning.schedule_limits(), recorder.begin_traversal()?);
+    tracing::info!(source = spec.source, destination = spec.destination, ledger = %config.ledger.display(), "traversing");
+    launch(BySide { src: source_store, dst: destination_store }, recorder, schedule, tuning)
+}
 
+/// What became of the wish to go on with a migration.
+#[derive(Debug)]
+pub enum Resumed {
+    /// It goes on.
+    Running(Controller),
+    /// It had come to its end before, in this phase.
+    NothingToDo(Phase),
+}
+
+/// Goes on with a migration that was interrupted, suspended or killed. Where it is, and with what choices, is in its
+/// ledger.
+pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
+    let (spec, phase) = {
+        let migration = Reader::open(&config.ledger)?.migration()?;
+        (migration.spec, migration.phase)
+    };
+    refuse_differences(config, &spec)?;
+    if matches!(phase, Phase::Review | Phase::Complete) {
+        return Ok(Resumed::NothingToDo(phase));
+    }
+    let stores = open_recorded_pair(&spec)?;
+    let tuning = config.tuning.clone();
+    let (migration, recorder) =
+        longhaul_ledger::resume(&config.ledger, "discover --resume", &tuning.resources, system_now_ns)?;
+    let Some(mut recorder) = recorder else {
+        return Ok(Resumed::NothingToDo(migration.phase));
+    };
+    let limits = tuning.schedule_limits();
+    let schedule = match migration.phase {
+        Phase::Created => Schedule::new(limits, recorder.begin_traversal()?),
+        _ => Schedule::going_on(limits, recorder.go_on_traversal()?),
+    };
+    tracing::info!(source = spec.source, destination = spec.destination, was = %migration.phase, "traversing again");
+    launch(stores, recorder, schedule, tuning).map(Resumed::Running)
+}
+
+fn open_recorded_pair(spec: &MigrationSpec) -> Result<BySide<Arc<dyn Store>>, StartError> {
+    let location = |text: &str| {
+        Location::from_recorded(text).map_err(|error| LedgerError::Inconsistent(format!("location {text}: {error}")))
+    };
+    let locations = BySide { src: location(&spec.source)?, dst: location(&spec.destination)? };
+    let options = OpenOptions { create_destination: false, one_file_system: spec.settings.one_file_system };
+    let BySide { src: (_, src), dst: (_, dst) } = open_pair(&locations, options)?;
+    Ok(BySide { src, dst })
+}
+
+/// The choices of a migration are made when it begins.
+fn refuse_differences(config: &ResumeConfig, spec: &MigrationSpec) -> Result<(), StartError> {
+    for (side, recorded) in [(Side::Source, &spec.source), (Side::Destination, &spec.destination)] {
+        let Some(given) = &config.locations[side] else { continue };
+        let given = given.canonical().unwrap_or_else(|_| given.clone()).to_string();
+        if given != *recorded {
+            return Err(StartError::Different { what: side.to_string(), given, recorded: recorded.clone() });
+        }
+    }
+    if config.one_file_system && !spec.settings.one_file_system {
+        let (what, given, recorded) = ("mount points".into(), "--one-file-system".into(), "without it".into());
+        return Err(StartError::Different { what, given, recorded });
+    }
+    Ok(())
+}
+
+/// Runs the engine in a thread of its own.
+fn launch(
+    stores: BySide<Arc<dyn Store>>,
+    recorder: Recorder,
+    schedule: Schedule,
+    tuning: Tuning,
+) -> Result<Controller, StartError> {
     let latest = Arc::new(Mutex::new(Progress::default()));
     let (ended_sender, ended) = bounded(1);
     let (started_sender, started) = bounded(1);
@@ -128,10 +210,17 @@ pub fn start_with_stores(
         let latest = latest.clone();
         move || {
             actix::System::new().block_on(async move {
-                let engine = Engine::start(&stores, recorder, roots, &tuning, latest, Placement::Threads);
+                let engine = Engine::start(&stores, recorder, schedule, &tuning, latest, Placement::Threads);
                 // The two channels have room for the one message that each of them carries.
                 let _ = started_sender.send(engine.coordinator.clone());
                 let outcome = engine.join().await.unwrap_or_else(|_| broken());
+                tracing::info!(
+                    ended = ?outcome.ended,
+                    recorded = outcome.closed.recorded,
+                    dropped = outcome.closed.dropped,
+                    given_back = outcome.given_back,
+                    "traversal ended"
+                );
                 let _ = ended_sender.send(outcome);
             });
         }

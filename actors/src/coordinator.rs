@@ -18,8 +18,8 @@ use crate::messages::{
 use crate::progress::Board;
 use crate::schedule::Schedule;
 
-/// Folders in one message to a Lister.
-const BATCH_FOLDERS_MAX: usize = 64;
+/// Folders in one message to a Lister, where listing one takes microseconds.
+pub(crate) const BATCH_FOLDERS_MAX: usize = 64;
 
 /// Messages that a Lister may have: one that it works on, and one so that it never waits for the next.
 const BATCHES_PER_LISTER: usize = 2;
@@ -82,6 +82,7 @@ pub struct Coordinator {
     schedule: Schedule,
     /// Messages that each Lister has not reported as done.
     batches: BySide<Vec<usize>>,
+    batch_folders_max: BySide<usize>,
     records: Recipient<RecordListings>,
     pulls: Recipient<PullFolders>,
     finish: Recipient<Finish>,
@@ -103,6 +104,7 @@ impl Coordinator {
         Coordinator {
             schedule,
             batches: BySide { src: vec![0; listers.src.len()], dst: vec![0; listers.dst.len()] },
+            batch_folders_max: BySide { src: BATCH_FOLDERS_MAX, dst: BATCH_FOLDERS_MAX },
             records,
             pulls,
             finish,
@@ -117,8 +119,20 @@ impl Coordinator {
         }
     }
 
+    /// Gives out no more than so many folders of a side in one message. The folders of a message are listed one after
+    /// the other, so where listing is slow they should be few.
+    #[must_use]
+    pub fn with_batches(mut self, folders_max: BySide<usize>) -> Self {
+        self.batch_folders_max = folders_max;
+        self
+    }
+
     /// Gives out what can be given out, and notices the end.
     fn go_on(&mut self, ctx: &mut Context<Self>) {
+        if self.is_finishing {
+            // What is recorded while the ledger is being closed is the next run's beginning.
+            return;
+        }
         if self.stopping.is_none() {
             for side in Side::BOTH {
                 self.pull(side);
@@ -163,7 +177,7 @@ impl Coordinator {
                 }
                 // Small enough that the others get their share of what waits.
                 let share = self.schedule.waiting(side) / (BATCHES_PER_LISTER * self.listers[side].len());
-                let folders = self.schedule.give_out(side, share.clamp(1, BATCH_FOLDERS_MAX));
+                let folders = self.schedule.give_out(side, share.clamp(1, self.batch_folders_max[side]));
                 if folders.is_empty() {
                     return;
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, AsyncContext, Context};
-use longhaul_ledger::{Folder, Recorder};
+use longhaul_ledger::Recorder;
 use longhaul_model::BySide;
 use longhaul_storage::Store;
 use parking_lot::Mutex;
@@ -11,12 +11,12 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Tuning;
-use crate::coordinator::{Coordinator, CoordinatorLinks, Outcome};
+use crate::coordinator::{BATCH_FOLDERS_MAX, Coordinator, CoordinatorLinks, Outcome};
 use crate::db::{DbActor, DbLinks};
 use crate::lister::{Lister, ListerLinks, RetryPolicy};
 use crate::observer::Observer;
 use crate::progress::{Board, Progress};
-use crate::schedule::{Schedule, ScheduleLimits};
+use crate::schedule::Schedule;
 
 /// On which threads the actors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +39,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts a traversal of `roots`. Must be called inside an actix system.
+    /// Starts a traversal of what `schedule` begins with. Must be called inside an actix system.
     pub fn start(
         stores: &BySide<Arc<dyn Store>>,
         recorder: Recorder,
-        roots: BySide<Folder>,
+        schedule: Schedule,
         tuning: &Tuning,
         latest: Arc<Mutex<Progress>>,
         placement: Placement,
@@ -94,11 +94,6 @@ impl Engine {
                 })
                 .collect()
         });
-        let limits = ScheduleLimits {
-            lead_nodes_max: tuning.lead_nodes_max,
-            frontier_folders_max: tuning.frontier_folders_max,
-            in_flight_folders_max: tuning.in_flight_folders_max,
-        };
         let links = CoordinatorLinks {
             listers,
             records: db.clone().recipient(),
@@ -108,7 +103,9 @@ impl Engine {
             board: board.clone(),
             outcome: outcome_sender,
         };
-        let actor = Coordinator::new(Schedule::new(limits, roots), tuning.grace, links);
+        let batches =
+            BySide::from_fn(|side| if stores[side].capabilities().blocks_thread { BATCH_FOLDERS_MAX } else { 1 });
+        let actor = Coordinator::new(schedule, tuning.grace, links).with_batches(batches);
         let coordinator = coordinator_context.run(actor);
         Observer::new(board, latest).start();
         Engine { coordinator, outcome, arbiters }

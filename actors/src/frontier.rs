@@ -3,7 +3,7 @@
 //! The first of them are in memory. The rest are only known by the ids they lie within, and are pulled from the ledger
 //! when their turn comes: memory does not depend on how wide a tree is.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use longhaul_ledger::{Folder, FoundFolders};
@@ -14,7 +14,8 @@ const PULL_IDS_MAX: i64 = 32_768;
 /// Folders that wait.
 #[derive(Debug)]
 pub(crate) struct Frontier {
-    queue: VecDeque<Folder>,
+    /// By id: listings are not always completed in the order in which their folders got their ids.
+    queue: BTreeMap<i64, Folder>,
     /// Ranges of ids, start to end, that have nothing in common and do not touch: listings follow one another in ids,
     /// so however many are left in the ledger, they make few ranges.
     in_ledger: BTreeMap<i64, i64>,
@@ -25,7 +26,7 @@ pub(crate) struct Frontier {
 impl Frontier {
     /// An empty one, that keeps up to about `folders_max` folders in memory.
     pub(crate) fn new(folders_max: usize) -> Self {
-        Frontier { queue: VecDeque::new(), in_ledger: BTreeMap::new(), pulling: None, folders_max }
+        Frontier { queue: BTreeMap::new(), in_ledger: BTreeMap::new(), pulling: None, folders_max }
     }
 
     /// Adds what a listing found.
@@ -33,7 +34,7 @@ impl Frontier {
         let nothing_in_ledger = self.in_ledger.is_empty() && self.pulling.is_none();
         match found.named {
             Some(folders) if nothing_in_ledger && self.queue.len() + folders.len() <= self.folders_max => {
-                self.queue.extend(folders);
+                self.queue.extend(folders.into_iter().map(|folder| (folder.id.0, folder)));
             }
             _ => found.ids.into_iter().for_each(|ids| self.leave_in_ledger(ids)),
         }
@@ -55,7 +56,11 @@ impl Frontier {
 
     /// The next range to pull, if it is time; it counts as under way from then on.
     pub(crate) fn next_pull(&mut self) -> Option<Range<i64>> {
-        if self.pulling.is_some() || self.queue.len() * 2 > self.folders_max {
+        let (&first_in_ledger, _) = self.in_ledger.first_key_value()?;
+        let is_full = self.queue.len() * 2 > self.folders_max;
+        // What comes before all that is in memory is not made to wait for room: the other side may be waiting for it.
+        let may_wait = self.queue.first_key_value().is_some_and(|(&id, _)| id < first_in_ledger);
+        if self.pulling.is_some() || (is_full && may_wait) {
             return None;
         }
         let (start, end) = self.in_ledger.pop_first()?;
@@ -71,17 +76,17 @@ impl Frontier {
     pub(crate) fn pulled(&mut self, ids: &Range<i64>, folders: Vec<Folder>) {
         assert_eq!(self.pulling.take().as_ref(), Some(ids), "the answer to the pull that is under way");
         assert!(folders.iter().all(|folder| ids.contains(&folder.id.0)), "only what was asked for");
-        self.queue.extend(folders);
+        self.queue.extend(folders.into_iter().map(|folder| (folder.id.0, folder)));
     }
 
     /// The next folder, if it is in memory.
     pub(crate) fn front(&self) -> Option<&Folder> {
-        self.queue.front()
+        self.queue.first_key_value().map(|(_, folder)| folder)
     }
 
     /// Takes the next folder.
     pub(crate) fn pop(&mut self) -> Option<Folder> {
-        self.queue.pop_front()
+        self.queue.pop_first().map(|(_, folder)| folder)
     }
 
     /// How many are in memory.
@@ -91,7 +96,7 @@ impl Frontier {
 
     /// A lower bound of the ids that wait; `None` if nothing does.
     pub(crate) fn first_id(&self) -> Option<i64> {
-        let in_memory = self.queue.front().map(|folder| folder.id.0);
+        let in_memory = self.queue.first_key_value().map(|(&id, _)| id);
         let in_ledger = self.in_ledger.first_key_value().map(|(&start, _)| start);
         let pulling = self.pulling.as_ref().map(|ids| ids.start);
         [in_memory, in_ledger, pulling].into_iter().flatten().min()

@@ -23,8 +23,8 @@ mod schedule;
 // How they are put together.
 mod engine;
 
-pub use config::{MigrationConfig, Tuning};
-pub use controller::{Controller, StartError, run, start, start_with_stores};
+pub use config::{MigrationConfig, ResumeConfig, Tuning};
+pub use controller::{Controller, Resumed, StartError, resume, run, start, start_with_stores};
 pub use coordinator::{Coordinator, CoordinatorLinks, Ended, Outcome};
 pub use db::{DbActor, DbLinks};
 pub use engine::{Engine, Placement};

@@ -18,6 +18,9 @@ use crate::messages::{BatchDone, ListFolders, Listed, RecordListings, StoreGaveU
 /// What was found is sent on when it has this many entries.
 const SEND_ENTRIES: usize = 4_096;
 
+/// What a page costs beside its entries, in entries: there may be a great many folders with nothing in them.
+const PAGE_COST: usize = 8;
+
 /// What was found is sent on after this time at the latest, so that a slow store's folders do not wait for each other.
 const SEND_AFTER: Duration = Duration::from_millis(20);
 
@@ -174,14 +177,14 @@ impl Batch {
     }
 
     async fn found_page(&mut self, folder: &Folder, page: Page, is_last: bool, attempts: u32) {
-        self.found_entries += page.len() + 1;
+        self.found_entries += page.len() + PAGE_COST;
         self.found.push(Listed::Page(ListedPage { folder: folder.clone(), page, is_last, attempts }));
         self.send_if_due().await;
     }
 
     async fn failed(&mut self, folder: Folder, error: StoreError, attempts: u32) {
         tracing::debug!(side = %self.side, path = folder.path, class = %error.class, attempts, "not listed: {error}");
-        self.found_entries += 1;
+        self.found_entries += PAGE_COST;
         let StoreError { class, message, .. } = error;
         self.found.push(Listed::Failed(FailedListing { folder, class, message, attempts }));
         self.send_if_due().await;
@@ -208,13 +211,16 @@ impl Batch {
     }
 
     fn pauses(&self, folder: &Folder) -> impl Iterator<Item = Duration> + use<> {
+        let pause_max = self.retry.pause_max;
         ExponentialBuilder::default()
             .with_min_delay(self.retry.pause_first)
-            .with_max_delay(self.retry.pause_max)
+            // Jitter adds up to as much again.
+            .with_max_delay(self.retry.pause_max / 2)
             .with_max_times(self.retry.attempts_max as usize)
             .with_jitter()
             .with_jitter_seed(self.retry.jitter_seed ^ folder.id.0.unsigned_abs())
             .build()
+            .map(move |pause| pause.min(pause_max))
     }
 }
 

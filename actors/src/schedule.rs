@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use longhaul_ledger::{Folder, FoundFolders, RecordedListing};
+use longhaul_ledger::{Folder, FoundFolders, RecordedListing, Remaining};
 use longhaul_model::{BySide, NodeId, Side};
 
 use crate::frontier::Frontier;
@@ -51,6 +51,20 @@ impl Schedule {
         Schedule { limits, sides: BySide { src: side(src), dst: side(dst) }, failed_sources: BTreeSet::new() }
     }
 
+    /// A schedule that goes on with what an earlier run left.
+    pub fn going_on(limits: ScheduleLimits, remaining: Remaining) -> Self {
+        let side = |ids| {
+            let mut waiting = Frontier::new(limits.frontier_folders_max);
+            waiting.add(FoundFolders { ids, named: None });
+            SideSchedule { waiting, in_flight: BTreeMap::new() }
+        };
+        Schedule {
+            limits,
+            sides: BySide { src: side(remaining.source), dst: side(remaining.destination) },
+            failed_sources: remaining.failed_sources.into_iter().collect(),
+        }
+    }
+
     /// Gives out up to `count` folders.
     pub fn give_out(&mut self, side: Side, count: usize) -> Vec<Folder> {
         let mut given = Vec::new();
@@ -80,11 +94,13 @@ impl Schedule {
     fn may_give_out_next(&self, side: Side) -> bool {
         let Some(next) = self.sides[side].waiting.front() else { return false };
         match side {
-            Side::Source => self.first_unmatched_source().is_none_or(|first| {
+            Side::Source => match self.first_unmatched_source() {
                 // Where the destination waits for the source, `first` is not below the source's own first unrecorded
                 // folder, so the two cannot wait for each other.
-                next.id.0 - first.0 <= self.limits.lead_nodes_max
-            }),
+                Some(first) => next.id.0 - first.0 <= self.limits.lead_nodes_max,
+                // What waits on the destination is being pulled: how far behind it is will be known then.
+                None => self.sides.dst.waiting.is_empty(),
+            },
             Side::Destination => {
                 next.source_id.0 < self.first_unrecorded_source() && !self.failed_sources.contains(&next.source_id)
             }
@@ -101,8 +117,9 @@ impl Schedule {
     /// The counterpart of the first destination folder that waits or is in flight.
     fn first_unmatched_source(&self) -> Option<NodeId> {
         let destination = &self.sides.dst;
-        let in_flight = destination.in_flight.first_key_value().map(|(_, &source)| source);
-        in_flight.or_else(|| destination.waiting.front().map(|folder| folder.source_id))
+        let in_flight = destination.in_flight.first_key_value().map(|(&id, &source)| (id, source));
+        let waiting = destination.waiting.front().map(|folder| (folder.id, folder.source_id));
+        in_flight.into_iter().chain(waiting).min().map(|(_, source)| source)
     }
 
     /// A listing that was given out has been recorded.

@@ -258,6 +258,15 @@ impl DepthCounters {
         })
     }
 
+    /// Writes all of them in the place of what was written, inside the transaction that is open.
+    pub(crate) fn replace(self, connection: &Connection) -> Result<()> {
+        for side in Side::BOTH {
+            connection.execute(&format!("DELETE FROM {}_stats", side.prefix()), [])?;
+        }
+        let changed = BySide::from_fn(|side| self.by_depth[side].keys().copied().collect());
+        CountersToWrite { counters: self, changed }.write(connection)
+    }
+
     fn select(connection: &Connection, sql: impl Fn(Side) -> String) -> Result<Self> {
         let mut counters = DepthCounters::default();
         for side in Side::BOTH {

@@ -13,6 +13,7 @@ mod pull;
 mod reader;
 mod recent;
 mod recorder;
+mod recovery;
 mod rows;
 
 pub use counters::{Counters, DepthCounters};
@@ -21,8 +22,11 @@ pub use migration::{Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::Resources;
 pub use reader::{Overview, Problem, Reader, Table};
 pub use recorder::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing, Recorder};
+pub use recovery::Remaining;
 
 use std::path::Path;
+
+use longhaul_model::Phase;
 
 /// Makes a new ledger for a migration and begins its first run. Nothing is left behind when it fails.
 ///
@@ -36,6 +40,28 @@ pub fn create(
 ) -> Result<Recorder> {
     let connection = opening::create(path, spec, resources, now_ns())?;
     Recorder::begin(connection, command, spec.settings.comparison, now_ns)
+}
+
+/// Opens a ledger to go on with its migration, and begins a run of it. What a killed run left half done is dropped.
+///
+/// Where the migration has come to an end there is nothing to go on with: then no run begins, and there is no recorder.
+pub fn resume(
+    path: &Path,
+    command: &str,
+    resources: &Resources,
+    now_ns: fn() -> i64,
+) -> Result<(Migration, Option<Recorder>)> {
+    let connection = opening::open(path, resources)?;
+    let migration = Migration::read(&connection)?;
+    if matches!(migration.phase, Phase::Review | Phase::Complete) {
+        return Ok((migration, None));
+    }
+    let dropped = recovery::recover(&connection)?;
+    if dropped > 0 {
+        tracing::info!(nodes = dropped, "folders of which only a part was recorded are listed again");
+    }
+    let recorder = Recorder::begin(connection, command, migration.spec.settings.comparison, now_ns)?;
+    Ok((migration, Some(recorder)))
 }
 
 /// The system's clock, in nanoseconds since 1970.

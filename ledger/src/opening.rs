@@ -28,6 +28,10 @@ impl Default for Resources {
 /// The log is brought into the file at the latest when it has grown to this, even between our own checkpoints.
 const LOG_MAX_MIB: u32 = 48;
 
+/// Every column of every table takes at least one block, so that DuckDB's usual 256 KiB make 4.5 MB of an empty ledger.
+/// Smaller ones cost no time; with 16 KiB columns no longer fit into one and the file grows again.
+const BLOCK_BYTES: u32 = 64 << 10;
+
 /// Makes a new ledger: all of it, or nothing is left behind.
 ///
 /// The file is made under another name, filled, closed, and then takes its name, which must be free.
@@ -36,25 +40,31 @@ pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, n
         return Err(LedgerError::Exists(path.to_owned()));
     }
     let unfinished = with_suffix(path, &format!(".{}.new", std::process::id()));
-    let made = fill(&unfinished, spec, resources, now_ns).and_then(|()| {
+    // A program that was killed, and had our process number, may have left one.
+    remove_database(&unfinished);
+    let made = fill(path, &unfinished, spec, resources, now_ns).and_then(|()| {
         // A hard link, unlike a rename, never replaces.
         std::fs::hard_link(&unfinished, path).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => LedgerError::Exists(path.to_owned()),
             _ => not_writable(path, &error),
         })
     });
-    // What is left of it is of no use to anybody, and its own name is in nobody's way.
-    let _ = std::fs::remove_file(&unfinished);
-    let _ = std::fs::remove_file(log_of(&unfinished));
+    remove_database(&unfinished);
     made?;
     open(path, resources)
 }
 
-fn fill(unfinished: &Path, spec: &MigrationSpec, resources: &Resources, now_ns: i64) -> Result<()> {
+/// Removes a database that is of no use to anybody. Where that fails, its name is in nobody's way.
+fn remove_database(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    let _ = std::fs::remove_file(log_of(path));
+}
+
+fn fill(path: &Path, unfinished: &Path, spec: &MigrationSpec, resources: &Resources, now_ns: i64) -> Result<()> {
     // DuckDB's own message for this buries the reason.
     File::create_new(unfinished)
         .and_then(|_| std::fs::remove_file(unfinished))
-        .map_err(|error| not_writable(unfinished, &error))?;
+        .map_err(|error| not_writable(path, &error))?;
     let connection = Connection::open_with_flags(unfinished, writing(unfinished, resources)?)?;
     connection.execute_batch("BEGIN")?;
     connection.execute_batch(include_str!("schema.sql"))?;
@@ -100,6 +110,7 @@ fn writing(path: &Path, resources: &Resources) -> Result<Config> {
         .threads(i64::from(resources.threads))?
         .enable_autoload_extension(false)?
         .with("temp_directory", with_suffix(path, ".tmp").display().to_string())?
+        .with("default_block_size", BLOCK_BYTES.to_string())?
         .with("checkpoint_threshold", format!("{LOG_MAX_MIB}MiB"))?)
 }
 
@@ -154,3 +165,6 @@ fn not_writable(path: &Path, error: &std::io::Error) -> LedgerError {
         _ => LedgerError::NotWritable { path: path.to_owned(), reason: error.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests;

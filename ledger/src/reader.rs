@@ -5,7 +5,6 @@ use std::path::Path;
 use duckdb::Connection;
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
-use duckdb::types::Value;
 use longhaul_model::{BySide, Phase};
 
 use crate::counters::{Counters, DepthCounters};
@@ -156,21 +155,5 @@ impl Reader {
             }
         }
         Ok(Table { columns, rows })
-    }
-
-    /// Runs a statement that reads, and hands each row to `visit` as it comes. For comparing whole tables without
-    /// holding them.
-    pub fn for_each_row(&self, sql: &str, mut visit: impl FnMut(&[Value])) -> Result<()> {
-        let mut statement = self.connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        let mut values = Vec::new();
-        while let Some(row) = rows.next()? {
-            values.clear();
-            for column in 0..row.as_ref().column_count() {
-                values.push(row.get::<_, Value>(column)?);
-            }
-            visit(&values);
-        }
-        Ok(())
     }
 }

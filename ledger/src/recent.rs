@@ -16,6 +16,9 @@ use crate::matching::Matched;
 /// Entries kept at the most: some 30 MB with names of ordinary length.
 const ENTRIES_MAX: usize = 400_000;
 
+/// What a page costs beside its entries, in entries, so that a great many empty folders are not taken for nothing.
+const PAGE_COST: usize = 10;
+
 /// Source listings, the oldest of which are forgotten first.
 #[derive(Debug, Default)]
 pub(crate) struct RecentListings {
@@ -28,6 +31,7 @@ pub(crate) struct RecentListings {
 #[derive(Debug, Default)]
 struct RecentListing {
     pages: Vec<(NodeId, Page)>,
+    /// With what its pages cost beside them.
     entries: usize,
     is_complete: bool,
     by_name: Option<HashTable<Place>>,
@@ -46,8 +50,9 @@ impl RecentListings {
         }
         // Where a page was not remembered, the rest of the listing is of no use.
         let Some(listing) = self.listings.get_mut(&folder) else { return };
-        self.entries += page.len();
-        listing.entries += page.len();
+        let cost = page.len() + PAGE_COST;
+        self.entries += cost;
+        listing.entries += cost;
         listing.is_complete = is_last;
         listing.pages.push((first_id, page));
         while self.entries > ENTRIES_MAX {
@@ -138,7 +143,7 @@ mod tests {
         let mut recent = RecentListings::default();
         recent.remember(NodeId(1), NodeId(2), page(&["a"]), true, true);
         recent.remember(NodeId(9), NodeId(10), page(&["b"]), true, true);
-        let names: Vec<String> = (0..ENTRIES_MAX - 1).map(|n| n.to_string()).collect();
+        let names: Vec<String> = (0..ENTRIES_MAX - 2 * PAGE_COST - 1).map(|n| n.to_string()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         recent.remember(NodeId(20), NodeId(30), page(&names), false, true);
         assert_eq!(pairs(&mut recent, 1, &["a"]), None);
@@ -146,5 +151,17 @@ mod tests {
         recent.remember(NodeId(20), NodeId(1_000_000), page(&["x", "y"]), true, false);
         assert_eq!(pairs(&mut recent, 9, &["b"]), None);
         assert_eq!(pairs(&mut recent, 20, &["x"]), None, "a listing that is larger than all there is room for");
+    }
+
+    /// A tree of nothing but folders with hardly anything in them, and an empty destination: no counterpart ever comes.
+    #[test]
+    fn small_listings_whose_counterparts_never_come_are_forgotten_as_well() {
+        let mut recent = RecentListings::default();
+        let count = 2 * i64::try_from(ENTRIES_MAX).unwrap();
+        for folder in 0..count {
+            recent.remember(NodeId(folder), NodeId(folder), Page::default(), true, true);
+        }
+        assert!(recent.listings.len() <= ENTRIES_MAX, "{} listings are remembered", recent.listings.len());
+        assert!(recent.oldest_first.len() <= 2 * ENTRIES_MAX + 1024);
     }
 }

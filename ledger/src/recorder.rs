@@ -20,6 +20,7 @@ use crate::matching::{Matched, match_nodes};
 use crate::migration::{Run, set_phase};
 use crate::pull::pull_folders;
 use crate::recent::RecentListings;
+use crate::recovery::{Remaining, remaining};
 use crate::rows::{
     BATCH_NAME_BYTES_MAX, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, MatchRows, NodeRows, Rows,
     SourceFolderRows, flush,
@@ -30,7 +31,7 @@ const FLUSH_ROWS_MAX: usize = 50_000;
 
 /// A commit is due when this many rows are not durable yet. DuckDB writes complete row groups of 122 880 rows past its
 /// log, so a commit should have at least one of them.
-const COMMIT_ROWS_MAX: usize = 250_000;
+const COMMIT_ROWS_MAX: usize = 125_000;
 
 /// A checkpoint is due after this many rows.
 const CHECKPOINT_ROWS_MAX: usize = 4_000_000;
@@ -242,6 +243,16 @@ impl Recorder {
         self.commit()?;
         let root = Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 };
         Ok(BySide { src: root.clone(), dst: root })
+    }
+
+    /// Goes on with a traversal that was begun: commits the phase `traversing`, and returns what is still to be listed.
+    pub fn go_on_traversal(&mut self) -> Result<Remaining> {
+        self.guarded(|this| {
+            this.begin_transaction()?;
+            set_phase(&this.connection, Phase::Traversing, None)
+        })?;
+        self.commit()?;
+        self.guarded(|this| remaining(&this.connection))
     }
 
     /// Records a page. Whatever listings are now complete are in the answer; a destination's may have to wait for
@@ -663,3 +674,6 @@ impl Recorder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -313,7 +313,7 @@ impl Rows for EventRows {
                 ("copy_status", DataType::Utf8),
                 ("attempt", DataType::Int32),
                 ("run", DataType::Int32),
-                ("at", DataType::Int64),
+                ("at_ns", DataType::Int64),
                 ("error", DataType::Utf8),
             ])
         });
@@ -389,7 +389,7 @@ impl Rows for ErrorRows {
                 ("message", DataType::Utf8),
                 ("attempts", DataType::Int32),
                 ("run", DataType::Int32),
-                ("at", DataType::Int64),
+                ("at_ns", DataType::Int64),
             ])
         });
         SCHEMA.clone()

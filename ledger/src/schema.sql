@@ -88,7 +88,7 @@ CREATE TABLE src_status_events (
   copy_status       copy_status,       -- NULL: unchanged
   attempt           INTEGER NOT NULL,  -- how many attempts it took; 0 where nothing was tried
   run               INTEGER NOT NULL,
-  at                BIGINT NOT NULL,   -- nanoseconds since 1970
+  at_ns             BIGINT NOT NULL,   -- nanoseconds since 1970
   error             VARCHAR            -- the reason, for people; NULL where there is none to give
 );
 
@@ -99,7 +99,7 @@ CREATE TABLE dst_status_events (
   copy_status       copy_status,
   attempt           INTEGER NOT NULL,
   run               INTEGER NOT NULL,
-  at                BIGINT NOT NULL,
+  at_ns             BIGINT NOT NULL,
   error             VARCHAR
 );
 
@@ -109,8 +109,10 @@ CREATE TABLE src_current (
   id                BIGINT NOT NULL,
   traversal_status  traversal_status,  -- NULL: as discovery left it
   copy_status       copy_status,       -- NULL: as discovery left it
-  attempts          INTEGER NOT NULL,
-  error             VARCHAR
+  attempts          INTEGER NOT NULL,          -- of the last event for which anything was tried
+  traversal_error   VARCHAR,           -- why the traversal status is what it is
+  copy_error        VARCHAR,           -- why the copy status is what it is
+  remark            VARCHAR            -- what else there is to say of the node
 );
 
 CREATE TABLE dst_current (
@@ -118,7 +120,9 @@ CREATE TABLE dst_current (
   traversal_status  traversal_status,
   copy_status       copy_status,
   attempts          INTEGER NOT NULL,
-  error             VARCHAR
+  traversal_error   VARCHAR,
+  copy_error        VARCHAR,
+  remark            VARCHAR
 );
 
 -- What went wrong with a node, each time it did.
@@ -130,7 +134,7 @@ CREATE TABLE errors (
   message   VARCHAR NOT NULL,
   attempts  INTEGER NOT NULL,
   run       INTEGER NOT NULL,
-  at        BIGINT NOT NULL     -- nanoseconds since 1970
+  at_ns     BIGINT NOT NULL     -- nanoseconds since 1970
 );
 
 -- What the copy phase will do with a source node.
@@ -169,46 +173,77 @@ CREATE TABLE stats (
   value  BIGINT NOT NULL
 );
 
--- The latest word of the events on each node that has any: the folded ones, and those since.
+-- The latest word of the events on each node that has any: the folded ones, and those since. A reason goes with the
+-- status that it is given for, and with that status it goes: '' stands for "none any more" until that is settled.
+-- `arg_max` passes over NULLs, which is what "NULL: unchanged" means.
 CREATE VIEW src_latest AS
 WITH fresh AS (
-  SELECT node_id AS id, seq, traversal_status, copy_status, attempt AS attempts, error
+  SELECT
+    node_id AS id,
+    arg_max(traversal_status, seq) AS traversal_status,
+    arg_max(copy_status, seq) AS copy_status,
+    arg_max(attempt, seq) FILTER (WHERE attempt > 0) AS attempts,
+    arg_max(coalesce(error, ''), seq) FILTER (WHERE traversal_status IS NOT NULL) AS traversal_error,
+    arg_max(coalesce(error, ''), seq) FILTER (WHERE copy_status IS NOT NULL) AS copy_error,
+    arg_max(error, seq) FILTER (WHERE traversal_status IS NULL AND copy_status IS NULL) AS remark
   FROM src_status_events
   WHERE seq > (SELECT src_folded_seq FROM migration)
+  GROUP BY node_id
 )
-SELECT id, traversal_status, copy_status, attempts, error
+SELECT id, traversal_status, copy_status, attempts, traversal_error, copy_error, remark
 FROM src_current
 WHERE id NOT IN (SELECT id FROM fresh)
 UNION ALL
 SELECT
-  fresh.id,
-  coalesce(arg_max(fresh.traversal_status, seq), any_value(c.traversal_status)),
-  coalesce(arg_max(fresh.copy_status, seq), any_value(c.copy_status)),
-  arg_max(fresh.attempts, seq),
-  arg_max(coalesce(fresh.error, ''), seq)
-FROM fresh
-LEFT JOIN src_current c ON c.id = fresh.id
-GROUP BY fresh.id;
+  f.id,
+  coalesce(f.traversal_status, c.traversal_status),
+  coalesce(f.copy_status, c.copy_status),
+  coalesce(f.attempts, c.attempts, 0),
+  nullif(coalesce(f.traversal_error, c.traversal_error), ''),
+  nullif(coalesce(f.copy_error, c.copy_error), ''),
+  coalesce(f.remark, c.remark)
+FROM fresh f
+LEFT JOIN src_current c ON c.id = f.id;
 
 CREATE VIEW dst_latest AS
 WITH fresh AS (
-  SELECT node_id AS id, seq, traversal_status, copy_status, attempt AS attempts, error
+  SELECT
+    node_id AS id,
+    arg_max(traversal_status, seq) AS traversal_status,
+    arg_max(copy_status, seq) AS copy_status,
+    arg_max(attempt, seq) FILTER (WHERE attempt > 0) AS attempts,
+    arg_max(coalesce(error, ''), seq) FILTER (WHERE traversal_status IS NOT NULL) AS traversal_error,
+    arg_max(coalesce(error, ''), seq) FILTER (WHERE copy_status IS NOT NULL) AS copy_error,
+    arg_max(error, seq) FILTER (WHERE traversal_status IS NULL AND copy_status IS NULL) AS remark
   FROM dst_status_events
   WHERE seq > (SELECT dst_folded_seq FROM migration)
+  GROUP BY node_id
 )
-SELECT id, traversal_status, copy_status, attempts, error
+SELECT id, traversal_status, copy_status, attempts, traversal_error, copy_error, remark
 FROM dst_current
 WHERE id NOT IN (SELECT id FROM fresh)
 UNION ALL
 SELECT
-  fresh.id,
-  coalesce(arg_max(fresh.traversal_status, seq), any_value(c.traversal_status)),
-  coalesce(arg_max(fresh.copy_status, seq), any_value(c.copy_status)),
-  arg_max(fresh.attempts, seq),
-  arg_max(coalesce(fresh.error, ''), seq)
-FROM fresh
-LEFT JOIN dst_current c ON c.id = fresh.id
-GROUP BY fresh.id;
+  f.id,
+  coalesce(f.traversal_status, c.traversal_status),
+  coalesce(f.copy_status, c.copy_status),
+  coalesce(f.attempts, c.attempts, 0),
+  nullif(coalesce(f.traversal_error, c.traversal_error), ''),
+  nullif(coalesce(f.copy_error, c.copy_error), ''),
+  coalesce(f.remark, c.remark)
+FROM fresh f
+LEFT JOIN dst_current c ON c.id = f.id;
+
+-- Folders that are to be listed, as far as folded events say: exact when a run begins.
+CREATE VIEW src_pending AS
+SELECT id
+FROM src_folders
+WHERE id NOT IN (SELECT id FROM src_current WHERE traversal_status IN ('successful', 'failed'));
+
+CREATE VIEW dst_pending AS
+SELECT id
+FROM dst_folders
+WHERE id NOT IN (SELECT id FROM dst_current WHERE traversal_status IN ('successful', 'failed'));
 
 -- For people. The columns are a promise to whoever queries a ledger.
 CREATE VIEW src_status AS
@@ -226,7 +261,7 @@ SELECT
   coalesce(l.copy_status,
     CASE WHEN m.same THEN 'already_existed' ELSE 'pending' END::copy_status) AS copy_status,
   coalesce(l.attempts, 0) AS attempts,
-  nullif(l.error, '') AS error
+  coalesce(l.copy_error, l.traversal_error, l.remark) AS error
 FROM src_nodes n
 LEFT JOIN src_folders f ON f.id = n.parent_id
 LEFT JOIN matches m ON m.src_id = n.id
@@ -249,7 +284,7 @@ SELECT
       ELSE 'successful'
     END::traversal_status) AS traversal_status,
   coalesce(l.attempts, 0) AS attempts,
-  nullif(l.error, '') AS error
+  coalesce(l.traversal_error, l.remark) AS error
 FROM dst_nodes n
 LEFT JOIN dst_folders f ON f.id = n.parent_id
 LEFT JOIN matches m ON m.dst_id = n.id
@@ -263,8 +298,8 @@ JOIN src_status s ON s.id = p.src_id;
 -- What is wrong now, or needs a decision: the last error of each node that is still failed.
 CREATE VIEW problems AS
 WITH last_errors AS (
-  SELECT side, node_id, arg_max(phase, at) AS phase, arg_max(class, at) AS class,
-    arg_max(message, at) AS message, arg_max(attempts, at) AS attempts
+  SELECT side, node_id, arg_max(phase, at_ns) AS phase, arg_max(class, at_ns) AS class,
+    arg_max(message, at_ns) AS message, arg_max(attempts, at_ns) AS attempts
   FROM errors
   GROUP BY side, node_id
 )

@@ -5,6 +5,7 @@
 //! | `spectra:WORLD?config=FILE` | a world of the embedded simulator; without `config`, `configs/spectra.json` |
 //! | anything else | a path of this machine (`./spectra:x` is a path, too) |
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,9 @@ pub enum LocationError {
     /// A kind of store that this program does not know.
     #[error("{0:?}: no store is known for {1}:// (for a local path that looks like a URL write ./{0})")]
     UnknownScheme(String, String),
+    /// A text that no location prints as.
+    #[error("{0:?} is not how any location is recorded")]
+    NotRecorded(String),
     /// A `spectra:` location that is not complete.
     #[error("{0:?}: write spectra:WORLD or spectra:WORLD?config=FILE, with a world such as `primary`")]
     BadSpectra(String),
@@ -63,6 +67,18 @@ impl Location {
         }
     }
 
+    /// The location that prints as `text`: the other direction of [`Location::to_string`].
+    pub fn from_recorded(text: &str) -> Result<Location, LocationError> {
+        let bytes = longhaul_model::decode_name(text).map_err(|_| LocationError::NotRecorded(text.to_owned()))?;
+        // A world's name has nothing in it that is printed differently, so what is decoded is a path in either case.
+        let decoded = os_string(bytes);
+        if text.starts_with("spectra:") {
+            let decoded = decoded.into_string().map_err(|_| LocationError::NotRecorded(text.to_owned()))?;
+            return Location::parse(&decoded);
+        }
+        Ok(Location::Local(PathBuf::from(decoded)))
+    }
+
     /// The same place with all paths absolute and free of links, so that it means the same from any working folder.
     pub fn canonical(&self) -> std::io::Result<Location> {
         Ok(match self {
@@ -89,6 +105,16 @@ impl Location {
             _ => None,
         }
     }
+}
+
+#[cfg(unix)]
+fn os_string(bytes: Vec<u8>) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes)
+}
+
+#[cfg(not(unix))]
+fn os_string(bytes: Vec<u8>) -> OsString {
+    String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
 /// How one place lies to another.
@@ -144,6 +170,15 @@ mod tests {
         );
         for wrong in ["spectra:", "spectra:?config=x", "spectra:a?config=", "spectra:a?world=b"] {
             assert!(matches!(Location::parse(wrong), Err(LocationError::BadSpectra(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_location_is_read_back_from_how_it_is_recorded() {
+        let odd: OsString = std::os::unix::ffi::OsStringExt::from_vec(b"/caf\xe9 \\ \n spectra:".to_vec());
+        for location in [Location::Local(PathBuf::from(odd)), Location::parse("spectra:s1?config=/a\\b.json").unwrap()]
+        {
+            assert_eq!(Location::from_recorded(&location.to_string()), Ok(location));
         }
     }
 

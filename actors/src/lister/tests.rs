@@ -1,1 +1,237 @@
-// tests
+//! A Lister with a store that does what the test says, on a paused clock.
+
+mod pages;
+mod retries;
+mod stopping;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use actix::Addr;
+use futures_util::stream;
+use longhaul_model::{ErrorClass, NodeId, NodeKind};
+use longhaul_storage::{Capabilities, PageStream};
+use parking_lot::Mutex;
+
+use super::*;
+
+/// One answer of the store.
+type Answer = Result<Page, StoreError>;
+
+/// A store whose listings are written down beforehand: for each path, what each call of `list` gives.
+#[derive(Debug, Default)]
+struct ScriptedStore {
+    listings: Mutex<HashMap<Vec<u8>, VecDeque<Vec<Answer>>>>,
+    /// The calls, and when they were made.
+    calls: Mutex<Vec<(String, Instant)>>,
+}
+
+impl ScriptedStore {
+    fn when(&self, path: &str, answers: Vec<Answer>) -> &Self {
+        self.listings.lock().entry(path.as_bytes().to_vec()).or_default().push_back(answers);
+        self
+    }
+
+    fn called(&self) -> Vec<String> {
+        self.calls.lock().iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// The times between one call and the next.
+    fn pauses(&self) -> Vec<Duration> {
+        let calls = self.calls.lock();
+        calls.windows(2).map(|pair| pair[1].1 - pair[0].1).collect()
+    }
+}
+
+impl Store for ScriptedStore {
+    fn location(&self) -> String {
+        "scripted:".to_owned()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { blocks_thread: false, time_resolution_ns: 1, listings_at_once: 1 }
+    }
+
+    fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
+        let printable = String::from_utf8_lossy(path).into_owned();
+        self.calls.lock().push((printable.clone(), Instant::now()));
+        let answers = self.listings.lock().get_mut(path).and_then(VecDeque::pop_front);
+        let answers = answers.unwrap_or_else(|| panic!("nobody said what {printable} has this time"));
+        stream::iter(answers).boxed()
+    }
+}
+
+/// What the Lister sent, and when.
+#[derive(Debug)]
+enum Sent {
+    Records(RecordListings),
+    Done(BatchDone),
+    GaveUp(StoreGaveUp),
+}
+
+/// Everybody that a Lister talks to.
+#[derive(Clone, Default)]
+struct Neighbours(Rc<RefCell<Vec<(Instant, Sent)>>>);
+
+impl Actor for Neighbours {
+    type Context = Context<Self>;
+}
+
+impl Handler<RecordListings> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, message: RecordListings, _: &mut Self::Context) {
+        self.0.borrow_mut().push((Instant::now(), Sent::Records(message)));
+    }
+}
+
+impl Handler<BatchDone> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, message: BatchDone, _: &mut Self::Context) {
+        self.0.borrow_mut().push((Instant::now(), Sent::Done(message)));
+    }
+}
+
+impl Handler<StoreGaveUp> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, message: StoreGaveUp, _: &mut Self::Context) {
+        self.0.borrow_mut().push((Instant::now(), Sent::GaveUp(message)));
+    }
+}
+
+const PLACES: usize = 1_000;
+
+const RETRY: RetryPolicy = RetryPolicy {
+    attempts_max: 5,
+    pause_first: Duration::from_millis(100),
+    pause_max: Duration::from_secs(10),
+    jitter_seed: 1,
+};
+
+struct Scene {
+    store: Arc<ScriptedStore>,
+    neighbours: Neighbours,
+    lister: Addr<Lister>,
+    places: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Scene {
+    /// Pauses the clock.
+    fn begin() -> Self {
+        Self::with_retries(RETRY)
+    }
+
+    /// Pauses the clock.
+    fn with_retries(retry: RetryPolicy) -> Self {
+        tokio::time::pause();
+        Self::another(retry)
+    }
+
+    /// In a test that has one already.
+    fn another(retry: RetryPolicy) -> Self {
+        let store = Arc::new(ScriptedStore::default());
+        let neighbours = Neighbours::default();
+        let address = neighbours.clone().start();
+        let places = Arc::new(Semaphore::new(PLACES));
+        let stop = CancellationToken::new();
+        let links = ListerLinks {
+            records: address.clone().recipient(),
+            done: address.clone().recipient(),
+            gave_up: address.recipient(),
+            places: places.clone(),
+            places_max: PLACES,
+            stop: stop.clone(),
+        };
+        let lister = Lister::new(Side::Source, 3, store.clone(), retry, links).start();
+        Scene { store, neighbours, lister, places, stop }
+    }
+
+    fn list(&self, paths: &[&str]) {
+        let folder = |(path, id): (&&str, i64)| Folder {
+            id: NodeId(id),
+            source_id: NodeId(id),
+            path: (*path).to_owned(),
+            depth: 1,
+        };
+        self.lister.do_send(ListFolders(paths.iter().zip(10..).map(folder).collect()));
+    }
+
+    /// Waits until so many batches are done; returns the last one's report. As the clock is paused, no time goes by
+    /// but what the Lister waits for.
+    async fn done(&self, batches: usize) -> BatchDone {
+        loop {
+            let sent = self.neighbours.0.borrow();
+            let mut done =
+                sent.iter().filter_map(|(_, sent)| if let Sent::Done(done) = sent { Some(*done) } else { None });
+            if let Some(done) = done.nth(batches - 1) {
+                return done;
+            }
+            drop(sent);
+            // Lets the clock go on when everybody waits for it.
+            tokio::time::sleep(Duration::from_micros(1)).await;
+        }
+    }
+
+    /// What was found, in order, as text.
+    fn found(&self) -> Vec<String> {
+        let sent = self.neighbours.0.borrow();
+        let records =
+            sent.iter().filter_map(|(_, sent)| if let Sent::Records(records) = sent { Some(records) } else { None });
+        records.flat_map(|records| &records.listed).map(describe).collect()
+    }
+
+    fn gave_up(&self) -> Vec<String> {
+        let sent = self.neighbours.0.borrow();
+        sent.iter()
+            .filter_map(|(_, sent)| match sent {
+                Sent::GaveUp(StoreGaveUp { side, path, error }) => {
+                    Some(format!("{side} {path} {}: {error}", error.class))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn describe(listed: &Listed) -> String {
+    match listed {
+        Listed::Page(ListedPage { folder, page, is_last, attempts }) => {
+            let names: Vec<&str> = page.iter().map(|entry| entry.name).collect();
+            let end = if *is_last { "." } else { "…" };
+            format!("{} [{}]{end} {attempts}", folder.path, names.join(" "))
+        }
+        Listed::Failed(FailedListing { folder, class, message, attempts }) => {
+            format!("{} {class}: {message} {attempts}", folder.path)
+        }
+    }
+}
+
+fn page(names: &[&str]) -> Answer {
+    let mut page = Page::default();
+    names.iter().for_each(|name| page.push(name.as_bytes(), NodeKind::File, Some(1), None));
+    Ok(page)
+}
+
+fn error(class: ErrorClass) -> Answer {
+    Err(StoreError::new(class, "no"))
+}
+
+fn throttled(retry_after: Duration) -> Answer {
+    Err(StoreError { retry_after: Some(retry_after), ..StoreError::new(ErrorClass::Throttled, "slow down") })
+}
+
+/// Whether a timer that was set to `asked` took `waited`: the clock has steps of a millisecond.
+fn is_exactly(waited: Duration, asked: Duration) -> bool {
+    waited >= asked && waited <= asked + Duration::from_millis(1)
+}
+
+/// Lets everybody on this thread do what they have to do, without the clock going on.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -45,7 +45,9 @@ pub(super) struct Listing {
 
 impl Listing {
     pub(super) fn new(folder: OwnedFd, root: Arc<Root>) -> Result<Self, Errno> {
-        let entries = Dir::read_from(&folder)?;
+        // Not by opening `.` below it, which takes the permission to search the folder as well.
+        let copy = folder.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        let entries = Dir::new(copy)?;
         Ok(Listing { folder, entries, root, page: Page::default(), at_end: false })
     }
 

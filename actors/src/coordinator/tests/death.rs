@@ -1,0 +1,127 @@
+//! Actors that die: bugs, but not a reason to wait for ever.
+
+use std::sync::Arc;
+
+use longhaul_ledger::{ListedPage, MigrationSpec, Recorder, Resources, Settings};
+use longhaul_model::{Comparison, Page};
+use longhaul_storage::{Capabilities, PageStream, Store};
+use parking_lot::Mutex;
+
+use super::*;
+use crate::config::Tuning;
+use crate::db::{DbActor, DbLinks};
+use crate::engine::{Engine, Placement};
+use crate::progress::Progress;
+
+/// Longer than anything that is waited for on purpose. The clock is paused, so it costs nothing.
+const LONG: Duration = Duration::from_secs(3_600);
+
+fn recorder(folder: &tempfile::TempDir) -> Recorder {
+    let settings = Settings { comparison: Comparison { time_tolerance_ns: 0 }, one_file_system: false };
+    let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
+    let path = folder.path().join("ledger.duckdb");
+    let mut recorder = longhaul_ledger::create(&path, &spec, "test", &Resources::default(), || 0).unwrap();
+    recorder.begin_traversal().unwrap();
+    recorder
+}
+
+#[actix::test]
+async fn a_dead_db_actor_is_told_as_broken() {
+    let Scene { coordinator, db, outcome, may_finish, .. } = busy_with_the_root().await;
+    drop(may_finish);
+    db.do_send(Die);
+    settle().await;
+    coordinator.do_send(BatchDone { side: Side::Source, lister: 0, given_back: 1 });
+    coordinator.do_send(Interrupt);
+    let outcome = outcome.await.unwrap();
+    assert!(matches!(outcome.ended, Ended::Broken(_)), "{outcome:?}");
+}
+
+async fn busy_with_the_root() -> Scene {
+    let scene = Scene::begin(1, ROOMY);
+    assert_eq!(scene.told().await, [list(Side::Source, 0, [1])]);
+    scene
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Die;
+
+impl Handler<Die> for SilentDb {
+    type Result = ();
+
+    fn handle(&mut self, _: Die, ctx: &mut Self::Context) {
+        ctx.terminate();
+    }
+}
+
+/// Nobody interrupts it: the run has to notice by itself.
+#[actix::test]
+async fn a_db_actor_that_panics_ends_the_run_as_broken() {
+    tokio::time::pause();
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::default();
+    let (outcome_sender, outcome) = oneshot::channel();
+    let context = Context::<Coordinator>::new();
+    let links = DbLinks {
+        recorded: context.address().recipient(),
+        pulled: context.address().recipient(),
+        failed: context.address().recipient(),
+        board: Board::default(),
+    };
+    let db = DbActor::new(recorder(&folder), Duration::from_millis(500), links).start();
+    let lister = |side| SilentLister { side, number: 0, log: log.clone() }.start().recipient();
+    let links = CoordinatorLinks {
+        listers: BySide { src: vec![lister(Side::Source)], dst: vec![lister(Side::Destination)] },
+        records: db.clone().recipient(),
+        pulls: db.clone().recipient(),
+        finish: db.clone().recipient(),
+        stop: CancellationToken::new(),
+        board: Board::default(),
+        outcome: outcome_sender,
+    };
+    let schedule = Schedule::new(ROOMY, BySide { src: root(), dst: root() });
+    let coordinator = context.run(Coordinator::new(schedule, GRACE, links));
+    settle().await;
+    // No tree is as deep as this: the arithmetic of it overflows.
+    let folder = Folder { depth: i32::MAX, ..root() };
+    let page = ListedPage { folder, page: Page::default(), is_last: true, attempts: 1 };
+    db.do_send(RecordListings { side: Side::Source, listed: vec![Listed::Page(page)], permit: None });
+    coordinator.do_send(BatchDone { side: Side::Source, lister: 0, given_back: 0 });
+    let outcome = tokio::time::timeout(LONG, outcome).await.expect("the run hangs").unwrap();
+    assert!(matches!(outcome.ended, Ended::Broken(_)), "{outcome:?}");
+}
+
+#[derive(Debug)]
+struct PanickingStore;
+
+impl Store for PanickingStore {
+    fn location(&self) -> String {
+        "panic:".to_owned()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { blocks_thread: true, time_resolution_ns: 1, listings_at_once: 1 }
+    }
+
+    fn list(self: Arc<Self>, _: &[u8]) -> PageStream {
+        panic!("a bug in a store")
+    }
+}
+
+#[actix::test]
+async fn a_lister_that_panics_ends_the_run_as_broken() {
+    tokio::time::pause();
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(PanickingStore);
+    let engine = Engine::start(
+        &BySide { src: store.clone(), dst: store },
+        recorder(&folder),
+        Schedule::new(ROOMY, BySide { src: root(), dst: root() }),
+        &Tuning::default(),
+        Arc::new(Mutex::new(Progress::default())),
+        Placement::OneThread,
+    );
+    let outcome = tokio::time::timeout(LONG, engine.join()).await.expect("the run hangs").unwrap();
+    assert!(matches!(outcome.ended, Ended::Broken(_)), "{outcome:?}");
+}

@@ -1,0 +1,131 @@
+//! Going on with a traversal: what a killed run left half done is dropped, and what is still to be listed is found.
+//!
+//! A folder's children and its event are committed together, so there is only one thing that can be half done: a
+//! folder of many pages, of which some are committed and the event is not. Its children are forgotten; it is pending,
+//! and is listed again. A constant number of statements does all of it, whatever the size of the ledger.
+
+use std::ops::Range;
+
+use duckdb::Connection;
+use longhaul_model::{NodeId, Side};
+
+use crate::counters::DepthCounters;
+use crate::error::Result;
+use crate::fold::fold_events;
+
+/// Pending folders are told as ranges of ids; folders in the same stretch of so many ids make one range.
+const STRETCH_IDS: i64 = 32_768;
+
+/// What a traversal that goes on begins with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// Source ids among which all pending folders are, ascending.
+    pub source: Vec<Range<i64>>,
+    /// Destination ids among which all pending folders are, ascending.
+    pub destination: Vec<Range<i64>>,
+    /// Source folders that could not be listed and whose counterparts are pending.
+    pub failed_sources: Vec<NodeId>,
+}
+
+/// Folds what is not folded and drops what is half done, in one transaction. Returns how many nodes were dropped.
+///
+/// With nothing dropped the counters are those of the last commit; otherwise they have to be counted again.
+pub(crate) fn recover(connection: &Connection) -> Result<usize> {
+    fold_events(connection)?;
+    let half_done: i64 = connection.query_row(
+        "SELECT
+           (SELECT count(*) FROM src_nodes WHERE parent_id IN (FROM src_pending))
+           + (SELECT count(*) FROM dst_nodes WHERE parent_id IN (FROM dst_pending))",
+        [],
+        |row| row.get(0),
+    )?;
+    if half_done == 0 {
+        return Ok(0);
+    }
+    connection.execute_batch("BEGIN")?;
+    let dropped = connection.execute_batch(DROP_HALF_DONE).map_err(Into::into).and_then(|()| {
+        // The counters are written with what they count.
+        let counters = DepthCounters::recount(connection)?;
+        counters.replace(connection)
+    });
+    match dropped {
+        Ok(()) => connection.execute_batch("COMMIT")?,
+        Err(error) => {
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err(error);
+        }
+    }
+    Ok(usize::try_from(half_done).unwrap_or(usize::MAX))
+}
+
+/// The destination first: its matches and conflicts refer to the source. Ids of dropped nodes may be given out again, so
+/// their events go as well; the conflict of a source node with a dropped destination node is taken back by an event.
+const DROP_HALF_DONE: &str = "
+    INSERT INTO src_status_events
+    SELECT
+      (SELECT greatest(
+         (SELECT coalesce(max(seq), 0) FROM src_status_events),
+         (SELECT coalesce(max(seq), 0) FROM dst_status_events)
+       )) + row_number() OVER (),
+      s.id, NULL, 'pending', 0, (SELECT coalesce(max(run), 0) FROM runs), epoch_ns(now()), NULL
+    FROM dst_nodes d
+    JOIN dst_folders f ON f.id = d.parent_id
+    JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name AND s.kind <> d.kind
+    JOIN src_current c ON c.id = s.id AND c.copy_status = 'conflict'
+    WHERE f.id IN (FROM dst_pending);
+
+    DELETE FROM matches
+    WHERE dst_id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_pending));
+
+    DELETE FROM dst_status_events
+    WHERE node_id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_pending));
+
+    DELETE FROM dst_current
+    WHERE id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_pending));
+
+    DELETE FROM dst_nodes
+    WHERE parent_id IN (FROM dst_pending);
+
+    DELETE FROM dst_folders
+    WHERE id NOT IN (SELECT id FROM dst_nodes);
+
+    DELETE FROM src_status_events
+    WHERE node_id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_pending));
+
+    DELETE FROM src_current
+    WHERE id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_pending));
+
+    DELETE FROM src_nodes
+    WHERE parent_id IN (FROM src_pending);
+
+    DELETE FROM src_folders
+    WHERE id NOT IN (SELECT id FROM src_nodes);
+";
+
+/// What is still to be listed. The events must have been folded.
+pub(crate) fn remaining(connection: &Connection) -> Result<Remaining> {
+    let mut statement = connection.prepare(
+        "SELECT DISTINCT f.src_id
+         FROM dst_folders f
+         JOIN dst_pending p ON p.id = f.id
+         JOIN src_current c ON c.id = f.src_id AND c.traversal_status = 'failed'",
+    )?;
+    let failed_sources = statement.query_map([], |row| row.get(0).map(NodeId))?.collect::<duckdb::Result<_>>()?;
+    Ok(Remaining {
+        source: pending_ranges(connection, Side::Source)?,
+        destination: pending_ranges(connection, Side::Destination)?,
+        failed_sources,
+    })
+}
+
+fn pending_ranges(connection: &Connection, side: Side) -> Result<Vec<Range<i64>>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT min(id), max(id) + 1
+         FROM {}_pending
+         GROUP BY id // {STRETCH_IDS}
+         ORDER BY 1",
+        side.prefix()
+    ))?;
+    let ranges = statement.query_map([], |row| Ok(row.get(0)?..row.get(1)?))?;
+    Ok(ranges.collect::<duckdb::Result<_>>()?)
+}

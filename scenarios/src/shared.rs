@@ -1,0 +1,22 @@
+//! What the scenarios have in common, in the order in which a run uses it.
+
+// Where it happens, and what is said about it.
+pub(crate) mod report;
+pub(crate) mod scratch;
+
+// Bringing it about.
+pub(crate) mod migration;
+pub(crate) mod simulator;
+
+// What has to come out, found out independently.
+pub(crate) mod expectation;
+pub(crate) mod local_tree;
+pub(crate) mod node;
+pub(crate) mod tree;
+
+// What did come out.
+pub(crate) mod ledger_rows;
+pub(crate) mod verification;
+
+// All of it for two worlds of the simulator.
+pub(crate) mod worlds;

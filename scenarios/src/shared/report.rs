@@ -1,0 +1,108 @@
+//! What a run prints: phases, checks, verdict.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// What a scenario is given: a place to work in and somebody to tell.
+pub(crate) struct Stage<'a> {
+    /// An empty folder of its own, as a canonical path.
+    pub(crate) scratch: PathBuf,
+    /// Where it says what it does and what it found.
+    pub(crate) report: Report<'a>,
+}
+
+/// The report of one run.
+pub(crate) struct Report<'a> {
+    out: &'a mut dyn Write,
+    first_failed: Option<String>,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(out: &'a mut dyn Write) -> Self {
+        Report { out, first_failed: None }
+    }
+
+    pub(crate) fn title(&mut self, name: &str, description: &str) -> io::Result<()> {
+        writeln!(self.out, "{name}: {description}")
+    }
+
+    pub(crate) fn phase(&mut self, name: &str) -> io::Result<()> {
+        writeln!(self.out, "{name}")?;
+        // Whoever watches sees what is going on now.
+        self.out.flush()
+    }
+
+    pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "  {text}")
+    }
+
+    /// Prints a check. A check that does not hold decides the verdict, and does not keep the others from being made.
+    pub(crate) fn check(&mut self, what: &str, holds: bool, expected: &str, found: &str) -> io::Result<()> {
+        let mark = if holds { "ok" } else { "FAILED" };
+        let text = format!("{what}: expected {expected}, found {found}");
+        writeln!(self.out, "  {mark:<8}{text}")?;
+        if !holds {
+            self.first_failed.get_or_insert(text);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_count(&mut self, what: &str, expected: u64, found: u64) -> io::Result<()> {
+        self.check(what, expected == found, &grouped(expected), &grouped(found))
+    }
+
+    pub(crate) fn check_text(&mut self, what: &str, expected: &str, found: &str) -> io::Result<()> {
+        self.check(what, expected == found, expected, found)
+    }
+
+    /// The first check that did not hold.
+    pub(crate) fn first_failed(&self) -> Option<&str> {
+        self.first_failed.as_deref()
+    }
+
+    pub(crate) fn verdict(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{text}")?;
+        self.out.flush()
+    }
+}
+
+/// A number as people read it: `12 345`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_in_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (12_345, "12 345"), (1_234_567, "1 234 567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn the_first_check_that_does_not_hold_is_remembered_and_the_rest_is_printed() {
+        let mut out = Vec::new();
+        let mut report = Report::new(&mut out);
+        report.check_count("nodes", 12_345, 12_345).unwrap();
+        report.check_count("folders", 1, 2).unwrap();
+        report.check_text("phase", "review", "suspended").unwrap();
+        assert_eq!(report.first_failed(), Some("folders: expected 1, found 2"));
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "  ok      nodes: expected 12 345, found 12 345\n\
+             \x20 FAILED  folders: expected 1, found 2\n\
+             \x20 FAILED  phase: expected review, found suspended\n"
+        );
+    }
+}

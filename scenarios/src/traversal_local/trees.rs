@@ -1,0 +1,358 @@
+//! The two folders: what is in them, theme by theme. What has to come of it is not written here but worked out from
+//! the folders themselves.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use longhaul_model::BySide;
+
+use super::made::{Maker, Special, Time};
+
+/// Some time, with nanoseconds.
+const TIME: Time = Time(1_600_000_000, 123_456_789);
+/// The next nanosecond.
+const NEXT_TIME: Time = Time(1_600_000_000, 123_456_790);
+
+const MANY: usize = 20_000;
+const LEVELS: usize = 200;
+
+/// Both folders, made. Some of them cannot be read as long as this lives.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) entries: BySide<u64>,
+    /// Source entries that are where nobody can see them.
+    pub(super) hidden_on_source: u64,
+    /// What could not be made, and why.
+    pub(super) remarks: Vec<String>,
+    _folders: BySide<Maker>,
+}
+
+/// Makes both folders.
+pub(super) fn make(folders: &BySide<PathBuf>) -> Result<Made> {
+    let mut remarks = Vec::new();
+    let mut both = BySide { src: Maker::new(&folders.src)?, dst: Maker::new(&folders.dst)? };
+    names(&mut both)?;
+    links(&mut both)?;
+    specials(&mut both, &mut remarks)?;
+    sizes_and_times(&mut both)?;
+    many_entries(&mut both)?;
+    depth(&mut both)?;
+    conflicts(&mut both)?;
+    extras(&mut both)?;
+    let hidden_on_source = if rustix::process::geteuid().is_root() {
+        remarks
+            .push("skipped: folders that may not be read or searched, because this user (root) may everything".into());
+        0
+    } else {
+        closed_folders(&mut both)?
+    };
+    let entries = BySide { src: both.src.entries, dst: both.dst.entries };
+    Ok(Made { entries, hidden_on_source, remarks, _folders: both })
+}
+
+/// Makes a folder on both sides.
+fn folder(both: &mut BySide<Maker>, path: &[u8]) -> Result<()> {
+    both.src.folder(path)?;
+    both.dst.folder(path)
+}
+
+/// Makes the same file on both sides.
+fn file(both: &mut BySide<Maker>, path: &[u8], size: usize, time: Time) -> Result<()> {
+    both.src.file(path, size, time)?;
+    both.dst.file(path, size, time)
+}
+
+fn odd_names() -> Vec<Vec<u8>> {
+    let mut names: Vec<Vec<u8>> = [
+        &b"not UTF-8 \xff\xfe"[..],
+        b"caf\xe9 in Latin-1",
+        b"cut off in a character \xe6\x96",
+        b"new\nline",
+        br"new\nline",
+        b"carriage\rreturn\ttab",
+        b"it's a quote",
+        b"a \"double\" quote",
+        b"';DROP TABLE src_nodes;--",
+        b"100% %41 %2F",
+        br"back\slash",
+        br"\x41",
+        br"\",
+        b"A",
+        b" leading and trailing ",
+        b"   ",
+        b".hidden",
+        b"...",
+        b"-rf",
+        b"*?[a]{b}$HOME`~;&|<>",
+        b"\x01\x7f\x1b[2J",
+        b"Twin",
+        b"twin",
+        b"TWIN",
+        b"NULL",
+        b"con.txt",
+        b"trailing dot.",
+    ]
+    .map(<[u8]>::to_vec)
+    .to_vec();
+    for text in
+        ["Übung composed", "U\u{308}bung decomposed", "文件 🎉", "exe\u{202e}txt.", "zero\u{200b}width", "\u{feff}mark"]
+    {
+        names.push(text.as_bytes().to_vec());
+    }
+    names.push(vec![b'n'; 255]);
+    names.push(vec![0xfe; 255]);
+    names
+}
+
+/// Names of all sorts, as files and as folders; every second one is on the destination as well.
+fn names(both: &mut BySide<Maker>) -> Result<()> {
+    for top in [&b"names"[..], b"names as folders"] {
+        folder(both, top)?;
+    }
+    for (number, name) in odd_names().into_iter().enumerate() {
+        let as_file = [b"names/", name.as_slice()].concat();
+        let as_folder = [b"names as folders/", name.as_slice()].concat();
+        let inside = [as_folder.as_slice(), b"/", &name].concat();
+        both.src.file(&as_file, number, TIME)?;
+        both.src.folder(&as_folder)?;
+        both.src.file(&inside, number, TIME)?;
+        if number % 2 == 0 {
+            both.dst.file(&as_file, number, TIME)?;
+            both.dst.folder(&as_folder)?;
+            both.dst.file(&inside, number, TIME)?;
+        }
+    }
+    // Differs from its neighbours in case alone, and is only here.
+    both.dst.file(b"names/tWIN", 1, TIME)
+}
+
+fn links(both: &mut BySide<Maker>) -> Result<()> {
+    folder(both, b"links")?;
+    folder(both, b"links/folder")?;
+    file(both, b"links/folder/file", 100, TIME)?;
+    let long = [b'l'; 4_000];
+    let targets: [(&[u8], &[u8]); 10] = [
+        (b"to a file", b"folder/file"),
+        (b"to a folder", b"folder"),
+        (b"dangling", b"nowhere/at/all"),
+        (b"to itself", b"to itself"),
+        (b"loop 1", b"loop 2"),
+        (b"loop 2", b"loop 1"),
+        (b"up", b".."),
+        (b"to the root", b"/"),
+        (b"to bytes", b"\xff\n"),
+        (b"long", &long),
+    ];
+    for (number, (name, target)) in targets.into_iter().enumerate() {
+        let path = [b"links/", name].concat();
+        both.src.symlink(&path, target, TIME)?;
+        if number % 2 == 0 {
+            both.dst.symlink(&path, target, TIME)?;
+        }
+    }
+    both.src.symlink(b"links/folder/up", b"..", TIME)?;
+    both.src.symlink(b"links/other target", b"folder", TIME)?;
+    both.dst.symlink(b"links/other target", b"folder/file", TIME)?;
+    both.src.symlink(b"links/other time", b"folder", TIME)?;
+    both.dst.symlink(b"links/other time", b"folder", NEXT_TIME)?;
+    both.src.hard_link(b"links/hard", b"links/folder/file")?;
+    both.dst.hard_link(b"links/hard", b"links/folder/file")
+}
+
+fn specials(both: &mut BySide<Maker>, remarks: &mut Vec<String>) -> Result<()> {
+    folder(both, b"special")?;
+    for (special, name) in
+        [(Special::Fifo, "FIFO"), (Special::Socket, "socket"), (Special::CharacterDevice, "character device")]
+    {
+        let on = |suffix: &str| format!("special/{name}{suffix}").into_bytes();
+        if !both.src.special(&on(""), special)? {
+            remarks.push(format!("skipped: a {name}, which this user cannot make here"));
+            continue;
+        }
+        both.src.special(&on(", on both sides"), special)?;
+        both.dst.special(&on(", on both sides"), special)?;
+        // Not carried over, so not in conflict with anything.
+        both.src.special(&on(", a file there"), special)?;
+        both.dst.file(&on(", a file there"), 10, TIME)?;
+        both.src.file(&on(", a file here"), 10, TIME)?;
+        both.dst.special(&on(", a file here"), special)?;
+        both.dst.special(&on(", not here"), special)?;
+    }
+    Ok(())
+}
+
+fn sizes_and_times(both: &mut BySide<Maker>) -> Result<()> {
+    folder(both, b"empty folder on both sides")?;
+    both.src.folder(b"empty folder")?;
+    folder(both, b"sizes")?;
+    for (size, name) in [(0, "empty"), (1, "one byte"), (4_095, "less than a block"), (100_000, "more")] {
+        file(both, format!("sizes/{name}").as_bytes(), size, TIME)?;
+        both.src.file(format!("sizes/{name}, not there").as_bytes(), size, TIME)?;
+    }
+    both.src.sparse_file(b"sizes/sparse", 5 << 30, TIME)?;
+    both.dst.sparse_file(b"sizes/sparse", 5 << 30, TIME)?;
+    both.src.sparse_file(b"sizes/sparse, another size", 5 << 30, TIME)?;
+    // The same in 32 bits.
+    both.dst.sparse_file(b"sizes/sparse, another size", 1 << 30, TIME)?;
+
+    folder(both, b"times")?;
+    let times = [
+        Time(0, 0),
+        Time(0, 1),
+        Time(-1, 999_999_999),
+        Time(-2_000_000_000, 500_000_000),
+        Time(i64::from(i32::MAX), 999_999_999),
+        Time(i64::from(i32::MAX) + 1, 0),
+        Time(9_000_000_000, 7),
+    ];
+    for (number, time) in times.into_iter().enumerate() {
+        file(both, format!("times/{number}").as_bytes(), 10, time)?;
+        let other = format!("times/{number}, another nanosecond").into_bytes();
+        both.src.file(&other, 10, time)?;
+        both.dst.file(&other, 10, Time(time.0, if time.1 == 0 { 1 } else { time.1 - 1 }))?;
+        let other = format!("times/{number}, another second").into_bytes();
+        both.src.file(&other, 10, time)?;
+        both.dst.file(&other, 10, Time(time.0 - 1, time.1))?;
+    }
+
+    folder(both, b"differing")?;
+    for (name, source, destination) in [
+        ("in size", (10, TIME), (11, TIME)),
+        ("in size, empty there", (10, TIME), (0, TIME)),
+        ("in time", (10, TIME), (10, NEXT_TIME)),
+        ("in both", (10, NEXT_TIME), (9, TIME)),
+    ] {
+        let path = format!("differing/{name}").into_bytes();
+        both.src.file(&path, source.0, source.1)?;
+        both.dst.file(&path, destination.0, destination.1)?;
+    }
+    Ok(())
+}
+
+/// A folder that takes several pages, most of it on both sides.
+fn many_entries(both: &mut BySide<Maker>) -> Result<()> {
+    folder(both, b"many")?;
+    for number in 0..MANY {
+        let path = format!("many/{number:05}").into_bytes();
+        if number % 100 == 0 {
+            both.src.folder(&path)?;
+            both.src.file(&[&path[..], b"/file"].concat(), 1, TIME)?;
+            if number % 300 == 0 {
+                both.dst.folder(&path)?;
+            }
+            continue;
+        }
+        both.src.file(&path, number % 50, TIME)?;
+        match number % 4 {
+            0 => {}
+            1 => both.dst.file(&path, number % 50, NEXT_TIME)?,
+            _ => both.dst.file(&path, number % 50, TIME)?,
+        }
+        if number % 10 == 0 {
+            both.dst.file(&[&path[..], b" only there"].concat(), 3, TIME)?;
+        }
+    }
+    Ok(())
+}
+
+/// Folders in folders, deeper than most, and with paths longer than the system takes at once.
+fn depth(both: &mut BySide<Maker>) -> Result<()> {
+    both.src.chain(b"deep", b"d", LEVELS)?;
+    both.dst.chain(b"deep", b"d", LEVELS * 3 / 4)?;
+    both.src.chain(b"deep and long", &[b'l'; 60], LEVELS)?;
+    both.dst.chain(b"deep and long", &[b'l'; 60], LEVELS * 3 / 4)
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    File,
+    Folder,
+    Symlink,
+}
+
+/// Every kind of node where the other side has another kind, at the root and further down.
+fn conflicts(both: &mut BySide<Maker>) -> Result<()> {
+    let mut top = Vec::new();
+    for _ in 0..3 {
+        top.extend_from_slice(b"conflicts");
+        folder(both, &top)?;
+        top.push(b'/');
+        for (here, there) in [
+            (Kind::File, Kind::Folder),
+            (Kind::File, Kind::Symlink),
+            (Kind::Folder, Kind::File),
+            (Kind::Folder, Kind::Symlink),
+            (Kind::Symlink, Kind::File),
+            (Kind::Symlink, Kind::Folder),
+        ] {
+            let path = [&top[..], format!("{here:?} here, {there:?} there").as_bytes()].concat();
+            one_of(&mut both.src, &path, here)?;
+            one_of(&mut both.dst, &path, there)?;
+        }
+    }
+    // Takes so long to list that the conflict is known before the listing is complete. Hard links are made quickly.
+    let large = b"large folder here, file there";
+    both.src.folder(large)?;
+    let first = [&large[..], b"/file"].concat();
+    both.src.file(&first, 5, TIME)?;
+    for number in 1..MANY / 2 {
+        both.src.hard_link(&[&large[..], format!("/{number}").as_bytes()].concat(), &first)?;
+    }
+    both.dst.file(large, 20, TIME)
+}
+
+fn one_of(maker: &mut Maker, path: &[u8], kind: Kind) -> Result<()> {
+    match kind {
+        Kind::File => maker.file(path, 20, TIME),
+        Kind::Symlink => maker.symlink(path, b".", TIME),
+        Kind::Folder => {
+            maker.folder(path)?;
+            for inside in [&b"/file"[..], b"/another file"] {
+                maker.file(&[path, inside].concat(), 20, TIME)?;
+            }
+            let below = [path, b"/folder"].concat();
+            maker.folder(&below)?;
+            maker.file(&[&below[..], b"/file"].concat(), 20, TIME)
+        }
+    }
+}
+
+/// What only the destination has. What is below is nobody's business.
+fn extras(both: &mut BySide<Maker>) -> Result<()> {
+    folder(both, b"common")?;
+    for top in [&b""[..], b"common/"] {
+        let at = |name: &[u8]| [top, name].concat();
+        one_of(&mut both.dst, &at(b"extra folder"), Kind::Folder)?;
+        one_of(&mut both.dst, &at(b"extra file"), Kind::File)?;
+        one_of(&mut both.dst, &at(b"extra link"), Kind::Symlink)?;
+        one_of(&mut both.src, &at(b"missing folder"), Kind::Folder)?;
+        one_of(&mut both.src, &at(b"missing file"), Kind::File)?;
+    }
+    Ok(())
+}
+
+/// Folders without the permission to list them, or to look at what is in them. Returns how many source entries nobody
+/// can see.
+fn closed_folders(both: &mut BySide<Maker>) -> Result<u64> {
+    let unreadable = 0o000;
+    let not_searchable = 0o444;
+    let not_listable = 0o311;
+    for (name, mode) in [("unreadable", unreadable), ("not searchable", not_searchable), ("not listable", not_listable)]
+    {
+        for place in ["on the source alone", "on both sides", "on both sides, closed there"] {
+            let path = format!("{name} {place}").into_bytes();
+            one_of(&mut both.src, &path, Kind::Folder)?;
+            if place != "on the source alone" {
+                one_of(&mut both.dst, &path, Kind::Folder)?;
+            }
+            if place == "on both sides, closed there" {
+                both.dst.close(&path, mode)?;
+            } else {
+                both.src.close(&path, mode)?;
+            }
+        }
+    }
+    // All four entries of two folders that cannot be listed, of each sort; and the one in the folder of each of the two
+    // whose names can be.
+    Ok(2 * 4 + 2 * 4 + 2)
+}

@@ -1,0 +1,16 @@
+//! `traversal-normal`: two worlds of the simulator, the destination having most of the source and nothing else.
+
+use anyhow::Result;
+
+use crate::shared::report::Stage;
+use crate::shared::simulator::Shipped;
+use crate::shared::worlds;
+
+const CONFIG: Shipped = Shipped { name: "spectra.json", text: include_str!("../../configs/spectra.json") };
+
+pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
+    let traversed = worlds::traverse(stage, &CONFIG)?;
+    let not_on_src = worlds::not_on_src(&traversed);
+    stage.report.check_count("destination nodes that the source lacks, computed", 0, not_on_src)?;
+    worlds::check_what_is_left(stage, &CONFIG, &["spectra.redb"])
+}

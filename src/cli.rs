@@ -1,0 +1,154 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use longhaul_storage::Location;
+
+/// Moves a file tree from one store to another, once, and can prove it.
+///
+/// A location is a path, or spectra:WORLD?config=FILE for a world of the embedded simulator.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 all done; 1 could not do it; 2 wrong usage; 3 done, but some nodes failed; \
+                  130 / 143 interrupted by SIGINT / SIGTERM"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// The ledger of the migration
+    #[arg(long, global = true, value_name = "FILE", default_value = "longhaul.duckdb")]
+    pub(crate) ledger: PathBuf,
+
+    /// Run a named scenario, which shows end to end that Longhaul works
+    #[arg(long, value_name = "NAME", conflicts_with = "list_scenarios")]
+    pub(crate) scenario: Option<String>,
+
+    /// Keep a scenario's scratch folder, where it is removed otherwise
+    #[arg(long, requires = "scenario")]
+    pub(crate) keep: bool,
+
+    /// Name the scenarios there are
+    #[arg(long)]
+    pub(crate) list_scenarios: bool,
+
+    /// Log more to standard error: -v what an operator wants to read, -vv every retry
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    /// Log errors only, and show no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+impl Cli {
+    /// How much is logged: -1 errors only, 0 warnings, 1 information, 2 everything.
+    pub(crate) fn verbosity(&self) -> i8 {
+        if self.quiet { -1 } else { i8::try_from(self.verbose).unwrap_or(2) }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List a source and a destination tree into a new ledger, and match them
+    Discover(DiscoverArguments),
+    /// Say where a migration stands
+    Status(StatusArguments),
+    /// Run an SQL statement over the ledger, for example over its views `src_status`, `dst_status` and `problems`
+    Query(QueryArguments),
+    /// The simulated store
+    #[command(subcommand)]
+    Spectra(SpectraCommand),
+}
+
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct DiscoverArguments {
+    /// Where the files are
+    #[arg(value_name = "SRC", value_parser = Location::parse, required_unless_present = "resume")]
+    pub(crate) source: Option<Location>,
+
+    /// Where they have to be
+    #[arg(value_name = "DST", value_parser = Location::parse, required_unless_present = "resume")]
+    pub(crate) destination: Option<Location>,
+
+    /// Go on where an interrupted, suspended or killed run was. Locations and options are in the ledger
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Make the destination folder if it does not exist
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) create_destination: bool,
+
+    /// Record mount points below a local root, and do not cross them
+    #[arg(long)]
+    pub(crate) one_file_system: bool,
+
+    /// Folders listed at a time on each side [default: what the store likes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    /// How long work in flight may take to come to an end after an interrupt, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) grace: u64,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArguments {
+    /// The statement. The ledger is opened for reading only
+    pub(crate) sql: String,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Csv,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpectraCommand {
+    /// Count the nodes of a simulated tree, without an engine
+    Tree(SpectraTreeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpectraTreeArguments {
+    /// The simulator's configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+
+    /// Which of its worlds
+    #[arg(long, default_value = "primary")]
+    pub(crate) world: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,97 @@
+//! `longhaul discover SRC DST`.
+
+use std::io;
+use std::time::Duration;
+
+use anyhow::bail;
+use crossbeam_channel::Receiver;
+use longhaul_actors::{Controller, Ended, MigrationConfig, Outcome, ResumeConfig, Resumed, Tuning, resume, start};
+use longhaul_model::BySide;
+use longhaul_storage::OpenOptions;
+
+use crate::Exit;
+use crate::cli::{Cli, DiscoverArguments};
+use crate::progress::ProgressLine;
+use crate::report::Report;
+use crate::signals;
+
+/// How often the progress line and the signals are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Exit> {
+    let signals = signals::listen()?;
+    let controller = match begin(cli, arguments)? {
+        Resumed::Running(controller) => controller,
+        Resumed::NothingToDo(phase) => {
+            eprintln!("longhaul: nothing to do: discovery is complete, the migration is in phase {phase}");
+            print(&Report::read(&cli.ledger)?, arguments.json)?;
+            return Ok(Exit::Done);
+        }
+    };
+    let (outcome, signal) = attend(controller, &signals, cli.quiet);
+    let exit = match outcome.ended {
+        Ended::Done => None,
+        Ended::Interrupted => Some(Exit::Interrupted(signal.unwrap_or(signal_hook::consts::SIGINT))),
+        Ended::StoreGaveUp { reason, .. } => bail!("suspended: {reason}"),
+        Ended::LedgerFailed(error) => {
+            bail!("suspended: {error}; what was committed before is safe in {}", cli.ledger.display())
+        }
+        Ended::Broken(what) => bail!("{what}; what was committed before is safe in {}", cli.ledger.display()),
+    };
+    let report = Report::read(&cli.ledger)?;
+    print(&report, arguments.json)?;
+    if exit.is_some() {
+        eprintln!(
+            "longhaul: interrupted, {} folders are still to be listed; go on with: longhaul discover --resume --ledger {}",
+            report.folders_pending(),
+            cli.ledger.display()
+        );
+    }
+    Ok(exit.unwrap_or(if report.has_failures() { Exit::SomeFailed } else { Exit::Done }))
+}
+
+fn begin(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
+    let tuning = Tuning {
+        workers: arguments.workers.map(usize::from),
+        grace: Duration::from_secs(arguments.grace),
+        ..Tuning::default()
+    };
+    let ledger = cli.ledger.clone();
+    let one_file_system = arguments.one_file_system;
+    match (arguments.resume, &arguments.source, &arguments.destination) {
+        (false, Some(source), Some(destination)) => {
+            let locations = BySide { src: source.clone(), dst: destination.clone() };
+            let open = OpenOptions { create_destination: arguments.create_destination, one_file_system };
+            Ok(Resumed::Running(start(&MigrationConfig { locations, ledger, open, tuning })?))
+        }
+        (_, source, destination) => {
+            let locations = BySide { src: source.clone(), dst: destination.clone() };
+            Ok(resume(&ResumeConfig { ledger, locations, one_file_system, tuning })?)
+        }
+    }
+}
+
+fn print(report: &Report, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if json { report.print_json(&mut out) } else { report.print(&mut out) }
+}
+
+/// Shows progress and passes a signal on, until the migration ends. Returns the signal with how it ended.
+fn attend(mut controller: Controller, signals: &Receiver<i32>, quiet: bool) -> (Outcome, Option<i32>) {
+    let line = ProgressLine::start(quiet);
+    let mut received = None;
+    let outcome = loop {
+        match controller.wait_for(LOOK_INTERVAL) {
+            Ok(outcome) => break outcome,
+            Err(still_running) => controller = still_running,
+        }
+        line.show(&controller.progress());
+        if let Ok(signal) = signals.try_recv() {
+            received = Some(signal);
+            controller.shutdown();
+            line.stopping();
+        }
+    };
+    line.end();
+    (outcome, received)
+}

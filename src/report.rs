@@ -1,0 +1,205 @@
+//! Where a migration stands, for people and for programs.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use indicatif::{HumanBytes, HumanCount};
+use longhaul_ledger::{Counters, LedgerError, Overview, Problem, Reader, Run};
+use longhaul_model::Phase;
+use serde::Serialize;
+
+/// Problems that are printed; the ledger has all of them.
+const PROBLEMS_MAX: usize = 10;
+
+/// What `status` says, and what a run ends with. Its JSON form is a promise.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    ledger: String,
+    source: String,
+    destination: String,
+    phase: Phase,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase_reason: Option<String>,
+    src: SourceReport,
+    dst: DestinationReport,
+    problem_count: i64,
+    problems: Vec<Problem>,
+    runs: Vec<Run>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceReport {
+    nodes: i64,
+    #[serde(flatten)]
+    counted: Counted,
+    already_existed: Amount,
+    copy_pending: Amount,
+    conflicts: Amount,
+    skipped: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct DestinationReport {
+    nodes: i64,
+    #[serde(flatten)]
+    counted: Counted,
+    not_on_src: Amount,
+}
+
+#[derive(Debug, Serialize)]
+struct Counted {
+    folders: i64,
+    files: i64,
+    symlinks: i64,
+    others: i64,
+    bytes: i64,
+    folders_listed: i64,
+    folders_pending: i64,
+    folders_failed: i64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Amount {
+    nodes: i64,
+    bytes: i64,
+}
+
+impl Report {
+    /// Reads it from a ledger that is not in use.
+    pub(crate) fn read(ledger: &Path) -> Result<Report, LedgerError> {
+        let Overview { migration, totals, runs, problem_count, problems } =
+            Reader::open(ledger)?.overview(PROBLEMS_MAX)?;
+        let (src, dst) = (totals.src, totals.dst);
+        Ok(Report {
+            ledger: ledger.display().to_string(),
+            source: migration.spec.source,
+            destination: migration.spec.destination,
+            phase: migration.phase,
+            phase_reason: migration.phase_reason,
+            src: SourceReport {
+                nodes: src.nodes(),
+                counted: Counted::from(&src),
+                already_existed: Amount { nodes: src.already_existed, bytes: src.already_existed_bytes },
+                copy_pending: Amount { nodes: src.copy_pending(), bytes: src.copy_pending_bytes() },
+                conflicts: Amount { nodes: src.conflicts, bytes: src.conflict_bytes },
+                skipped: src.skipped,
+            },
+            dst: DestinationReport {
+                nodes: dst.nodes(),
+                counted: Counted::from(&dst),
+                not_on_src: Amount { nodes: dst.not_on_src, bytes: dst.not_on_src_bytes },
+            },
+            problem_count,
+            problems,
+            runs,
+        })
+    }
+
+    /// Whether there are folders that could not be listed.
+    pub(crate) fn has_failures(&self) -> bool {
+        self.src.counted.folders_failed + self.dst.counted.folders_failed > 0
+    }
+
+    /// How many folders are still to be listed.
+    pub(crate) fn folders_pending(&self) -> i64 {
+        self.src.counted.folders_pending + self.dst.counted.folders_pending
+    }
+
+    /// Prints it as one JSON object.
+    pub(crate) fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        writeln!(out)
+    }
+
+    /// Prints it for people.
+    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "source       {}", self.source)?;
+        writeln!(out, "destination  {}", self.destination)?;
+        match &self.phase_reason {
+            Some(reason) => writeln!(out, "phase        {}: {reason}", self.phase)?,
+            None => writeln!(out, "phase        {}", self.phase)?,
+        }
+        writeln!(out)?;
+        writeln!(out, "{:<24}{:>14}{:>14}{:>12}{:>10}{:>14}", "", "folders", "files", "links", "other", "size")?;
+        self.src.counted.print("on the source", out)?;
+        self.dst.counted.print("on the destination", out)?;
+        writeln!(out)?;
+        writeln!(out, "{:<24}{:>14}{:>14}", "", "nodes", "size")?;
+        self.src.copy_pending.print("to be copied", out)?;
+        self.src.already_existed.print("there already", out)?;
+        if self.src.conflicts.nodes > 0 {
+            self.src.conflicts.print("to be decided", out)?;
+        }
+        if self.src.skipped > 0 {
+            writeln!(out, "{:<24}{:>14}", "not carried over", count(self.src.skipped))?;
+        }
+        self.dst.not_on_src.print("only on the destination", out)?;
+        self.print_pending(out)?;
+        self.print_problems(out)
+    }
+
+    fn print_pending(&self, out: &mut impl Write) -> io::Result<()> {
+        let (src, dst) = (self.src.counted.folders_pending, self.dst.counted.folders_pending);
+        if src + dst > 0 {
+            writeln!(out, "\nfolders not listed yet: {} on the source, {} on the destination", count(src), count(dst))?;
+        }
+        Ok(())
+    }
+
+    fn print_problems(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.problem_count == 0 {
+            return Ok(());
+        }
+        writeln!(out, "\n{} failed:", count(self.problem_count))?;
+        for problem in &self.problems {
+            let Problem { side, path, class, message, attempts, .. } = problem;
+            let tries = if *attempts == 1 { "attempt" } else { "attempts" };
+            writeln!(out, "  {side} {path}: {message} ({class}, {attempts} {tries})")?;
+        }
+        if self.problem_count > i64::try_from(self.problems.len()).unwrap_or(i64::MAX) {
+            writeln!(out, "  … all of them: longhaul query 'FROM problems' --ledger {}", self.ledger)?;
+        }
+        Ok(())
+    }
+}
+
+impl Counted {
+    fn from(counters: &Counters) -> Self {
+        Counted {
+            folders: counters.folders,
+            files: counters.files,
+            symlinks: counters.symlinks,
+            others: counters.others,
+            bytes: counters.bytes,
+            folders_listed: counters.folders_listed,
+            folders_pending: counters.folders_pending(),
+            folders_failed: counters.folders_failed,
+        }
+    }
+
+    fn print(&self, what: &str, out: &mut impl Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "{what:<24}{:>14}{:>14}{:>12}{:>10}{:>14}",
+            count(self.folders),
+            count(self.files),
+            count(self.symlinks),
+            count(self.others),
+            bytes(self.bytes)
+        )
+    }
+}
+
+impl Amount {
+    fn print(self, what: &str, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{what:<24}{:>14}{:>14}", count(self.nodes), bytes(self.bytes))
+    }
+}
+
+fn count(number: i64) -> String {
+    HumanCount(number.unsigned_abs()).to_string()
+}
+
+fn bytes(number: i64) -> String {
+    HumanBytes(number.unsigned_abs()).to_string()
+}
