@@ -95,6 +95,8 @@ pub struct Coordinator {
     stopping: Option<Ended>,
     given_back: usize,
     is_finishing: bool,
+    /// That the ledger failed, told after the end was decided on.
+    ledger_failed: Option<LedgerError>,
 }
 
 impl Coordinator {
@@ -116,6 +118,7 @@ impl Coordinator {
             stopping: None,
             given_back: 0,
             is_finishing: false,
+            ledger_failed: None,
         }
     }
 
@@ -233,7 +236,14 @@ impl Coordinator {
 
     fn tell(&mut self, ended: Ended, closed: Result<Result<Closed, LedgerError>, MailboxError>) {
         let (ended, closed) = match closed {
-            Ok(Ok(closed)) => (ended, closed),
+            // It may have failed after the end was decided on. What it told is better than what is left of it.
+            Ok(Ok(closed)) => match (self.ledger_failed.take(), &closed.failed) {
+                (Some(error), _) => (Ended::LedgerFailed(error), closed),
+                (None, Some(reason)) if !matches!(ended, Ended::LedgerFailed(_)) => {
+                    (Ended::LedgerFailed(LedgerError::Poisoned(reason.clone())), closed)
+                }
+                (None, _) => (ended, closed),
+            },
             Ok(Err(error)) => (Ended::LedgerFailed(error), Closed::default()),
             Err(error) => (Ended::Broken(format!("the DB actor died: {error}")), Closed::default()),
         };
@@ -296,7 +306,9 @@ impl Handler<LedgerFailed> for Coordinator {
 
     fn handle(&mut self, LedgerFailed(error): LedgerFailed, ctx: &mut Self::Context) {
         // Whatever it was that was going to be the reason: this one is why nothing more is recorded.
-        if self.stopping.is_some() {
+        if self.is_finishing {
+            self.ledger_failed = Some(error);
+        } else if self.stopping.is_some() {
             self.stopping = Some(Ended::LedgerFailed(error));
         } else {
             self.stop_for(Ended::LedgerFailed(error), ctx);

@@ -36,6 +36,8 @@ pub struct DbActor {
     match_is_due: bool,
     recorded: u64,
     dropped: u64,
+    /// Why there is no recorder any more, where it was an error.
+    failed: Option<String>,
 }
 
 impl DbActor {
@@ -49,6 +51,7 @@ impl DbActor {
             match_is_due: false,
             recorded: 0,
             dropped: 0,
+            failed: None,
         }
     }
 
@@ -62,6 +65,7 @@ impl DbActor {
                 if let Some(recorder) = self.recorder.take() {
                     recorder.abandon();
                 }
+                self.failed = Some(error.to_string());
                 self.links.failed.do_send(LedgerFailed(error));
                 None
             }
@@ -169,7 +173,8 @@ impl Handler<Finish> for DbActor {
 
     fn handle(&mut self, finish: Finish, ctx: &mut Self::Context) -> Self::Result {
         ctx.stop();
-        let mut closed = Closed { recorded: self.recorded, dropped: self.dropped, ..Closed::default() };
+        let (recorded, dropped, failed) = (self.recorded, self.dropped, self.failed.take());
+        let mut closed = Closed { recorded, dropped, failed, ..Closed::default() };
         if let Some(mut ledger) = self.recorder.take() {
             ledger.match_recorded()?;
             closed.totals = ledger.counters().totals();

@@ -155,7 +155,9 @@ mod tests {
                     out.extend(frontier.pop().map(|f| f.id.0));
                 }
             }
-            found.into_iter().for_each(|found| frontier.add(found));
+            for found in found {
+                frontier.add(found);
+            }
             while !frontier.is_empty() {
                 if let Some(ids) = frontier.next_pull() {
                     frontier.pulled(&ids, ids.clone().filter(|id| id % 3 == 0).map(folder).collect());

@@ -112,6 +112,8 @@ pub struct Closed {
     pub recorded: u64,
     /// Listings, and failures, that came and were not recorded. Not zero only after the ledger failed.
     pub dropped: u64,
+    /// Why the ledger could not be written to the end; what was not committed then is lost.
+    pub failed: Option<String>,
 }
 
 /// Anybody → Coordinator: stop at the next safe point.

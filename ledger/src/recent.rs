@@ -118,7 +118,9 @@ mod tests {
 
     fn page(names: &[&str]) -> Page {
         let mut page = Page::default();
-        names.iter().for_each(|name| page.push(name.as_bytes(), NodeKind::File, Some(1), Some(2)));
+        for name in names {
+            page.push(name.as_bytes(), NodeKind::File, Some(1), Some(2));
+        }
         page
     }
 

@@ -1,5 +1,7 @@
 //! The DB actor with a ledger of its own, and neighbours that write down what they are told.
 
+#![allow(clippy::single_range_in_vec_init, reason = "a list of ranges is meant")]
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -55,7 +57,7 @@ impl Handler<LedgerFailed> for Neighbours {
 }
 
 struct Scene {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     ledger: PathBuf,
     heard: Rc<RefCell<Heard>>,
     db: Addr<DbActor>,
@@ -87,7 +89,7 @@ impl Scene {
         let neighbours = Neighbours::default();
         let heard = neighbours.0.clone();
         let db = DbActor::new(recorder(&ledger), COMMIT_INTERVAL, links(&neighbours.start())).start();
-        Scene { _folder: folder, ledger, heard, db }
+        Scene { folder, ledger, heard, db }
     }
 
     fn record(&self, side: Side, listed: Listed) {
@@ -97,7 +99,7 @@ impl Scene {
     async fn finish(self) -> (Result<Closed, LedgerError>, Reader, tempfile::TempDir) {
         let finish = Finish { phase: Phase::Review, reason: None, outcome: "complete" };
         let closed = self.db.send(finish).await.unwrap();
-        (closed, Reader::open(&self.ledger).unwrap(), self._folder)
+        (closed, Reader::open(&self.ledger).unwrap(), self.folder)
     }
 
     /// How many source nodes and events a crash at this moment would leave.
@@ -164,7 +166,7 @@ async fn it_answers_before_it_commits_and_a_crash_in_between_leaves_neither_chil
 
 #[actix::test]
 async fn a_db_actor_that_is_dropped_commits_nothing() {
-    let Scene { _folder, ledger, heard, db } = Scene::begin();
+    let Scene { folder: _folder, ledger, heard, db } = Scene::begin();
     db.do_send(RecordListings { side: Side::Source, listed: vec![page(&root(), &["a", "b"], true)], permit: None });
     settle().await;
     assert_eq!(heard.borrow().recorded.len(), 1);
@@ -288,7 +290,9 @@ async fn no_message_is_lost_when_the_mailbox_is_flooded() {
             })
         })
         .collect();
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    for sender in senders {
+        sender.join().unwrap();
+    }
     let finish = Finish { phase: Phase::Review, reason: None, outcome: "complete" };
     let closed = db.send(finish).await.unwrap().unwrap();
     arbiter.stop();
@@ -336,9 +340,9 @@ async fn after_an_error_of_the_ledger_everything_counts_as_dropped_and_it_is_tol
     assert_eq!(heard.failed.len(), 1, "{:?}", heard.failed);
     assert!(matches!(heard.failed[0], LedgerError::Inconsistent(_)), "{:?}", heard.failed);
     assert!(heard.pulled.is_empty());
-    if let Ok(closed) = closed {
-        assert_eq!(closed.dropped, 6);
-    }
+    let closed = closed.unwrap();
+    assert_eq!(closed.dropped, 6);
+    assert_eq!(closed.failed, Some(heard.failed[0].to_string()), "the last word says so as well");
     // Of what came before, nothing was committed.
     assert_eq!(nodes_and_events(&reader), counts(1, 0));
     let migration = reader.migration().unwrap();

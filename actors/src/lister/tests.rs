@@ -164,16 +164,17 @@ impl Scene {
     /// but what the Lister waits for.
     async fn done(&self, batches: usize) -> BatchDone {
         loop {
-            let sent = self.neighbours.0.borrow();
-            let mut done =
-                sent.iter().filter_map(|(_, sent)| if let Sent::Done(done) = sent { Some(*done) } else { None });
-            if let Some(done) = done.nth(batches - 1) {
-                return done;
+            if let Some(done) = self.reports().get(batches - 1) {
+                return *done;
             }
-            drop(sent);
             // Lets the clock go on when everybody waits for it.
             tokio::time::sleep(Duration::from_micros(1)).await;
         }
+    }
+
+    fn reports(&self) -> Vec<BatchDone> {
+        let sent = self.neighbours.0.borrow();
+        sent.iter().filter_map(|(_, sent)| if let Sent::Done(done) = sent { Some(*done) } else { None }).collect()
     }
 
     /// What was found, in order, as text.
@@ -210,9 +211,12 @@ fn describe(listed: &Listed) -> String {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "one answer among others")]
 fn page(names: &[&str]) -> Answer {
     let mut page = Page::default();
-    names.iter().for_each(|name| page.push(name.as_bytes(), NodeKind::File, Some(1), None));
+    for name in names {
+        page.push(name.as_bytes(), NodeKind::File, Some(1), None);
+    }
     Ok(page)
 }
 

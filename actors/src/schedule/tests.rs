@@ -1,5 +1,7 @@
 //! The schedule, driven by a ledger and Listers that are a few lines each.
 
+#![allow(clippy::single_range_in_vec_init, reason = "a list of ranges is meant")]
+
 mod random;
 
 use super::*;

@@ -112,7 +112,9 @@ proptest! {
         for part in parts {
             for event in part {
                 seq += 1;
-                Side::BOTH.into_iter().for_each(|side| insert(&connection, side, seq, &event));
+                for side in Side::BOTH {
+                    insert(&connection, side, seq, &event);
+                }
                 let latest = naive.entry(event.node).or_default();
                 let error = event.error.map(str::to_owned);
                 if let Some(status) = event.traversal {

@@ -1,5 +1,7 @@
 //! A traversal from beginning to end.
 
+#![allow(clippy::single_range_in_vec_init, reason = "a list of ranges is meant")]
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -28,30 +28,31 @@ async fn a_stop_ends_a_pause_and_the_remaining_folders_are_given_back() {
     assert_eq!(scene.store.called(), ["/a", "/b"]);
 }
 
+/// Sets the stop token while it is listing `/b`.
+#[derive(Debug)]
+struct Stopping(Arc<ScriptedStore>, CancellationToken);
+impl Store for Stopping {
+    fn location(&self) -> String {
+        self.0.location()
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+    fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
+        if path == b"/b" {
+            self.1.cancel();
+            return stream::iter(vec![page(&["y"])]).boxed();
+        }
+        self.0.clone().list(path)
+    }
+}
+
 /// What was found before the stop is not thrown away.
 #[actix::test]
 async fn a_lister_that_is_stopped_sends_what_it_has() {
     let scene = Scene::begin();
     let stop = scene.stop.clone();
     scene.store.when("/a", vec![page(&["x"])]);
-    // The store's second listing is the moment of the stop.
-    #[derive(Debug)]
-    struct Stopping(Arc<ScriptedStore>, CancellationToken);
-    impl Store for Stopping {
-        fn location(&self) -> String {
-            self.0.location()
-        }
-        fn capabilities(&self) -> Capabilities {
-            self.0.capabilities()
-        }
-        fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
-            if path == b"/b" {
-                self.1.cancel();
-                return stream::iter(vec![page(&["y"])]).boxed();
-            }
-            self.0.clone().list(path)
-        }
-    }
     let address = scene.neighbours.clone().start();
     let links = ListerLinks {
         records: address.clone().recipient(),

@@ -1,5 +1,7 @@
 //! What comes back from recording: ids, folders, and when.
 
+#![allow(clippy::single_range_in_vec_init, reason = "a list of ranges is meant")]
+
 use longhaul_model::{decode_name, encode_name};
 use proptest::prelude::*;
 
@@ -138,7 +140,9 @@ proptest! {
     fn names_of_any_bytes_come_back_as_they_were_and_are_matched(names in names(), by_join in any::<bool>()) {
         let mut recorder = in_memory();
         let mut all = Page::default();
-        names.iter().for_each(|name| all.push(name, NodeKind::Folder, None, None));
+        for name in &names {
+            all.push(name, NodeKind::Folder, None, None);
+        }
         recorder.record_page(Side::Source, listed(&root(), all.clone(), true)).unwrap();
         if by_join {
             recorder.forget_recent();

@@ -62,7 +62,7 @@ fn name(style: u8, number: usize) -> Vec<u8> {
     match style {
         0 => [b"bad\xff\xfe", number.to_string().as_bytes()].concat(),
         1 => format!("new\nline 'and' \"quotes\" 100% {number}").into_bytes(),
-        2 if number % 2 == 0 => format!("case{}", number / 2).into_bytes(),
+        2 if number.is_multiple_of(2) => format!("case{}", number / 2).into_bytes(),
         2 => format!("Case{}", number / 2).into_bytes(),
         _ => format!("n{number}").into_bytes(),
     }
