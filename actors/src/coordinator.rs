@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::messages::{
-    BatchDone, Closed, Finish, FoldersPulled, Interrupt, LedgerFailed, ListFolders, Listed, ListingsRecorded,
-    PullFolders, RecordListings, StoreGaveUp,
+    ActorDied, BatchDone, Closed, Finish, FoldersPulled, Interrupt, LedgerFailed, ListFolders, Listed,
+    ListingsRecorded, PullFolders, RecordListings, StoreGaveUp, Which,
 };
 use crate::progress::Board;
 use crate::schedule::Schedule;
@@ -313,6 +313,28 @@ impl Handler<LedgerFailed> for Coordinator {
         } else {
             self.stop_for(Ended::LedgerFailed(error), ctx);
         }
+    }
+}
+
+impl Handler<ActorDied> for Coordinator {
+    type Result = ();
+
+    fn handle(&mut self, ActorDied(which): ActorDied, ctx: &mut Self::Context) {
+        // When the run is over the others end, too, and the ledger's fate comes with the answer to Finish.
+        if self.is_finishing {
+            return;
+        }
+        tracing::error!(?which, "an actor died");
+        let why = match which {
+            Which::Db => "the DB actor died".to_owned(),
+            Which::Lister(side, number) => {
+                // Its batches never come to an end.
+                self.batches[side][number] = 0;
+                format!("Lister {number} of the {side} died")
+            }
+        };
+        self.stop_for(Ended::Broken(why), ctx);
+        self.go_on(ctx);
     }
 }
 

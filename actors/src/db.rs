@@ -7,7 +7,8 @@ use longhaul_ledger::{LedgerError, RecordedListing, Recorder};
 use tokio::time::Instant;
 
 use crate::messages::{
-    Closed, Finish, FoldersPulled, LedgerFailed, Listed, ListingsRecorded, PullFolders, RecordListings,
+    ActorDied, Closed, DeathNotice, Finish, FoldersPulled, LedgerFailed, Listed, ListingsRecorded, PullFolders,
+    RecordListings, Which,
 };
 use crate::progress::Board;
 
@@ -20,6 +21,8 @@ pub struct DbLinks {
     pub pulled: Recipient<FoldersPulled>,
     /// Who is told that the ledger cannot be written.
     pub failed: Recipient<LedgerFailed>,
+    /// Who is told if the actor dies.
+    pub died: Recipient<ActorDied>,
     /// Where it shows what it has done.
     pub board: Board,
 }
@@ -30,6 +33,7 @@ pub struct DbLinks {
 pub struct DbActor {
     /// `None` once it is closed.
     recorder: Option<Recorder>,
+    death_notice: DeathNotice,
     links: DbLinks,
     commit_interval: Duration,
     uncommitted_since: Option<Instant>,
@@ -45,6 +49,7 @@ impl DbActor {
     pub fn new(recorder: Recorder, commit_interval: Duration, links: DbLinks) -> Self {
         DbActor {
             recorder: Some(recorder),
+            death_notice: DeathNotice::new(Which::Db, links.died.clone()),
             links,
             commit_interval,
             uncommitted_since: None,
@@ -173,10 +178,11 @@ impl Handler<Finish> for DbActor {
 
     fn handle(&mut self, finish: Finish, ctx: &mut Self::Context) -> Self::Result {
         ctx.stop();
+        self.death_notice.not_needed();
+        let matched = self.with_ledger(Recorder::match_recorded).is_some();
         let (recorded, dropped, failed) = (self.recorded, self.dropped, self.failed.take());
         let mut closed = Closed { recorded, dropped, failed, ..Closed::default() };
-        if let Some(mut ledger) = self.recorder.take() {
-            ledger.match_recorded()?;
+        if let Some(ledger) = self.recorder.take().filter(|_| matched) {
             closed.totals = ledger.counters().totals();
             ledger.end(finish.phase, finish.reason.as_deref(), finish.outcome)?;
         }

@@ -62,6 +62,7 @@ impl Engine {
                 recorded: coordinator.clone().recipient(),
                 pulled: coordinator.clone().recipient(),
                 failed: coordinator.clone().recipient(),
+                died: coordinator.clone().recipient(),
                 board: board.clone(),
             };
             let actor = DbActor::new(recorder, tuning.commit_interval, links);
@@ -85,6 +86,7 @@ impl Engine {
                         records: db.clone().recipient(),
                         done: coordinator.clone().recipient(),
                         gave_up: coordinator.clone().recipient(),
+                        died: coordinator.clone().recipient(),
                         places: places.clone(),
                         places_max: tuning.entries_under_way_max,
                         stop: stop.clone(),

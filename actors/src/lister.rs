@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::messages::{BatchDone, ListFolders, Listed, RecordListings, StoreGaveUp};
+use crate::messages::{ActorDied, BatchDone, DeathNotice, ListFolders, Listed, RecordListings, StoreGaveUp, Which};
 
 /// What was found is sent on when it has this many entries.
 const SEND_ENTRIES: usize = 4_096;
@@ -46,6 +46,8 @@ pub struct ListerLinks {
     pub done: Recipient<BatchDone>,
     /// Who is told that a store gave up.
     pub gave_up: Recipient<StoreGaveUp>,
+    /// Who is told if the actor dies.
+    pub died: Recipient<ActorDied>,
     /// Places for entries that are under way to the DB actor, and how many there are.
     pub places: Arc<Semaphore>,
     /// How many places there are.
@@ -62,12 +64,14 @@ pub struct Lister {
     store: Arc<dyn Store>,
     retry: RetryPolicy,
     links: ListerLinks,
+    _death_notice: DeathNotice,
 }
 
 impl Lister {
     /// The Lister with this number of this side.
     pub fn new(side: Side, number: usize, store: Arc<dyn Store>, retry: RetryPolicy, links: ListerLinks) -> Self {
-        Lister { side, number, store, retry, links }
+        let _death_notice = DeathNotice::new(Which::Lister(side, number), links.died.clone());
+        Lister { side, number, store, retry, links, _death_notice }
     }
 }
 
@@ -124,6 +128,8 @@ impl Batch {
     async fn list_folder(&mut self, folder: Folder) -> bool {
         let mut pauses = self.pauses(&folder);
         let mut attempts = 1;
+        // A very large folder may well have an error now and then: only those without a page between them count.
+        let mut attempts_in_a_row = 1;
         let path = decode_name(&folder.path).expect("the ledger gives out printable paths");
         let mut pages = self.store.clone().list(&path);
         // A page is kept back until it is known whether it is the last one.
@@ -133,6 +139,7 @@ impl Batch {
             match pages.next().await {
                 Some(Ok(page)) => {
                     any_page = true;
+                    attempts_in_a_row = 1;
                     if let Some(earlier) = kept_back.replace(page) {
                         self.found_page(&folder, earlier, false, attempts).await;
                     }
@@ -147,7 +154,7 @@ impl Batch {
                     self.links.gave_up.do_send(StoreGaveUp { side: self.side, path, error });
                     return false;
                 }
-                Some(Err(error)) if error.class.is_retried() && attempts < self.retry.attempts_max => {
+                Some(Err(error)) if error.class.is_retried() && attempts_in_a_row < self.retry.attempts_max => {
                     let pause = error.retry_after.or_else(|| pauses.next()).unwrap_or(self.retry.pause_max);
                     tracing::debug!(
                         side = %self.side, path = folder.path, attempt = attempts, class = %error.class,
@@ -161,6 +168,7 @@ impl Batch {
                         () = self.links.stop.cancelled() => return false,
                     }
                     attempts += 1;
+                    attempts_in_a_row += 1;
                     if !any_page {
                         pages = self.store.clone().list(&path);
                     }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use actix::Message;
+use actix::{Message, Recipient};
 use longhaul_ledger::{FailedListing, Folder, LedgerError, ListedPage, RecordedListing};
 use longhaul_model::{BySide, Phase, Side};
 use longhaul_storage::StoreError;
@@ -114,6 +114,48 @@ pub struct Closed {
     pub dropped: u64,
     /// Why the ledger could not be written to the end; what was not committed then is lost.
     pub failed: Option<String>,
+}
+
+/// Which actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The DB actor.
+    Db,
+    /// The Lister with this number of this side.
+    Lister(Side, usize),
+}
+
+/// A dying actor → Coordinator. A panic ends an actor without a word: its mailbox is gone, and what is sent to it as
+/// well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct ActorDied(pub Which);
+
+/// Sends [`ActorDied`] when it is dropped. An actor has one, so that however it ends the Coordinator gets to know.
+#[derive(Debug)]
+pub struct DeathNotice {
+    which: Which,
+    to: Option<Recipient<ActorDied>>,
+}
+
+impl DeathNotice {
+    /// The notice of one actor.
+    pub fn new(which: Which, to: Recipient<ActorDied>) -> Self {
+        DeathNotice { which, to: Some(to) }
+    }
+
+    /// The actor ends because it has done its work.
+    pub fn not_needed(&mut self) {
+        self.to = None;
+    }
+}
+
+impl Drop for DeathNotice {
+    fn drop(&mut self) {
+        if let Some(coordinator) = &self.to {
+            coordinator.do_send(ActorDied(self.which));
+        }
+    }
 }
 
 /// Anybody → Coordinator: stop at the next safe point.

@@ -35,7 +35,7 @@ pub(crate) fn match_nodes(
          JOIN dst_folders f ON f.id = d.parent_id
          JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name
          WHERE d.id >= ? AND d.id < ? AND s.parent_id >= ? AND s.parent_id < ?
-         ORDER BY d.id",
+         ORDER BY d.id, s.id",
     )?;
     let batches = statement.query_arrow(params![ids.start, ids.end, source_parents.start, source_parents.end])?;
     let mut matched = Vec::new();
@@ -60,11 +60,8 @@ pub(crate) fn match_nodes(
             });
         }
     }
-    if let Some(twice) = matched.windows(2).find(|pair| pair[0].destination_id == pair[1].destination_id) {
-        return Err(LedgerError::Inconsistent(format!(
-            "destination node {} matches the source nodes {} and {}",
-            twice[0].destination_id, twice[0].source_id, twice[1].source_id
-        )));
-    }
+    // A store may give a name twice, for example where it was renamed to while its folder was being read. One of the two
+    // is matched, and the other one is to be copied as if there were nothing.
+    matched.dedup_by_key(|m| m.destination_id);
     Ok(matched)
 }

@@ -44,9 +44,10 @@ pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, n
     remove_database(&unfinished);
     let made = fill(path, &unfinished, spec, resources, now_ns).and_then(|()| {
         // A hard link, unlike a rename, never replaces.
-        std::fs::hard_link(&unfinished, path).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => LedgerError::Exists(path.to_owned()),
-            _ => not_writable(path, &error),
+        std::fs::hard_link(&unfinished, path).or_else(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Err(LedgerError::Exists(path.to_owned())),
+            // Some file systems have no hard links. That nothing is there was looked at a moment ago.
+            _ => std::fs::rename(&unfinished, path).map_err(|error| not_writable(path, &error)),
         })
     });
     remove_database(&unfinished);

@@ -4,7 +4,7 @@
 //! pull) or there are enough; a commit makes them durable. Whatever is in memory or in the open transaction is lost by
 //! a crash *together*: a folder's children, the matches among them, and the event that says that it was listed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use duckdb::Connection;
@@ -175,6 +175,7 @@ pub struct Recorder {
     recent: RecentListings,
     unmatched: Vec<UnmatchedPage>,
     unmatched_rows: usize,
+    unmatched_folders: HashSet<NodeId>,
     in_transaction: bool,
     uncommitted_rows: usize,
     rows_since_checkpoint: usize,
@@ -216,6 +217,7 @@ impl Recorder {
             recent: RecentListings::default(),
             unmatched: Vec::new(),
             unmatched_rows: 0,
+            unmatched_folders: HashSet::new(),
             in_transaction: false,
             uncommitted_rows: 0,
             rows_since_checkpoint: 0,
@@ -356,9 +358,15 @@ impl Recorder {
     /// Matches a destination page at once if its counterpart is in memory; otherwise it waits for the next join.
     fn match_or_wait(&mut self, recorded: UnmatchedPage) -> Result<Vec<RecordedListing>> {
         // The pages of one listing are matched in order.
-        let waits = self.unmatched.iter().any(|waiting| waiting.folder.id == recorded.folder.id);
+        let waits = self.unmatched_folders.contains(&recorded.folder.id);
         let source = recorded.folder.source_id;
-        let matched = if waits { None } else { self.recent.match_page(source, recorded.first_id, &recorded.page) };
+        let matched = if waits {
+            None
+        } else if recorded.page.is_empty() {
+            Some(Vec::new())
+        } else {
+            self.recent.match_page(source, recorded.first_id, &recorded.page)
+        };
         if let Some(matched) = matched {
             if recorded.ending != Ending::No {
                 self.recent.forget(source);
@@ -366,6 +374,7 @@ impl Recorder {
             return Ok(self.record_matched_page(&recorded, &matched).into_iter().collect());
         }
         self.unmatched_rows += recorded.page.len();
+        self.unmatched_folders.insert(recorded.folder.id);
         self.unmatched.push(recorded);
         if self.unmatched_rows >= MATCH_ROWS_MAX { self.match_recorded_inner() } else { Ok(Vec::new()) }
     }
@@ -406,6 +415,7 @@ impl Recorder {
         self.flush_rows()?;
         let pages = std::mem::take(&mut self.unmatched);
         self.unmatched_rows = 0;
+        self.unmatched_folders.clear();
         // Pages between these that were matched in memory are matched once more by the join; their rows are passed over.
         let ids = pages[0].first_id.0..self.next_id.dst.0;
         let sources = pages.iter().map(|page| page.folder.source_id.0);
@@ -635,6 +645,12 @@ impl Recorder {
         if let Err(error) = noted {
             tracing::debug!("the reason could not be noted in the ledger: {error}");
         }
+    }
+
+    /// Makes every further call fail, as after an error: for trying what an error leads to.
+    #[doc(hidden)]
+    pub fn poison(&mut self, reason: &str) {
+        self.poisoned = Some(reason.to_owned());
     }
 
     fn flush_rows(&mut self) -> Result<()> {

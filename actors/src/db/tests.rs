@@ -56,6 +56,13 @@ impl Handler<LedgerFailed> for Neighbours {
     }
 }
 
+/// What is asked of a neighbour by an actor that ends is of no interest here.
+impl Handler<crate::messages::ActorDied> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, _: crate::messages::ActorDied, _: &mut Self::Context) {}
+}
+
 struct Scene {
     folder: tempfile::TempDir,
     ledger: PathBuf,
@@ -76,6 +83,7 @@ fn links(neighbours: &Addr<Neighbours>) -> DbLinks {
         recorded: neighbours.clone().recipient(),
         pulled: neighbours.clone().recipient(),
         failed: neighbours.clone().recipient(),
+        died: neighbours.clone().recipient(),
         board: Board::default(),
     }
 }
@@ -83,12 +91,18 @@ fn links(neighbours: &Addr<Neighbours>) -> DbLinks {
 impl Scene {
     /// With the DB actor on this thread, and the clock paused.
     fn begin() -> Self {
+        Self::begin_with(|_| {})
+    }
+
+    fn begin_with(change: impl FnOnce(&mut Recorder)) -> Self {
         tokio::time::pause();
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("ledger.duckdb");
+        let mut recorder = recorder(&ledger);
+        change(&mut recorder);
         let neighbours = Neighbours::default();
         let heard = neighbours.0.clone();
-        let db = DbActor::new(recorder(&ledger), COMMIT_INTERVAL, links(&neighbours.start())).start();
+        let db = DbActor::new(recorder, COMMIT_INTERVAL, links(&neighbours.start())).start();
         Scene { folder, ledger, heard, db }
     }
 
@@ -310,14 +324,9 @@ async fn no_message_is_lost_when_the_mailbox_is_flooded() {
     }
 }
 
-/// A source that has a name twice (which no store should say) is an inconsistency as soon as it has to be matched by
-/// the join: an error of the ledger that can be brought about from outside.
 #[actix::test]
 async fn after_an_error_of_the_ledger_everything_counts_as_dropped_and_it_is_told_once() {
-    let scene = Scene::begin();
-    scene.record(Side::Source, page(&root(), &["a", "a"], false));
-    scene.record(Side::Source, failed(&root()));
-    settle().await;
+    let scene = Scene::begin_with(|recorder| recorder.poison("the disk is gone"));
     assert!(scene.heard.borrow().failed.is_empty());
     scene.record(Side::Destination, page(&root(), &["a"], true));
     settle().await;
@@ -338,16 +347,16 @@ async fn after_an_error_of_the_ledger_everything_counts_as_dropped_and_it_is_tol
     let (closed, reader, _folder) = scene.finish().await;
     let heard = heard.borrow();
     assert_eq!(heard.failed.len(), 1, "{:?}", heard.failed);
-    assert!(matches!(heard.failed[0], LedgerError::Inconsistent(_)), "{:?}", heard.failed);
+    assert!(matches!(heard.failed[0], LedgerError::Poisoned(_)), "{:?}", heard.failed);
     assert!(heard.pulled.is_empty());
     let closed = closed.unwrap();
-    assert_eq!(closed.dropped, 6);
+    assert_eq!(closed.dropped, 7);
     assert_eq!(closed.failed, Some(heard.failed[0].to_string()), "the last word says so as well");
     // Of what came before, nothing was committed.
     assert_eq!(nodes_and_events(&reader), counts(1, 0));
     let migration = reader.migration().unwrap();
     assert_eq!(migration.phase, Phase::Suspended);
-    assert!(migration.phase_reason.unwrap().contains("inconsistent"));
+    assert!(migration.phase_reason.unwrap().contains("the disk is gone"));
 }
 
 #[actix::test]

@@ -102,6 +102,13 @@ impl Handler<StoreGaveUp> for Neighbours {
     }
 }
 
+/// What is asked of a neighbour by an actor that ends is of no interest here.
+impl Handler<crate::messages::ActorDied> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, _: crate::messages::ActorDied, _: &mut Self::Context) {}
+}
+
 const PLACES: usize = 1_000;
 
 const RETRY: RetryPolicy = RetryPolicy {
@@ -141,7 +148,8 @@ impl Scene {
         let links = ListerLinks {
             records: address.clone().recipient(),
             done: address.clone().recipient(),
-            gave_up: address.recipient(),
+            gave_up: address.clone().recipient(),
+            died: address.recipient(),
             places: places.clone(),
             places_max: PLACES,
             stop: stop.clone(),

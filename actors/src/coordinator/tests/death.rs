@@ -67,6 +67,7 @@ async fn a_db_actor_that_panics_ends_the_run_as_broken() {
         recorded: context.address().recipient(),
         pulled: context.address().recipient(),
         failed: context.address().recipient(),
+        died: context.address().recipient(),
         board: Board::default(),
     };
     let db = DbActor::new(recorder(&folder), Duration::from_millis(500), links).start();

@@ -57,7 +57,8 @@ async fn a_lister_that_is_stopped_sends_what_it_has() {
     let links = ListerLinks {
         records: address.clone().recipient(),
         done: address.clone().recipient(),
-        gave_up: address.recipient(),
+        gave_up: address.clone().recipient(),
+        died: address.recipient(),
         places: scene.places.clone(),
         places_max: PLACES,
         stop: stop.clone(),
