@@ -38,7 +38,10 @@ pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Ex
         }
         Ended::Broken(what) => bail!("{what}; what was committed before is safe in {}", cli.ledger.display()),
     };
-    let report = Report::read(&cli.ledger)?;
+    let report = match outcome.closed.overview {
+        Some(overview) => Report::new(&cli.ledger, overview),
+        None => Report::read(&cli.ledger)?,
+    };
     print(&report, arguments.json)?;
     if exit.is_some() {
         eprintln!(

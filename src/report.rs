@@ -8,9 +8,6 @@ use longhaul_ledger::{Counters, LedgerError, Overview, Problem, Reader, Run};
 use longhaul_model::Phase;
 use serde::Serialize;
 
-/// Problems that are printed; the ledger has all of them.
-const PROBLEMS_MAX: usize = 10;
-
 /// What `status` says, and what a run ends with. Its JSON form is a promise.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -67,10 +64,14 @@ struct Amount {
 impl Report {
     /// Reads it from a ledger that is not in use.
     pub(crate) fn read(ledger: &Path) -> Result<Report, LedgerError> {
-        let Overview { migration, totals, runs, problem_count, problems } =
-            Reader::open(ledger)?.overview(PROBLEMS_MAX)?;
+        Ok(Report::new(ledger, Reader::open(ledger)?.overview()?))
+    }
+
+    /// What an overview of this ledger says.
+    pub(crate) fn new(ledger: &Path, overview: Overview) -> Report {
+        let Overview { migration, totals, runs, problem_count, problems } = overview;
         let (src, dst) = (totals.src, totals.dst);
-        Ok(Report {
+        Report {
             ledger: ledger.display().to_string(),
             source: migration.spec.source,
             destination: migration.spec.destination,
@@ -92,7 +93,7 @@ impl Report {
             problem_count,
             problems,
             runs,
-        })
+        }
     }
 
     /// Whether there are folders that could not be listed.

@@ -183,8 +183,7 @@ impl Handler<Finish> for DbActor {
         let (recorded, dropped, failed) = (self.recorded, self.dropped, self.failed.take());
         let mut closed = Closed { recorded, dropped, failed, ..Closed::default() };
         if let Some(ledger) = self.recorder.take().filter(|_| matched) {
-            closed.totals = ledger.counters().totals();
-            ledger.end(finish.phase, finish.reason.as_deref(), finish.outcome)?;
+            closed.overview = Some(ledger.end(finish.phase, finish.reason.as_deref(), finish.outcome)?);
         }
         Ok(closed)
     }

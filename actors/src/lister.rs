@@ -64,14 +64,15 @@ pub struct Lister {
     store: Arc<dyn Store>,
     retry: RetryPolicy,
     links: ListerLinks,
-    _death_notice: DeathNotice,
+    #[expect(dead_code, reason = "it speaks when it is dropped")]
+    death_notice: DeathNotice,
 }
 
 impl Lister {
     /// The Lister with this number of this side.
     pub fn new(side: Side, number: usize, store: Arc<dyn Store>, retry: RetryPolicy, links: ListerLinks) -> Self {
-        let _death_notice = DeathNotice::new(Which::Lister(side, number), links.died.clone());
-        Lister { side, number, store, retry, links, _death_notice }
+        let death_notice = DeathNotice::new(Which::Lister(side, number), links.died.clone());
+        Lister { side, number, store, retry, links, death_notice }
     }
 }
 

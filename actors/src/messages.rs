@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use actix::{Message, Recipient};
-use longhaul_ledger::{FailedListing, Folder, LedgerError, ListedPage, RecordedListing};
+use longhaul_ledger::{Counters, FailedListing, Folder, LedgerError, ListedPage, Overview, RecordedListing};
 use longhaul_model::{BySide, Phase, Side};
 use longhaul_storage::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
@@ -104,10 +104,10 @@ pub struct Finish {
 }
 
 /// The answer to [`Finish`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Closed {
-    /// The counters of the whole, as they stand in the ledger.
-    pub totals: BySide<longhaul_ledger::Counters>,
+    /// How the migration stands in the ledger; `None` where the ledger failed.
+    pub overview: Option<Overview>,
     /// Listings, and failures, that came and were recorded.
     pub recorded: u64,
     /// Listings, and failures, that came and were not recorded. Not zero only after the ledger failed.
@@ -155,6 +155,13 @@ impl Drop for DeathNotice {
         if let Some(coordinator) = &self.to {
             coordinator.do_send(ActorDied(self.which));
         }
+    }
+}
+
+impl Closed {
+    /// The counters of the whole, as they stand in the ledger.
+    pub fn totals(&self) -> BySide<Counters> {
+        self.overview.as_ref().map(|overview| overview.totals).unwrap_or_default()
     }
 }
 

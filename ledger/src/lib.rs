@@ -9,6 +9,7 @@ mod fold;
 mod matching;
 mod migration;
 mod opening;
+mod overview;
 mod pull;
 mod reader;
 mod recent;
@@ -20,7 +21,8 @@ pub use counters::{Counters, DepthCounters};
 pub use error::{LedgerError, Result};
 pub use migration::{Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::Resources;
-pub use reader::{Overview, Problem, Reader, Table};
+pub use overview::{Overview, PROBLEMS_MAX, Problem};
+pub use reader::{Reader, Table};
 pub use recorder::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing, Recorder};
 pub use recovery::Remaining;
 

@@ -5,49 +5,17 @@ use std::path::Path;
 use duckdb::Connection;
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
-use longhaul_model::{BySide, Phase};
 
-use crate::counters::{Counters, DepthCounters};
+use crate::counters::DepthCounters;
 use crate::error::{LedgerError, Result};
-use crate::migration::{Migration, Run};
+use crate::migration::Migration;
 use crate::opening;
+use crate::overview::{Overview, Problem, read_problems};
 
 /// An open ledger that is only read.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
-}
-
-/// Where a migration stands, in numbers.
-#[derive(Clone, Debug)]
-pub struct Overview {
-    /// What it is about, and its phase.
-    pub migration: Migration,
-    /// The whole of each side.
-    pub totals: BySide<Counters>,
-    /// All runs, the first one first.
-    pub runs: Vec<Run>,
-    /// How many problems there are.
-    pub problem_count: i64,
-    /// The first of them.
-    pub problems: Vec<Problem>,
-}
-
-/// A row of the view `problems`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Problem {
-    /// `src` or `dst`.
-    pub side: String,
-    /// From the root of that side.
-    pub path: String,
-    /// In which phase it happened.
-    pub phase: Phase,
-    /// Its class.
-    pub class: String,
-    /// What happened, for people.
-    pub message: String,
-    /// How many attempts were made.
-    pub attempts: i64,
 }
 
 /// The result of a query, as text.
@@ -80,53 +48,14 @@ impl Reader {
         DepthCounters::recount(&self.connection)
     }
 
-    /// Everything that `status` shows, with the first `problems_max` problems.
-    pub fn overview(&self, problems_max: usize) -> Result<Overview> {
-        let failed_or_not: i64 = self.connection.query_row("SELECT count(*) FROM errors", [], |row| row.get(0))?;
-        let (problem_count, problems) = if failed_or_not == 0 {
-            (0, Vec::new())
-        } else {
-            (
-                self.connection.query_row("SELECT count(*) FROM problems", [], |row| row.get(0))?,
-                self.problems(problems_max)?,
-            )
-        };
-        Ok(Overview {
-            migration: self.migration()?,
-            totals: self.counters()?.totals(),
-            runs: Run::read_all(&self.connection)?,
-            problem_count,
-            problems,
-        })
+    /// Everything that `status` shows.
+    pub fn overview(&self) -> Result<Overview> {
+        Overview::read(&self.connection)
     }
 
     /// The first `limit` problems, by side and path.
     pub fn problems(&self, limit: usize) -> Result<Vec<Problem>> {
-        let mut statement = self.connection.prepare(
-            "SELECT side::VARCHAR, path, phase::VARCHAR, class::VARCHAR, message, attempts
-             FROM problems
-             ORDER BY side, path
-             LIMIT ?",
-        )?;
-        let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-            Ok((
-                Problem {
-                    side: row.get(0)?,
-                    path: row.get(1)?,
-                    phase: Phase::Created,
-                    class: row.get(3)?,
-                    message: row.get(4)?,
-                    attempts: row.get(5)?,
-                },
-                row.get::<_, String>(2)?,
-            ))
-        })?;
-        rows.map(|row| {
-            let (problem, phase) = row?;
-            let phase = phase.parse().map_err(|error| LedgerError::Inconsistent(format!("{error}")))?;
-            Ok(Problem { phase, ..problem })
-        })
-        .collect()
+        read_problems(&self.connection, limit)
     }
 
     /// Runs any statement that reads, and returns its whole result as text.

@@ -18,6 +18,7 @@ use crate::error::{LedgerError, Result};
 use crate::fold::fold_events;
 use crate::matching::{Matched, match_nodes};
 use crate::migration::{Run, set_phase};
+use crate::overview::Overview;
 use crate::pull::pull_folders;
 use crate::recent::RecentListings;
 use crate::recovery::{Remaining, remaining};
@@ -348,6 +349,8 @@ impl Recorder {
         match ending {
             // Its counterpart is not listed: there is nothing to match with.
             Ending::Failed => self.recent.forget(folder.id),
+            // Half of all folders may be empty, and hardly any of their counterparts are not.
+            Ending::Complete if is_first && page.is_empty() => {}
             Ending::No | Ending::Complete => {
                 self.recent.remember(folder.id, first_id, page, ending == Ending::Complete, is_first);
             }
@@ -618,8 +621,8 @@ impl Recorder {
     }
 
     /// Ends the run: commits with the phase and the outcome, folds the events, brings the log into the file, and
-    /// closes it.
-    pub fn end(mut self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<()> {
+    /// closes it. Returns how it all stands then.
+    pub fn end(mut self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
         assert!(!self.has_unmatched(), "pages are matched before the run ends");
         self.guarded(|this| {
             this.begin_transaction()?;
@@ -629,11 +632,16 @@ impl Recorder {
             Ok(())
         })?;
         self.commit()?;
-        self.guarded(|this| {
+        let overview = self.guarded(|this| {
+            // The workers have done their work: their cores are free.
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
+            this.connection.execute_batch(&format!("SET threads = {cores}"))?;
             fold_events(&this.connection)?;
-            this.checkpoint_inner()
+            this.checkpoint_inner()?;
+            Overview::read(&this.connection)
         })?;
-        self.connection.close().map_err(|(_, error)| error.into())
+        self.connection.close().map_err(|(_, error)| error)?;
+        Ok(overview)
     }
 
     /// Gives the ledger up after an error. What was committed stays, and the reason is noted with it if that is still

@@ -3,3 +3,4 @@
 mod bad_input;
 mod discover;
 mod program;
+mod resume;

@@ -7,42 +7,42 @@ use std::process::Output;
 use assert_cmd::Command;
 
 /// A scratch folder with a `src` and a `dst` in it, removed in the end.
-pub struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 /// What the program said.
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Place { folder: tempfile::tempdir().expect("a scratch folder") };
         fs::create_dir(place.path("src")).expect("a new folder");
         fs::create_dir(place.path("dst")).expect("a new folder");
         place
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.path("ledger.duckdb")
     }
 
     /// Writes a file, and the folders above it.
-    pub fn file(&self, name: &str, contents: &str) {
+    pub(crate) fn file(&self, name: &str, contents: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("it is in the scratch folder")).expect("new folders");
         fs::write(path, contents).expect("a new file");
     }
 
     /// Writes a file on both sides, with the same time.
-    pub fn file_on_both(&self, name: &str, contents: &str) {
+    pub(crate) fn file_on_both(&self, name: &str, contents: &str) {
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(1_600_000_000_123_456_789);
         for side in ["src", "dst"] {
             let name = format!("{side}/{name}");
@@ -52,19 +52,19 @@ impl Place {
     }
 
     /// Runs the program in the scratch folder.
-    pub fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         let mut command = Command::cargo_bin("longhaul").expect("the program is built");
         command.current_dir(self.folder.path()).env_remove("LONGHAUL_LOG").args(arguments);
         Said::from(command.output().expect("the program starts"))
     }
 
     /// `discover src dst` with a ledger in the scratch folder, and whatever else.
-    pub fn discover(&self, more: &[&str]) -> Said {
+    pub(crate) fn discover(&self, more: &[&str]) -> Said {
         self.run(&[&["discover", "src", "dst", "--ledger", "ledger.duckdb"], more].concat())
     }
 
     /// The rows of a query, values joined by `|`.
-    pub fn query(&self, sql: &str) -> Vec<String> {
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         let said = self.run(&["query", sql, "--ledger", "ledger.duckdb", "--format", "csv"]);
         assert_eq!(said.code, Some(0), "{}", said.err);
         let mut rows = csv::Reader::from_reader(said.out.as_bytes());
@@ -72,7 +72,7 @@ impl Place {
     }
 
     /// Everything that is in the scratch folder, to show that nothing has changed.
-    pub fn everything(&self) -> Vec<PathBuf> {
+    pub(crate) fn everything(&self) -> Vec<PathBuf> {
         fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
             for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
                 if entry.file_type().expect("a type").is_dir() {

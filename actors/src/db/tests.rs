@@ -253,7 +253,7 @@ async fn a_failed_folder_is_recorded_and_answered_as_such() {
     assert!(!scene.heard.borrow().recorded[0].is_complete);
     let (closed, reader, _folder) = scene.finish().await;
     let closed = closed.unwrap();
-    assert_eq!((closed.recorded, closed.dropped, closed.totals.src.folders_failed), (1, 0, 1));
+    assert_eq!((closed.recorded, closed.dropped, closed.totals().src.folders_failed), (1, 0, 1));
     let problems = reader.problems(9).unwrap();
     assert_eq!((problems[0].path.as_str(), problems[0].class.as_str()), ("/", "denied"));
 }
@@ -315,7 +315,7 @@ async fn no_message_is_lost_when_the_mailbox_is_flooded() {
     assert!(errors.lock().is_empty());
     let all = u64::try_from(MESSAGES).unwrap() + 1;
     assert_eq!((closed.recorded, closed.dropped), (all, 0));
-    assert_eq!((closed.totals.src.files, closed.totals.src.folders_listed), (MESSAGES, MESSAGES + 1));
+    assert_eq!((closed.totals().src.files, closed.totals().src.folders_listed), (MESSAGES, MESSAGES + 1));
     let reader = Reader::open(&ledger).unwrap();
     assert_eq!(nodes_and_events(&reader), counts(2 * MESSAGES + 1, MESSAGES + 1));
     assert_eq!(reader.counters().unwrap(), reader.recount().unwrap());
@@ -366,8 +366,8 @@ async fn finish_leaves_the_phase_the_reason_and_the_outcome() {
     let reason = Some("interrupted".to_owned());
     let finish = Finish { phase: Phase::Suspended, reason, outcome: "interrupted" };
     let closed = scene.db.send(finish).await.unwrap().unwrap();
-    assert_eq!((closed.recorded, closed.totals.src.files), (1, 1));
-    let overview = Reader::open(&scene.ledger).unwrap().overview(0).unwrap();
+    assert_eq!((closed.recorded, closed.totals().src.files), (1, 1));
+    let overview = Reader::open(&scene.ledger).unwrap().overview().unwrap();
     assert_eq!(overview.migration.phase, Phase::Suspended);
     assert_eq!(overview.migration.phase_reason.as_deref(), Some("interrupted"));
     assert_eq!(overview.runs[0].outcome.as_deref(), Some("interrupted"));

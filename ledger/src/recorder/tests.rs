@@ -3,6 +3,7 @@
 mod answers;
 mod durability;
 mod random_trees;
+mod recovery;
 mod statuses;
 
 use std::path::{Path, PathBuf};

@@ -54,7 +54,7 @@ impl Run {
 
     /// Nodes in the ledger, by the last word of the engine.
     pub(crate) fn nodes(&self, side: Side) -> u64 {
-        self.outcome.closed.totals[side].nodes().unsigned_abs()
+        self.outcome.closed.totals()[side].nodes().unsigned_abs()
     }
 
     /// Prints rate, memory and disk space. The rate is a plain integer, for programs that read it.

@@ -259,10 +259,10 @@ fn verify_outcome(report: &mut Report<'_>, run: &Run) -> Result<()> {
 
 /// What the ledger says of the run is what the engine said.
 fn verify_run(report: &mut Report<'_>, reader: &Reader, run: &Run) -> Result<()> {
-    let overview = reader.overview(0)?;
+    let overview = reader.overview()?;
     let runs: Vec<&str> = overview.runs.iter().map(|run| run.outcome.as_deref().unwrap_or("no outcome")).collect();
     report.check_text("runs in the ledger", "complete", &runs.join(", "))?;
-    let is_same = overview.totals == run.outcome.closed.totals;
+    let is_same = overview.totals == run.outcome.closed.totals();
     let found = if is_same { "as in the ledger" } else { "others" };
     report.check_text("totals that the engine told", "as in the ledger", found)?;
     Ok(())

@@ -94,7 +94,7 @@ fn after_an_error_nothing_can_be_recorded_or_committed_and_what_was_committed_is
     assert_eq!(nodes_and_events(&path), (3, 1));
     let reader = Reader::open(&path).unwrap();
     assert_eq!(reader.counters().unwrap(), reader.recount().unwrap());
-    let overview = reader.overview(0).unwrap();
+    let overview = reader.overview().unwrap();
     assert_eq!(overview.migration.phase, Phase::Suspended);
     assert!(overview.migration.phase_reason.unwrap().contains("NOT NULL constraint"));
     assert_eq!(overview.runs[0].outcome.as_deref(), Some("suspended"));

@@ -1,0 +1,134 @@
+//! Going on after a crash: what was half done is dropped, what is pending is found.
+
+use super::*;
+
+/// What a crash at this moment would leave, opened by the next run.
+fn crash_and_resume(path: &Path) -> (tempfile::TempDir, PathBuf, Recorder, Remaining) {
+    let (folder, copy) = as_after_a_crash(path);
+    let (_, recorder) = crate::resume(&copy, "test", &Resources::default(), some_time_ns).unwrap();
+    let mut recorder = recorder.expect("there is something to go on with");
+    let remaining = recorder.go_on_traversal().unwrap();
+    (folder, copy, recorder, remaining)
+}
+
+fn ids(folders: &[Folder]) -> Vec<i64> {
+    folders.iter().map(|folder| folder.id.0).collect()
+}
+
+/// Ends the run, and returns every node of both sides with its statuses; counters must be what a recount gives.
+fn end(mut recorder: Recorder, path: &Path) -> Vec<Vec<Option<String>>> {
+    recorder.match_recorded().unwrap();
+    recorder.end(Phase::Review, None, "complete").unwrap();
+    let reader = Reader::open(path).unwrap();
+    assert_eq!(reader.counters().unwrap(), reader.recount().unwrap());
+    let sql = "SELECT 'src', path, kind, traversal_status, copy_status, error FROM src_status
+               UNION ALL
+               SELECT 'dst', path, kind, traversal_status, NULL, error FROM dst_status
+               ORDER BY ALL";
+    reader.query(sql).unwrap().rows
+}
+
+#[test]
+fn pages_of_a_source_folder_without_its_event_are_dropped() {
+    let (_folder, path, mut recorder) = on_disk();
+    recorder.record_page(Side::Source, listed(&root(), page(&["a", "b/"]), false)).unwrap();
+    recorder.commit().unwrap();
+    recorder.record_page(Side::Source, listed(&root(), page(&["c"]), false)).unwrap();
+    recorder.commit().unwrap();
+
+    let (_copy, copy, mut recorder, remaining) = crash_and_resume(&path);
+    assert_eq!(remaining.source, [1..2]);
+    assert_eq!(recorder.query("SELECT name FROM src_nodes"), [[Some(String::new())]]);
+    let found = record(&mut recorder, Side::Source, &root(), &["b/", "a", "c", "d"]);
+    assert_eq!(ids(&found), [2], "the ids of what was dropped are given out again");
+    record(&mut recorder, Side::Source, &found[0], &[]);
+    record(&mut recorder, Side::Destination, &root(), &[]);
+    assert_eq!(end(recorder, &copy).len(), 5 + 1);
+}
+
+#[test]
+fn a_destination_folder_that_is_listed_again_ends_as_if_nothing_had_happened() {
+    let source = ["same", "file here/", "file there", "sub/"];
+    let (first, second) = (["same", "file here", "sub/"], ["file there/", "extra"]);
+    let play = |interrupt: bool| {
+        let (mut folder, mut path, mut recorder) = on_disk();
+        let mut found = record(&mut recorder, Side::Source, &root(), &source);
+        recorder.record_page(Side::Destination, listed(&root(), page(&first), false)).unwrap();
+        if interrupt {
+            recorder.commit().unwrap();
+            let remaining;
+            (folder, path, recorder, remaining) = crash_and_resume(&path);
+            assert_eq!((remaining.source, remaining.destination), (vec![3..6], vec![1..2]));
+            found = recorder.pull_folders(Side::Source, &(3..6)).unwrap();
+            recorder.record_page(Side::Destination, listed(&root(), page(&first), false)).unwrap();
+        }
+        let mut answers = recorder.record_page(Side::Destination, listed(&root(), page(&second), true)).unwrap();
+        answers.extend(recorder.match_recorded().unwrap());
+        for folder in &found {
+            record(&mut recorder, Side::Source, folder, &[]);
+        }
+        for folder in answers.remove(0).found.named.unwrap() {
+            record(&mut recorder, Side::Destination, &folder, &["x"]);
+        }
+        (end(recorder, &path), folder)
+    };
+    assert_eq!(play(true).0, play(false).0);
+}
+
+#[test]
+fn only_what_is_pending_is_pulled() {
+    let (_folder, path, mut recorder) = on_disk();
+    let found = record(&mut recorder, Side::Source, &root(), &["a/", "b/", "c/", "d/"]);
+    record(&mut recorder, Side::Source, &found[1], &["below/"]);
+    recorder.record_failure(Side::Source, failure(&found[2], ErrorClass::Denied, "no", 1)).unwrap();
+    recorder.commit().unwrap();
+
+    let (_copy, _, mut recorder, remaining) = crash_and_resume(&path);
+    assert_eq!((remaining.source, remaining.destination), (vec![2..7], vec![1..2]));
+    assert_eq!(ids(&recorder.pull_folders(Side::Source, &(1..9)).unwrap()), [2, 5, 6]);
+}
+
+#[test]
+fn a_pending_folder_whose_counterpart_failed_is_known() {
+    let (_folder, path, mut recorder) = on_disk();
+    let found = record(&mut recorder, Side::Source, &root(), &["a/", "b/"]);
+    record(&mut recorder, Side::Destination, &root(), &["a/", "b/"]);
+    recorder.record_failure(Side::Source, failure(&found[1], ErrorClass::Denied, "no", 1)).unwrap();
+    recorder.commit().unwrap();
+    let (_copy, _, _, remaining) = crash_and_resume(&path);
+    assert_eq!(remaining.failed_sources, [found[1].id]);
+    assert_eq!(remaining.destination, [2..4]);
+}
+
+#[test]
+fn a_crash_while_going_on_is_gone_on_from_like_any_other() {
+    let (_folder, path, mut recorder) = on_disk();
+    let found = record(&mut recorder, Side::Source, &root(), &["a/", "b/"]);
+    recorder.commit().unwrap();
+    let (_copy, copy, mut recorder, _) = crash_and_resume(&path);
+    record(&mut recorder, Side::Source, &found[0], &["x"]);
+    recorder.commit().unwrap();
+    let (_copy, copy, mut recorder, remaining) = crash_and_resume(&copy);
+    assert_eq!(remaining.source, [3..4]);
+    record(&mut recorder, Side::Source, &found[1], &[]);
+    record(&mut recorder, Side::Destination, &root(), &["a/"]);
+    let found = recorder.pull_folders(Side::Destination, &(2..3)).unwrap();
+    record(&mut recorder, Side::Destination, &found[0], &["x"]);
+    end(recorder, &copy);
+    let reader = Reader::open(&copy).unwrap();
+    let runs = reader.query("SELECT run, outcome FROM runs ORDER BY run").unwrap().rows;
+    assert_eq!(runs.len(), 3);
+    assert_eq!(runs[2][1].as_deref(), Some("complete"));
+}
+
+#[test]
+fn there_is_nothing_to_go_on_with_after_the_end() {
+    let (_folder, path, mut recorder) = on_disk();
+    record(&mut recorder, Side::Source, &root(), &[]);
+    record(&mut recorder, Side::Destination, &root(), &[]);
+    end(recorder, &path);
+    let (migration, recorder) = crate::resume(&path, "test", &Resources::default(), some_time_ns).unwrap();
+    assert_eq!(migration.phase, Phase::Review);
+    assert!(recorder.is_none());
+    assert_eq!(Reader::open(&path).unwrap().overview().unwrap().runs.len(), 1, "no run has begun");
+}
