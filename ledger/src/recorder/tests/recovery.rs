@@ -1,5 +1,7 @@
 //! Going on after a crash: what was half done is dropped, what is pending is found.
 
+#![allow(clippy::single_range_in_vec_init, reason = "a list of ranges that happens to have one")]
+
 use super::*;
 
 /// What a crash at this moment would leave, opened by the next run.
