@@ -59,6 +59,11 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Run an SQL statement over the ledger, for example over its views `src_status`, `dst_status` and `problems`
     Query(QueryArguments),
+    /// Set a damaged log of the ledger aside, so that the migration can go on from its last checkpoint
+    Repair,
+    /// Open the ledger, and say nothing but whether that worked
+    #[command(hide = true, name = crate::soundness::PROBE_COMMAND)]
+    ProbeLedger,
     /// The simulated store
     #[command(subcommand)]
     Spectra(SpectraCommand),
@@ -95,6 +100,10 @@ pub(crate) struct DiscoverArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) grace: u64,
 
+    /// Suspend the run when a store has answered with nothing but transient errors for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) give_up_after: u64,
+
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -102,6 +111,10 @@ pub(crate) struct DiscoverArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
+    /// While the migration runs, keep showing how far it has come
+    #[arg(long)]
+    pub(crate) watch: bool,
+
     /// Print it as JSON
     #[arg(long)]
     pub(crate) json: bool,

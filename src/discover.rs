@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use crossbeam_channel::Receiver;
-use longhaul_actors::{Controller, Ended, MigrationConfig, Outcome, ResumeConfig, Resumed, Tuning, resume, start};
+use longhaul_actors::{
+    Controller, Ended, MigrationConfig, Outcome, ResumeConfig, Resumed, StartError, Tuning, resume, start,
+};
 use longhaul_model::BySide;
 use longhaul_storage::OpenOptions;
 
@@ -13,7 +15,7 @@ use crate::Exit;
 use crate::cli::{Cli, DiscoverArguments};
 use crate::progress::ProgressLine;
 use crate::report::Report;
-use crate::signals;
+use crate::{live, signals, soundness};
 
 /// How often the progress line and the signals are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -24,11 +26,15 @@ pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Ex
         Resumed::Running(controller) => controller,
         Resumed::NothingToDo(phase) => {
             eprintln!("longhaul: nothing to do: discovery is complete, the migration is in phase {phase}");
-            print(&Report::read(&cli.ledger)?, arguments.json)?;
+            Report::read(&cli.ledger)?.print_as(arguments.json, &mut io::stdout().lock())?;
             return Ok(Exit::Done);
         }
     };
+    // Without it `status` cannot tell how far the run has come, which is no reason not to run.
+    let answering = live::answer(&cli.ledger, controller.progress_reader())
+        .inspect_err(|error| tracing::warn!("no status for other processes: {error}"));
     let (outcome, signal) = attend(controller, &signals, cli.quiet);
+    drop(answering);
     let exit = match outcome.ended {
         Ended::Done => None,
         Ended::Interrupted => Some(Exit::Interrupted(signal.unwrap_or(signal_hook::consts::SIGINT))),
@@ -42,7 +48,7 @@ pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Ex
         Some(overview) => Report::new(&cli.ledger, overview),
         None => Report::read(&cli.ledger)?,
     };
-    print(&report, arguments.json)?;
+    report.print_as(arguments.json, &mut io::stdout().lock())?;
     if exit.is_some() {
         eprintln!(
             "longhaul: interrupted, {} folders are still to be listed; go on with: longhaul discover --resume --ledger {}",
@@ -53,10 +59,24 @@ pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Ex
     Ok(exit.unwrap_or(if report.has_failures() { Exit::SomeFailed } else { Exit::Done }))
 }
 
+/// Starts the run, or goes on with it. Of a ledger that is in use it says since when.
 fn begin(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
+    begin_run(cli, arguments).map_err(|error| {
+        let in_use = error.downcast_ref::<StartError>().is_some_and(StartError::is_in_use);
+        match in_use.then(|| live::ask(&cli.ledger)).flatten() {
+            Some(live) => {
+                error.context(format!("a run of process {} goes on since {:.0} s", live.pid, live.progress.elapsed_s))
+            }
+            None => error,
+        }
+    })
+}
+
+fn begin_run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
     let tuning = Tuning {
         workers: arguments.workers.map(usize::from),
         grace: Duration::from_secs(arguments.grace),
+        give_up_after: Some(Duration::from_secs(arguments.give_up_after)),
         ..Tuning::default()
     };
     let ledger = cli.ledger.clone();
@@ -68,15 +88,13 @@ fn begin(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
             Ok(Resumed::Running(start(&MigrationConfig { locations, ledger, open, tuning })?))
         }
         (_, source, destination) => {
+            if let Some(repaired) = soundness::repair(&ledger)? {
+                repaired.tell(&ledger);
+            }
             let locations = BySide { src: source.clone(), dst: destination.clone() };
             Ok(resume(&ResumeConfig { ledger, locations, one_file_system, tuning })?)
         }
     }
-}
-
-fn print(report: &Report, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if json { report.print_json(&mut out) } else { report.print(&mut out) }
 }
 
 /// Shows progress and passes a signal on, until the migration ends. Returns the signal with how it ended.

@@ -8,13 +8,16 @@ mod signals;
 // One file a command.
 mod discover;
 mod query;
+mod repair;
 mod scenario;
 mod spectra_tree;
 mod status;
 
 // What commands share.
+mod live;
 mod progress;
 mod report;
+mod soundness;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -44,6 +47,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Discover(arguments)) => discover::run(cli, arguments),
         Some(Command::Status(arguments)) => status::run(&cli.ledger, arguments),
         Some(Command::Query(arguments)) => query::run(&cli.ledger, arguments),
+        Some(Command::Repair) => repair::run(&cli.ledger),
+        Some(Command::ProbeLedger) => soundness::run_probe(&cli.ledger),
         Some(Command::Spectra(SpectraCommand::Tree(arguments))) => spectra_tree::run(arguments),
         // Without a command there is `--list-scenarios`, or nothing at all, which clap has refused.
         None => scenario::list(),

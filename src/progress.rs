@@ -41,13 +41,15 @@ impl ProgressLine {
     }
 }
 
-fn rate(nodes_per_s: f64) -> String {
+/// A rate, in words.
+pub(crate) fn rate(nodes_per_s: f64) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
     let whole = nodes_per_s.max(0.0) as u64;
     format!("{} nodes/s", HumanCount(whole))
 }
 
-fn side(side: &SideProgress) -> String {
+/// How far one side has come, in words.
+pub(crate) fn side(side: &SideProgress) -> String {
     let failed = match side.folders_failed {
         0 => String::new(),
         failed => format!(", {} failed", HumanCount(failed)),

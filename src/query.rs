@@ -7,10 +7,11 @@ use comfy_table::presets::NOTHING;
 use longhaul_ledger::{Reader, Table};
 use serde::{Serialize, Serializer};
 
-use crate::Exit;
 use crate::cli::{Format, QueryArguments};
+use crate::{Exit, soundness};
 
 pub(crate) fn run(ledger: &Path, arguments: &QueryArguments) -> anyhow::Result<Exit> {
+    soundness::require(ledger)?;
     let result = Reader::open(ledger)?.query(&arguments.sql)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     match arguments.format {

@@ -106,14 +106,17 @@ impl Report {
         self.src.counted.folders_pending + self.dst.counted.folders_pending
     }
 
-    /// Prints it as one JSON object.
-    pub(crate) fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Prints it, for programs or for people.
+    pub(crate) fn print_as(&self, json: bool, out: &mut impl Write) -> io::Result<()> {
+        if json { self.print_json(out) } else { self.print(out) }
+    }
+
+    fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, self)?;
         writeln!(out)
     }
 
-    /// Prints it for people.
-    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "source       {}", self.source)?;
         writeln!(out, "destination  {}", self.destination)?;
         match &self.phase_reason {

@@ -1,19 +1,52 @@
 //! `longhaul status`.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
-use crate::Exit;
+use longhaul_ledger::LedgerError;
+
 use crate::cli::StatusArguments;
+use crate::live::{self, Live};
+use crate::progress::{rate, side};
 use crate::report::Report;
+use crate::{Exit, soundness};
+
+/// How often `--watch` looks.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(ledger: &Path, arguments: &StatusArguments) -> anyhow::Result<Exit> {
-    let report = Report::read(ledger)?;
-    let mut out = io::stdout().lock();
-    if arguments.json {
-        report.print_json(&mut out)?;
-    } else {
-        report.print(&mut out)?;
+    while let Some(live) = live::ask(ledger) {
+        print_live(&live, arguments.json)?;
+        if !arguments.watch {
+            return Ok(Exit::Done);
+        }
+        std::thread::sleep(WATCH_INTERVAL);
     }
+    soundness::require(ledger)?;
+    let report = match Report::read(ledger) {
+        // A run that began after it was asked, or is about to end.
+        Err(error @ LedgerError::InUse { .. }) => match live::ask(ledger) {
+            Some(live) => {
+                print_live(&live, arguments.json)?;
+                return Ok(Exit::Done);
+            }
+            None => return Err(error.into()),
+        },
+        report => report?,
+    };
+    report.print_as(arguments.json, &mut io::stdout().lock())?;
     Ok(Exit::Done)
+}
+
+fn print_live(live: &Live, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        serde_json::to_writer(&mut out, live)?;
+        return writeln!(out);
+    }
+    let progress = &live.progress;
+    writeln!(out, "running for {:.0} s in process {}: {}", progress.elapsed_s, live.pid, rate(progress.nodes_per_s))?;
+    writeln!(out, "  source       {}", side(&progress.sides.src))?;
+    writeln!(out, "  destination  {}", side(&progress.sides.dst))
 }

@@ -58,6 +58,8 @@ pub struct Tuning {
     pub entries_under_way_max: usize,
     /// What is recorded becomes durable after this time at the latest.
     pub commit_interval: Duration,
+    /// The run is suspended when a store has answered with nothing but transient errors for so long; `None` for never.
+    pub give_up_after: Option<Duration>,
     /// How long work in flight may take to come to an end after an interrupt.
     pub grace: Duration,
     /// What the ledger may take of the machine.
@@ -87,6 +89,7 @@ impl Default for Tuning {
             in_flight_folders_max: 4_096,
             entries_under_way_max: 65_536,
             commit_interval: Duration::from_millis(500),
+            give_up_after: Some(Duration::from_secs(300)),
             grace: Duration::from_secs(10),
             resources: Resources::default(),
         }

@@ -16,7 +16,7 @@ use crate::config::{MigrationConfig, ResumeConfig, Tuning};
 use crate::coordinator::{Coordinator, Ended, Outcome};
 use crate::engine::{Engine, Placement};
 use crate::messages::{Closed, Interrupt};
-use crate::progress::Progress;
+use crate::progress::{Progress, ProgressReader};
 use crate::schedule::Schedule;
 
 /// Why a migration cannot be started. Nothing has been changed.
@@ -51,6 +51,13 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+impl StartError {
+    /// Whether another process has the ledger open.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, StartError::Ledger(LedgerError::InUse { .. }))
+    }
+}
+
 /// A migration that is under way. Dropping it does not stop it.
 #[derive(Debug)]
 pub struct Controller {
@@ -64,6 +71,11 @@ impl Controller {
     /// How far it has come.
     pub fn progress(&self) -> Progress {
         *self.latest.lock()
+    }
+
+    /// The same for others, who need not have the controller.
+    pub fn progress_reader(&self) -> ProgressReader {
+        ProgressReader(self.latest.clone())
     }
 
     /// Asks it to stop at the next safe point. [`Controller::wait`] tells when it has.

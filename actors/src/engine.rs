@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Tuning;
 use crate::coordinator::{BATCH_FOLDERS_MAX, Coordinator, CoordinatorLinks, Outcome};
 use crate::db::{DbActor, DbLinks};
+use crate::health::Health;
 use crate::lister::{Lister, ListerLinks, RetryPolicy};
 use crate::observer::Observer;
 use crate::progress::{Board, Progress};
@@ -77,6 +78,7 @@ impl Engine {
         let listers = BySide::from_fn(|side| {
             let store = &stores[side];
             let capabilities = store.capabilities();
+            let health = Health::new(tuning.give_up_after);
             let count = tuning.workers.unwrap_or(capabilities.listings_at_once).max(1);
             let threads = if capabilities.blocks_thread { count } else { count.min(cores()) };
             let threads: Vec<_> = (0..threads).map(|_| own_thread(placement, &mut arbiters)).collect();
@@ -87,6 +89,7 @@ impl Engine {
                         done: coordinator.clone().recipient(),
                         gave_up: coordinator.clone().recipient(),
                         died: coordinator.clone().recipient(),
+                        health: health.clone(),
                         places: places.clone(),
                         places_max: tuning.entries_under_way_max,
                         stop: stop.clone(),

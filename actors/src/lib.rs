@@ -16,6 +16,9 @@ mod db;
 mod lister;
 mod observer;
 
+// What Listers of one side know of each other's luck.
+mod health;
+
 // What the Coordinator decides by.
 mod frontier;
 mod schedule;
@@ -28,8 +31,9 @@ pub use controller::{Controller, Resumed, StartError, resume, run, start, start_
 pub use coordinator::{Coordinator, CoordinatorLinks, Ended, Outcome};
 pub use db::{DbActor, DbLinks};
 pub use engine::{Engine, Placement};
+pub use health::Health;
 pub use lister::{Lister, ListerLinks, RetryPolicy};
 pub use messages::Closed;
 pub use observer::Observer;
-pub use progress::{Board, Progress, SideProgress};
+pub use progress::{Board, Progress, ProgressReader, SideProgress};
 pub use schedule::{Schedule, ScheduleLimits};

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::health::Health;
 use crate::messages::{ActorDied, BatchDone, DeathNotice, ListFolders, Listed, RecordListings, StoreGaveUp, Which};
 
 /// What was found is sent on when it has this many entries.
@@ -48,6 +49,8 @@ pub struct ListerLinks {
     pub gave_up: Recipient<StoreGaveUp>,
     /// Who is told if the actor dies.
     pub died: Recipient<ActorDied>,
+    /// What all Listers of this side know of their store.
+    pub health: Health,
     /// Places for entries that are under way to the DB actor, and how many there are.
     pub places: Arc<Semaphore>,
     /// How many places there are.
@@ -131,6 +134,7 @@ impl Batch {
         let mut attempts = 1;
         // A very large folder may well have an error now and then: only those without a page between them count.
         let mut attempts_in_a_row = 1;
+        let mut since = Instant::now();
         let path = decode_name(&folder.path).expect("the ledger gives out printable paths");
         let mut pages = self.store.clone().list(&path);
         // A page is kept back until it is known whether it is the last one.
@@ -141,11 +145,14 @@ impl Batch {
                 Some(Ok(page)) => {
                     any_page = true;
                     attempts_in_a_row = 1;
+                    since = Instant::now();
+                    self.links.health.answered();
                     if let Some(earlier) = kept_back.replace(page) {
                         self.found_page(&folder, earlier, false, attempts).await;
                     }
                 }
                 None => {
+                    self.links.health.answered();
                     self.found_page(&folder, kept_back.unwrap_or_default(), true, attempts).await;
                     return true;
                 }
@@ -155,7 +162,17 @@ impl Batch {
                     self.links.gave_up.do_send(StoreGaveUp { side: self.side, path, error });
                     return false;
                 }
-                Some(Err(error)) if error.class.is_retried() && attempts_in_a_row < self.retry.attempts_max => {
+                Some(Err(error)) if error.class.is_retried() => {
+                    if attempts_in_a_row >= self.retry.attempts_max && !self.store_is_away(since).await {
+                        self.failed(folder, kept_back, error, attempts).await;
+                        return true;
+                    }
+                    if let Some(away) = self.links.health.away_for() {
+                        let message = format!("{error}, and nothing else for {} s", away.as_secs());
+                        let error = StoreError::new(error.class, message);
+                        self.links.gave_up.do_send(StoreGaveUp { side: self.side, path: folder.path, error });
+                        return false;
+                    }
                     let pause = error.retry_after.or_else(|| pauses.next()).unwrap_or(self.retry.pause_max);
                     tracing::debug!(
                         side = %self.side, path = folder.path, attempt = attempts, class = %error.class,
@@ -175,14 +192,27 @@ impl Batch {
                     }
                 }
                 Some(Err(error)) => {
-                    if let Some(page) = kept_back {
-                        self.found_page(&folder, page, false, attempts).await;
-                    }
-                    self.failed(folder, error, attempts).await;
+                    self.links.health.answered();
+                    self.failed(folder, kept_back, error, attempts).await;
                     return true;
                 }
             }
         }
+    }
+
+    /// Whether it is the store that does not answer, and not just a folder that has failed since `since`: nobody else
+    /// had an answer in the meantime, and the root gives none now.
+    async fn store_is_away(&self, since: Instant) -> bool {
+        let health = &self.links.health;
+        if health.is_folder_s_own(since) {
+            return false;
+        }
+        let root = self.store.clone().list(b"/").next().await;
+        let is_away = matches!(root, Some(Err(error)) if error.class.is_retried());
+        if !is_away {
+            health.answered();
+        }
+        is_away
     }
 
     async fn found_page(&mut self, folder: &Folder, page: Page, is_last: bool, attempts: u32) {
@@ -191,7 +221,11 @@ impl Batch {
         self.send_if_due().await;
     }
 
-    async fn failed(&mut self, folder: Folder, error: StoreError, attempts: u32) {
+    /// What of it was found before is kept.
+    async fn failed(&mut self, folder: Folder, found: Option<Page>, error: StoreError, attempts: u32) {
+        if let Some(page) = found {
+            self.found_page(&folder, page, false, attempts).await;
+        }
         tracing::debug!(side = %self.side, path = folder.path, class = %error.class, attempts, "not listed: {error}");
         self.found_entries += PAGE_COST;
         let StoreError { class, message, .. } = error;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use longhaul_model::{BySide, Side};
+use parking_lot::Mutex;
 
 /// Counters for the display, written by the actors and read by the Observer. The only state that actors share; nothing
 /// is decided by it.
@@ -54,7 +55,7 @@ impl Board {
 }
 
 /// How far one side has come in this run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SideProgress {
     /// Nodes found.
     pub nodes: u64,
@@ -69,7 +70,7 @@ pub struct SideProgress {
 }
 
 /// How far a run has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Progress {
     /// Seconds since the run began.
     pub elapsed_s: f64,
@@ -78,4 +79,15 @@ pub struct Progress {
     pub sides: BySide<SideProgress>,
     /// Nodes found a second, both sides, lately.
     pub nodes_per_s: f64,
+}
+
+/// Reads how far a run has come, from any thread, for as long as anybody likes.
+#[derive(Clone, Debug)]
+pub struct ProgressReader(pub(crate) Arc<Mutex<Progress>>);
+
+impl ProgressReader {
+    /// How far it has come.
+    pub fn read(&self) -> Progress {
+        *self.0.lock()
+    }
 }

@@ -305,8 +305,14 @@ impl CountersToWrite {
         self.counters.by_depth[side].entry(depth).or_default()
     }
 
-    /// Writes the levels that changed, inside the transaction that is open.
+    /// Writes the levels that changed, and whose they are, inside the transaction that is open.
     pub(crate) fn write(&mut self, connection: &Connection) -> Result<()> {
+        connection.execute_batch(
+            "DELETE FROM stats;
+             INSERT INTO stats
+             SELECT 'created_ns', created_ns
+             FROM migration",
+        )?;
         for side in Side::BOTH {
             let changed = std::mem::take(&mut self.changed[side]);
             let (Some(&first), Some(&last)) = (changed.first(), changed.last()) else { continue };

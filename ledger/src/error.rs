@@ -69,6 +69,14 @@ pub enum LedgerError {
     /// An earlier error; what was uncommitted then is gone, and the ledger must be opened again.
     #[error("the ledger cannot be used any more after an earlier error: {0}")]
     Poisoned(String),
+    /// DuckDB cannot open the file with its log, or what is in them does not go together.
+    #[error("ledger {} cannot be opened: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// DuckDB refused something.
     #[error("ledger: {0}")]
     Database(String),

@@ -15,16 +15,18 @@ mod reader;
 mod recent;
 mod recorder;
 mod recovery;
+mod repair;
 mod rows;
 
 pub use counters::{Counters, DepthCounters};
 pub use error::{LedgerError, Result};
 pub use migration::{Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
-pub use opening::Resources;
+pub use opening::{Resources, log_of};
 pub use overview::{Overview, PROBLEMS_MAX, Problem};
 pub use reader::{Reader, Table};
 pub use recorder::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing, Recorder};
 pub use recovery::Remaining;
+pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
 
 use std::path::Path;
 

@@ -21,7 +21,7 @@ pub struct Resources {
 
 impl Default for Resources {
     fn default() -> Self {
-        Resources { memory_mib: 96, threads: 1 }
+        Resources { memory_mib: 64, threads: 1 }
     }
 }
 
@@ -91,6 +91,11 @@ fn remove_database(path: &Path) {
 
 /// Opens an existing ledger for its one writer.
 pub(crate) fn open(path: &Path, resources: &Resources) -> Result<Connection> {
+    if log_of(path).exists() {
+        // An instance that writes brings the log into the file when it is closed, whatever we say of it. One that reads
+        // does not.
+        drop(open_read_only(path)?);
+    }
     open_with(path, writing(path, resources)?)
 }
 
@@ -115,7 +120,25 @@ fn open_with(path: &Path, config: Config) -> Result<Connection> {
     let connection =
         Connection::open_with_flags(path, config).map_err(|error| explain_opening(path, &error.to_string()))?;
     check_version(path, &connection)?;
+    check_log_was_its_own(path, &connection)?;
     Ok(connection)
+}
+
+/// DuckDB replays any log that fits the tables. Every commit writes when the ledger was made, to the nanosecond, and so
+/// does every log.
+fn check_log_was_its_own(path: &Path, connection: &Connection) -> Result<()> {
+    let others: i64 = connection.query_row(
+        "SELECT count(*)
+         FROM stats
+         WHERE name = 'created_ns' AND value <> (SELECT created_ns FROM migration)",
+        [],
+        |row| row.get(0),
+    )?;
+    if others > 0 {
+        let reason = "its log is that of another ledger".to_owned();
+        return Err(LedgerError::Damaged { path: path.to_owned(), reason });
+    }
+    Ok(())
 }
 
 fn writing(path: &Path, resources: &Resources) -> Result<Config> {
@@ -142,7 +165,7 @@ fn explain_opening(path: &Path, message: &str) -> LedgerError {
     } else if message.contains("version number") {
         LedgerError::NotALedger { path, reason: first_line(message).to_owned() }
     } else {
-        LedgerError::Database(format!("{} cannot be opened: {message}", path.display()))
+        LedgerError::Damaged { path, reason: first_line(message).to_owned() }
     }
 }
 
@@ -162,11 +185,11 @@ fn check_version(path: &Path, connection: &Connection) -> Result<()> {
 }
 
 /// DuckDB's write-ahead log of the database at `path`.
-pub(crate) fn log_of(path: &Path) -> PathBuf {
+pub fn log_of(path: &Path) -> PathBuf {
     with_suffix(path, ".wal")
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -13,8 +13,8 @@ use longhaul_model::{NodeId, Page};
 
 use crate::matching::Matched;
 
-/// Entries kept at the most: some 30 MB with names of ordinary length.
-const ENTRIES_MAX: usize = 400_000;
+/// Entries kept at the most: some 20 MB with names of ordinary length.
+const ENTRIES_MAX: usize = 250_000;
 
 /// What a page costs beside its entries, in entries, so that a great many empty folders are not taken for nothing.
 const PAGE_COST: usize = 10;

@@ -167,7 +167,7 @@ CREATE TABLE src_stats (
 
 CREATE TABLE dst_stats AS FROM src_stats;
 
--- Counters of the whole: what the display of a run and the budgets need.
+-- Written with every commit: 'created_ns' is that of the migration, and tells this ledger's log from any other.
 CREATE TABLE stats (
   name   VARCHAR NOT NULL,
   value  BIGINT NOT NULL

@@ -3,4 +3,6 @@
 mod bad_input;
 mod discover;
 mod program;
+mod repair;
 mod resume;
+mod status;

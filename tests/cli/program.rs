@@ -65,7 +65,13 @@ impl Place {
 
     /// The rows of a query, values joined by `|`.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
-        let said = self.run(&["query", sql, "--ledger", "ledger.duckdb", "--format", "csv"]);
+        self.query_in(&self.ledger(), sql)
+    }
+
+    /// As [`Place::query`], of another ledger.
+    pub(crate) fn query_in(&self, ledger: &Path, sql: &str) -> Vec<String> {
+        let ledger = ledger.to_str().expect("a path that can be typed");
+        let said = self.run(&["query", sql, "--ledger", ledger, "--format", "csv"]);
         assert_eq!(said.code, Some(0), "{}", said.err);
         let mut rows = csv::Reader::from_reader(said.out.as_bytes());
         rows.records().map(|row| row.unwrap().iter().collect::<Vec<_>>().join("|")).collect()

@@ -150,6 +150,7 @@ impl Scene {
             done: address.clone().recipient(),
             gave_up: address.clone().recipient(),
             died: address.recipient(),
+            health: crate::health::Health::new(None),
             places: places.clone(),
             places_max: PLACES,
             stop: stop.clone(),

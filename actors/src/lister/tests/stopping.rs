@@ -59,6 +59,7 @@ async fn a_lister_that_is_stopped_sends_what_it_has() {
         done: address.clone().recipient(),
         gave_up: address.clone().recipient(),
         died: address.recipient(),
+        health: crate::health::Health::new(None),
         places: scene.places.clone(),
         places_max: PLACES,
         stop: stop.clone(),

@@ -1,0 +1,92 @@
+//! How far a run has come, asked by another process: over a local socket beside the ledger.
+//!
+//! While a run has the ledger open nobody else can open it, not even for reading, so `status` asks the run. The socket
+//! is the owner's only. Whoever holds the ledger is the only one who may have a socket there: one that a dead process
+//! left is replaced.
+
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use longhaul_actors::{Progress, ProgressReader};
+use serde::{Deserialize, Serialize};
+
+/// What a run says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Live {
+    /// Its process.
+    pub(crate) pid: u32,
+    /// When it began, in nanoseconds since 1970.
+    pub(crate) started_ns: i64,
+    /// How far it has come.
+    pub(crate) progress: Progress,
+}
+
+/// Answers until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    socket: PathBuf,
+}
+
+/// How long an answer may take. A process that is stopped accepts connections, and says nothing.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Begins to answer for a run that has the ledger open.
+pub(crate) fn answer(ledger: &Path, progress: ProgressReader) -> io::Result<Answering> {
+    let socket = socket_of(ledger);
+    match std::fs::remove_file(&socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = in_its_folder(&socket, UnixListener::bind)?;
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
+    let started_ns = longhaul_ledger::system_now_ns();
+    std::thread::Builder::new().name("status".to_owned()).spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let live = Live { pid: std::process::id(), started_ns, progress: progress.read() };
+            // Whoever asked may have gone.
+            let _ = tell(stream, &live);
+        }
+    })?;
+    Ok(Answering { socket })
+}
+
+fn tell(mut stream: UnixStream, live: &Live) -> io::Result<()> {
+    stream.set_write_timeout(Some(ANSWER_MAX))?;
+    stream.write_all(&serde_json::to_vec(live)?)
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        // The thread ends with the process.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// Asks the run that has the ledger open. `None` where nobody answers.
+pub(crate) fn ask(ledger: &Path) -> Option<Live> {
+    let mut stream = in_its_folder(&socket_of(ledger), UnixStream::connect).ok()?;
+    stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    serde_json::from_slice(&answer).ok()
+}
+
+fn socket_of(ledger: &Path) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(".sock");
+    PathBuf::from(name)
+}
+
+/// A socket's path has room for 107 bytes only: a longer one is gone to by way of its open folder.
+fn in_its_folder<T>(socket: &Path, action: impl FnOnce(PathBuf) -> io::Result<T>) -> io::Result<T> {
+    if socket.as_os_str().len() < 100 {
+        return action(socket.to_owned());
+    }
+    let parent = socket.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::fs::File::open(parent)?;
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    action(PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&folder))).join(name))
+}

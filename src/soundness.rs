@@ -1,0 +1,112 @@
+//! Looking whether a ledger can be opened before it is, in a process of its own: replaying a damaged log may abort.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use longhaul_ledger::{Probed, has_log, probe, put_log_back, set_log_aside};
+
+/// The hidden command that the other process runs.
+pub(crate) const PROBE_COMMAND: &str = "probe-ledger";
+
+/// Exit code of the other process: the ledger is damaged.
+const DAMAGED: i32 = 9;
+
+/// What a probe that must not take this process with it has found.
+enum Soundness {
+    /// It can be opened, or says by itself why not.
+    Sound,
+    /// It is damaged, in this way.
+    Damaged(String),
+}
+
+/// What the other process does: probes, says what it found, and exits with it.
+pub(crate) fn run_probe(ledger: &Path) -> ! {
+    match probe(ledger) {
+        Probed::Sound | Probed::NotNow(_) => std::process::exit(0),
+        Probed::Damaged(reason) => {
+            eprintln!("{}", reason.lines().next().unwrap_or_default());
+            std::process::exit(DAMAGED);
+        }
+    }
+}
+
+/// Refuses a ledger with a damaged log, and says what can be done. One without a log is not probed: opening it tells.
+pub(crate) fn require(ledger: &Path) -> anyhow::Result<()> {
+    if has_log(ledger)
+        && let Soundness::Damaged(reason) = look(ledger)?
+    {
+        bail!(
+            "ledger {0} cannot be opened with its log ({reason}): `longhaul repair --ledger {0}` sets the log aside",
+            ledger.display()
+        );
+    }
+    Ok(())
+}
+
+/// A log that was set aside.
+pub(crate) struct Repaired {
+    /// Where it is now.
+    pub(crate) aside: PathBuf,
+    /// What was wrong.
+    pub(crate) reason: String,
+    /// Its length in bytes.
+    pub(crate) log_bytes: u64,
+}
+
+/// Sets a damaged log aside. `None` where nothing is wrong; an error where it is not the log that is damaged.
+pub(crate) fn repair(ledger: &Path) -> anyhow::Result<Option<Repaired>> {
+    if !has_log(ledger) {
+        return match (ledger.exists(), look(ledger)?) {
+            (true, Soundness::Damaged(reason)) => bail!(damaged_file(ledger, &reason)),
+            _ => Ok(None),
+        };
+    }
+    let Soundness::Damaged(reason) = look(ledger)? else { return Ok(None) };
+    let log_bytes = longhaul_ledger::log_of(ledger).metadata().map_or(0, |log| log.len());
+    let aside = set_log_aside(ledger)?;
+    if let Soundness::Damaged(reason) = look(ledger)? {
+        put_log_back(ledger, &aside)?;
+        bail!(damaged_file(ledger, &reason));
+    }
+    Ok(Some(Repaired { aside, reason, log_bytes }))
+}
+
+fn damaged_file(ledger: &Path, reason: &str) -> String {
+    format!(
+        "ledger {} is damaged ({reason}), and its log is not what is wrong: restore it from a copy",
+        ledger.display()
+    )
+}
+
+impl Repaired {
+    /// Says what was done and what that cost, on standard error.
+    pub(crate) fn tell(&self, ledger: &Path) {
+        eprintln!(
+            "longhaul: the log of ledger {} was damaged ({}): set aside as {}; what its {} bytes had of work since the \
+             last checkpoint is done again",
+            ledger.display(),
+            self.reason,
+            self.aside.display(),
+            self.log_bytes
+        );
+    }
+}
+
+fn look(ledger: &Path) -> anyhow::Result<Soundness> {
+    let program = std::env::current_exe().context("this program's own file")?;
+    let output = Command::new(program)
+        .args([PROBE_COMMAND, "--ledger"])
+        .arg(ledger)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output()
+        .context("probing the ledger")?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Ok(match output.status.code() {
+        Some(0) => Soundness::Sound,
+        Some(DAMAGED) => Soundness::Damaged(said),
+        // Aborted inside of DuckDB; what it had to say is in its last line, if anywhere.
+        _ => Soundness::Damaged(said.lines().last().map_or_else(|| output.status.to_string(), str::to_owned)),
+    })
+}
