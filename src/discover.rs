@@ -8,6 +8,7 @@ use crossbeam_channel::Receiver;
 use longhaul_actors::{
     Controller, Ended, MigrationConfig, Outcome, ResumeConfig, Resumed, StartError, Tuning, resume, start,
 };
+use longhaul_ledger::Log;
 use longhaul_model::BySide;
 use longhaul_storage::OpenOptions;
 
@@ -65,7 +66,7 @@ fn begin(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
         let in_use = error.downcast_ref::<StartError>().is_some_and(StartError::is_in_use);
         match in_use.then(|| live::ask(&cli.ledger)).flatten() {
             Some(live) => {
-                error.context(format!("a run of process {} goes on since {:.0} s", live.pid, live.progress.elapsed_s))
+                error.context(format!("process {} has been at it for {:.0} s", live.pid, live.progress.elapsed_s))
             }
             None => error,
         }
@@ -92,7 +93,7 @@ fn begin_run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed
                 repaired.tell(&ledger);
             }
             let locations = BySide { src: source.clone(), dst: destination.clone() };
-            Ok(resume(&ResumeConfig { ledger, locations, one_file_system, tuning })?)
+            Ok(resume(&ResumeConfig { ledger, log: Log::Probed, locations, one_file_system, tuning })?)
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use longhaul_ledger::Resources;
+use longhaul_ledger::{Log, Resources};
 use longhaul_model::BySide;
 use longhaul_storage::{Location, OpenOptions};
 
@@ -27,6 +27,8 @@ pub struct MigrationConfig {
 pub struct ResumeConfig {
     /// The ledger's file.
     pub ledger: PathBuf,
+    /// Whether the ledger's log has been probed.
+    pub log: Log,
     /// What somebody typed, where they typed it: must be what the ledger is about.
     pub locations: BySide<Option<Location>>,
     /// Asked for although the migration may have begun without it: must be what it began with.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::Addr;
 use crossbeam_channel::{Receiver, bounded};
-use longhaul_ledger::{LedgerError, MigrationSpec, Reader, Recorder, Settings, system_now_ns};
+use longhaul_ledger::{LedgerError, Migration, MigrationSpec, Opened, Reader, Recorder, Settings, system_now_ns};
 use longhaul_model::{BySide, Comparison, Phase, Side};
 use longhaul_storage::{Location, OpenError, OpenOptions, Store, open_pair};
 use parking_lot::Mutex;
@@ -158,27 +158,21 @@ pub enum Resumed {
 /// Goes on with a migration that was interrupted, suspended or killed. Where it is, and with what choices, is in its
 /// ledger.
 pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
-    let (spec, phase) = {
-        let migration = Reader::open(&config.ledger)?.migration()?;
-        (migration.spec, migration.phase)
-    };
+    let tuning = config.tuning.clone();
+    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
+    let Migration { spec, phase, .. } = opened.migration().clone();
     refuse_differences(config, &spec)?;
-    if matches!(phase, Phase::Review | Phase::Complete) {
+    if opened.is_over() {
         return Ok(Resumed::NothingToDo(phase));
     }
     let stores = open_recorded_pair(&spec)?;
-    let tuning = config.tuning.clone();
-    let (migration, recorder) =
-        longhaul_ledger::resume(&config.ledger, "discover --resume", &tuning.resources, system_now_ns)?;
-    let Some(mut recorder) = recorder else {
-        return Ok(Resumed::NothingToDo(migration.phase));
-    };
+    let mut recorder = opened.begin("discover --resume", system_now_ns)?;
     let limits = tuning.schedule_limits();
-    let schedule = match migration.phase {
+    let schedule = match phase {
         Phase::Created => Schedule::new(limits, recorder.begin_traversal()?),
         _ => Schedule::going_on(limits, recorder.go_on_traversal()?),
     };
-    tracing::info!(source = spec.source, destination = spec.destination, was = %migration.phase, "traversing again");
+    tracing::info!(source = spec.source, destination = spec.destination, was = %phase, "traversing again");
     launch(stores, recorder, schedule, tuning).map(Resumed::Running)
 }
 

@@ -46,7 +46,51 @@ pub fn create(
     Recorder::begin(connection, command, spec.settings.comparison, now_ns)
 }
 
-/// Opens a ledger to go on with its migration, and begins a run of it. What a killed run left half done is dropped.
+/// Whether the log of a ledger has been looked at before it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// [`probe`] found that it can be replayed and is the ledger's own.
+    Probed,
+    /// Nobody knows: that it is the ledger's own is looked at first, which replays it once more.
+    Unknown,
+}
+
+/// A ledger that is open for its one writer, and of which no run has begun.
+#[derive(Debug)]
+pub struct Opened {
+    connection: duckdb::Connection,
+    migration: Migration,
+}
+
+impl Opened {
+    /// Opens an existing ledger.
+    pub fn open(path: &Path, log: Log, resources: &Resources) -> Result<Opened> {
+        let connection = opening::open(path, log, resources)?;
+        let migration = Migration::read(&connection)?;
+        Ok(Opened { connection, migration })
+    }
+
+    /// What it is about, and where it stands.
+    pub fn migration(&self) -> &Migration {
+        &self.migration
+    }
+
+    /// Whether there is nothing to go on with.
+    pub fn is_over(&self) -> bool {
+        matches!(self.migration.phase, Phase::Review | Phase::Complete)
+    }
+
+    /// Begins a run. What a killed run left half done is dropped.
+    pub fn begin(self, command: &str, now_ns: fn() -> i64) -> Result<Recorder> {
+        let dropped = recovery::recover(&self.connection)?;
+        if dropped > 0 {
+            tracing::info!(nodes = dropped, "folders of which only a part was recorded are listed again");
+        }
+        Recorder::begin(self.connection, command, self.migration.spec.settings.comparison, now_ns)
+    }
+}
+
+/// Opens a ledger to go on with its migration, and begins a run of it.
 ///
 /// Where the migration has come to an end there is nothing to go on with: then no run begins, and there is no recorder.
 pub fn resume(
@@ -55,17 +99,10 @@ pub fn resume(
     resources: &Resources,
     now_ns: fn() -> i64,
 ) -> Result<(Migration, Option<Recorder>)> {
-    let connection = opening::open(path, resources)?;
-    let migration = Migration::read(&connection)?;
-    if matches!(migration.phase, Phase::Review | Phase::Complete) {
-        return Ok((migration, None));
-    }
-    let dropped = recovery::recover(&connection)?;
-    if dropped > 0 {
-        tracing::info!(nodes = dropped, "folders of which only a part was recorded are listed again");
-    }
-    let recorder = Recorder::begin(connection, command, migration.spec.settings.comparison, now_ns)?;
-    Ok((migration, Some(recorder)))
+    let opened = Opened::open(path, Log::Unknown, resources)?;
+    let migration = opened.migration().clone();
+    let recorder = if opened.is_over() { None } else { Some(opened.begin(command, now_ns)?) };
+    Ok((migration, recorder))
 }
 
 /// The system's clock, in nanoseconds since 1970.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use duckdb::{AccessMode, Config, Connection};
 
+use crate::Log;
 use crate::error::{LedgerError, Result, first_line};
 use crate::migration::{Migration, MigrationSpec, SCHEMA_VERSION};
 
@@ -90,8 +91,8 @@ fn remove_database(path: &Path) {
 }
 
 /// Opens an existing ledger for its one writer.
-pub(crate) fn open(path: &Path, resources: &Resources) -> Result<Connection> {
-    if log_of(path).exists() {
+pub(crate) fn open(path: &Path, log: Log, resources: &Resources) -> Result<Connection> {
+    if log == Log::Unknown && log_of(path).exists() {
         // An instance that writes brings the log into the file when it is closed, whatever we say of it. One that reads
         // does not.
         drop(open_read_only(path)?);

@@ -34,8 +34,8 @@ const FLUSH_ROWS_MAX: usize = 50_000;
 /// log, so a commit should have at least one of them.
 const COMMIT_ROWS_MAX: usize = 125_000;
 
-/// A checkpoint is due after this many rows.
-const CHECKPOINT_ROWS_MAX: usize = 4_000_000;
+/// A checkpoint is due after this many rows: the log is then some 15 MB long, and is replayed in a quarter of a second.
+const CHECKPOINT_ROWS_MAX: usize = 500_000;
 
 /// Destination rows are matched at the latest when this many wait.
 const MATCH_ROWS_MAX: usize = 20_000;
@@ -197,7 +197,14 @@ impl Recorder {
         };
         let next_id =
             BySide { src: NodeId(highest("src_nodes", "id")? + 1), dst: NodeId(highest("dst_nodes", "id")? + 1) };
-        let next_seq = highest("src_status_events", "seq")?.max(highest("dst_status_events", "seq")?) + 1;
+        // Recovery drops events, the last ones perhaps, and what is not behind the folded ones would never be folded.
+        let next_seq = [
+            highest("src_status_events", "seq")?,
+            highest("dst_status_events", "seq")?,
+            highest("migration", "src_folded_seq")?,
+            highest("migration", "dst_folded_seq")?,
+        ];
+        let next_seq = next_seq.into_iter().max().expect("there are four of them") + 1;
         let counters = CountersToWrite::from_ledger(DepthCounters::read(&connection)?);
         let run = Run::begin(&connection, command, now_ns())?;
         Ok(Recorder {

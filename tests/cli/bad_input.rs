@@ -133,7 +133,7 @@ fn a_ledger_that_is_in_use() {
     let mut log = running.stderr.take().unwrap();
     let mut first = [0; 16];
     log.read_exact(&mut first).unwrap();
-    let said = place.run(&["status", "--ledger", "ledger.duckdb"]);
+    let said = place.run(&["query", "FROM src_nodes", "--ledger", "ledger.duckdb"]);
     let again = place.discover(&[]);
     running.kill().unwrap();
     running.wait().unwrap();

@@ -149,7 +149,7 @@ fn a_ledger_that_is_not_there_is_missing_and_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.duckdb");
     assert!(matches!(Reader::open(&path), Err(LedgerError::Missing(at)) if at == path));
-    assert!(matches!(open(&path, &Resources::default()), Err(LedgerError::Missing(_))));
+    assert!(matches!(open(&path, Log::Unknown, &Resources::default()), Err(LedgerError::Missing(_))));
     assert!(contents(folder.path()).is_empty());
 }
 
@@ -160,12 +160,12 @@ fn what_is_no_duckdb_file_is_not_a_ledger_and_stays_as_it_is() {
     for no_database in [b"x".to_vec(), b"some text\n".repeat(10_000), vec![0; 20_000]] {
         std::fs::write(&path, &no_database).unwrap();
         assert_eq!(reason(Reader::open(&path)), "it is not a DuckDB file");
-        assert!(matches!(open(&path, &Resources::default()), Err(LedgerError::NotALedger { .. })));
+        assert!(matches!(open(&path, Log::Unknown, &Resources::default()), Err(LedgerError::NotALedger { .. })));
         assert!(std::fs::read(&path).unwrap() == no_database);
     }
     std::fs::write(&path, "").unwrap();
     assert_eq!(reason(Reader::open(&path)), "it is empty");
-    assert!(matches!(open(&path, &Resources::default()), Err(LedgerError::NotALedger { .. })));
+    assert!(matches!(open(&path, Log::Unknown, &Resources::default()), Err(LedgerError::NotALedger { .. })));
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
     assert_eq!(reason(Reader::open(folder.path())), "it is not a file");
     assert_eq!(contents(folder.path()), ["a.duckdb"]);
@@ -203,7 +203,7 @@ fn a_ledger_of_another_schema_version_is_refused() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(matches!(open(&path, &Resources::default()), Err(LedgerError::TooNew { .. })));
+    assert!(matches!(open(&path, Log::Unknown, &Resources::default()), Err(LedgerError::TooNew { .. })));
     set_version(SCHEMA_VERSION - 1);
     assert!(matches!(Reader::open(&path), Err(LedgerError::NotALedger { .. })));
 }
@@ -214,7 +214,7 @@ const HOLD: &str = "LONGHAUL_TEST_HOLD_LEDGER";
 #[test]
 fn a_ledger_that_another_process_has_open_is_in_use() {
     if let Some(path) = std::env::var_os(HOLD) {
-        let _connection = open(Path::new(&path), &Resources::default()).unwrap();
+        let _connection = open(Path::new(&path), Log::Unknown, &Resources::default()).unwrap();
         println!("\nopen");
         // Until the other process has seen enough.
         let _ = std::io::stdin().read_line(&mut String::new());
@@ -234,7 +234,7 @@ fn a_ledger_that_another_process_has_open_is_in_use() {
     let mut said = BufReader::new(holder.stdout.take().unwrap()).lines().map_while(std::io::Result::ok);
     assert!(said.any(|line| line == "open"), "the other process could not open it");
 
-    for opened in [Reader::open(&path).map(drop), open(&path, &Resources::default()).map(drop)] {
+    for opened in [Reader::open(&path).map(drop), open(&path, Log::Unknown, &Resources::default()).map(drop)] {
         match opened {
             Err(LedgerError::InUse { holder: who, path: at }) => {
                 assert_eq!(at, path);

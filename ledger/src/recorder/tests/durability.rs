@@ -4,7 +4,7 @@ use super::*;
 
 /// How many nodes and events of the source there are in a file.
 fn nodes_and_events(path: &Path) -> (i64, i64) {
-    let connection = crate::opening::open(path, &Resources::default()).unwrap();
+    let connection = crate::opening::open(path, crate::Log::Unknown, &Resources::default()).unwrap();
     let count =
         |table: &str| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
     (count("src_nodes"), count("src_status_events"))
@@ -148,7 +148,7 @@ fn the_rows_of_many_commits_survive_a_crash_and_ids_go_on_behind_them() {
         recorder.commit().unwrap();
     }
     let (_copy, copy) = as_after_a_crash(&path);
-    let connection = crate::opening::open(&copy, &Resources::default()).unwrap();
+    let connection = crate::opening::open(&copy, crate::Log::Unknown, &Resources::default()).unwrap();
     let next = Recorder::begin(connection, "again", spec().settings.comparison, some_time_ns).unwrap();
     assert_eq!(next.next_id, BySide { src: NodeId(11), dst: NodeId(2) });
     assert_eq!(next.next_seq, 5);
