@@ -6,6 +6,7 @@
 mod counters;
 mod error;
 mod fold;
+mod listing;
 mod matching;
 mod migration;
 mod opening;
@@ -20,11 +21,12 @@ mod rows;
 
 pub use counters::{Counters, DepthCounters};
 pub use error::{LedgerError, Result};
+pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
 pub use migration::{Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Resources, log_of};
 pub use overview::{Overview, PROBLEMS_MAX, Problem};
 pub use reader::{Reader, Table};
-pub use recorder::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing, Recorder};
+pub use recorder::Recorder;
 pub use recovery::Remaining;
 pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
 

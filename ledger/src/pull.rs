@@ -8,7 +8,7 @@ use duckdb::{Connection, params};
 use longhaul_model::{NodeId, Side};
 
 use crate::error::Result;
-use crate::recorder::Folder;
+use crate::listing::Folder;
 
 /// The folders with ids within `ids`, in id order.
 ///

@@ -4,157 +4,35 @@
 //! pull) or there are enough; a commit makes them durable. Whatever is in memory or in the open transaction is lost by
 //! a crash *together*: a folder's children, the matches among them, and the event that says that it was listed.
 
+mod durability;
+
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use duckdb::Connection;
 use longhaul_model::{
-    BySide, Comparison, CopyChange, CopyStatus, ErrorClass, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side,
-    TraversalChange, TraversalStatus, child_path,
+    BySide, Comparison, CopyChange, CopyStatus, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side, TraversalChange,
+    TraversalStatus, child_path,
 };
 
 use crate::counters::{CountersToWrite, DepthCounters};
-use crate::error::{LedgerError, Result};
-use crate::fold::fold_events;
+use crate::error::Result;
+use crate::listing::{Ending, FailedListing, Folder, ListedPage, OpenListing, RecordedListing, UnmatchedPage};
 use crate::matching::{Matched, match_nodes};
 use crate::migration::{Run, set_phase};
-use crate::overview::Overview;
 use crate::pull::pull_folders;
 use crate::recent::RecentListings;
 use crate::recovery::{Remaining, remaining};
 use crate::rows::{
     BATCH_NAME_BYTES_MAX, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, MatchRows, NodeRows, Rows,
-    SourceFolderRows, flush,
+    SourceFolderRows,
 };
 
 /// Rows are handed to DuckDB at the latest when this many wait.
 const FLUSH_ROWS_MAX: usize = 50_000;
 
-/// A commit is due when this many rows are not durable yet. DuckDB writes complete row groups of 122 880 rows past its
-/// log, so a commit should have at least one of them.
-const COMMIT_ROWS_MAX: usize = 125_000;
-
-/// A checkpoint is due after this many rows: the log is then some 15 MB long, and is replayed in a quarter of a second.
-const CHECKPOINT_ROWS_MAX: usize = 500_000;
-
 /// Destination rows are matched at the latest when this many wait.
 const MATCH_ROWS_MAX: usize = 20_000;
-
-/// The new folders of one listing are named in the answer when there are no more than this; otherwise only the ids
-/// that they lie within, so that no answer depends on the size of a folder.
-const NAMED_FOLDERS_MAX: usize = 8_192;
-
-/// A folder that can be listed: what the ledger gives out, and what comes back with its listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
-    /// Its node.
-    pub id: NodeId,
-    /// Its counterpart on the source; for a source folder itself.
-    pub source_id: NodeId,
-    /// Printable path from the root, `/` for the root.
-    pub path: String,
-    /// 0 for the root.
-    pub depth: i32,
-}
-
-/// A page of a folder's listing.
-#[derive(Debug)]
-pub struct ListedPage {
-    /// The folder, as it was given out.
-    pub folder: Folder,
-    /// What was found.
-    pub page: Page,
-    /// Whether the listing ends with this page.
-    pub is_last: bool,
-    /// How many attempts it took.
-    pub attempts: u32,
-}
-
-/// A folder that could not be listed.
-#[derive(Debug)]
-pub struct FailedListing {
-    /// The folder, as it was given out.
-    pub folder: Folder,
-    /// What kind of error it was.
-    pub class: ErrorClass,
-    /// What it was, for people.
-    pub message: String,
-    /// How many attempts were made; 0 if none.
-    pub attempts: u32,
-}
-
-/// The answer to a listing that was recorded to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedListing {
-    /// On which side.
-    pub side: Side,
-    /// The folder that was listed.
-    pub folder: NodeId,
-    /// Whether it was listed to its end; otherwise it is `failed`, and what is known of it is recorded.
-    pub is_complete: bool,
-    /// The folders in it that are now to be listed.
-    pub found: FoundFolders,
-}
-
-/// The folders that a listing found and that are now to be listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FoundFolders {
-    /// The ids of all nodes that the listing found, ascending. Its folders are among them, and no others are.
-    pub ids: Vec<Range<i64>>,
-    /// The folders in id order; `None` where they are too many to name. See [`Recorder::pull_folders`].
-    pub named: Option<Vec<Folder>>,
-}
-
-/// A listing of which not all pages have come, or whose pages are not matched yet.
-#[derive(Debug, Default)]
-struct OpenListing {
-    ids: Vec<Range<i64>>,
-    folders: Vec<Folder>,
-    folders_not_named: bool,
-}
-
-impl OpenListing {
-    fn add(&mut self, ids: Range<i64>, folders: impl IntoIterator<Item = Folder>) {
-        if ids.is_empty() {
-            return;
-        }
-        match self.ids.last_mut() {
-            Some(last) if last.end == ids.start => last.end = ids.end,
-            _ => self.ids.push(ids),
-        }
-        if !self.folders_not_named {
-            self.folders.extend(folders);
-        }
-        if self.folders.len() > NAMED_FOLDERS_MAX {
-            self.folders_not_named = true;
-            self.folders = Vec::new();
-        }
-    }
-
-    fn close(self) -> FoundFolders {
-        FoundFolders { ids: self.ids, named: (!self.folders_not_named).then_some(self.folders) }
-    }
-}
-
-/// What a page means for the listing that it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// There is more to come.
-    No,
-    /// The listing is complete with it.
-    Complete,
-    /// The listing ends with it, and is not complete.
-    Failed,
-}
-
-/// A destination page that is recorded, but not matched.
-#[derive(Debug)]
-struct UnmatchedPage {
-    folder: Folder,
-    first_id: NodeId,
-    page: Page,
-    ending: Ending,
-}
 
 /// The single writer of a ledger.
 #[derive(Debug)]
@@ -588,121 +466,6 @@ impl Recorder {
     /// The counters, those of what is not committed included.
     pub fn counters(&self) -> &DepthCounters {
         self.counters.get()
-    }
-
-    /// How many rows a crash would lose now.
-    pub fn uncommitted_rows(&self) -> usize {
-        self.uncommitted_rows
-    }
-
-    /// Whether a commit is due because of the number of rows.
-    pub fn should_commit(&self) -> bool {
-        self.uncommitted_rows >= COMMIT_ROWS_MAX
-    }
-
-    /// Makes everything recorded so far durable, and brings the log into the file when that is due.
-    ///
-    /// # Panics
-    ///
-    /// When there are unmatched pages: they would be committed without their matches.
-    pub fn commit(&mut self) -> Result<()> {
-        assert!(!self.has_unmatched(), "pages are matched before they are committed");
-        if self.uncommitted_rows == 0 && !self.in_transaction {
-            return Ok(());
-        }
-        self.guarded(|this| {
-            this.flush_rows()?;
-            this.begin_transaction()?;
-            this.counters.write(&this.connection)?;
-            this.connection.execute_batch("COMMIT")?;
-            this.in_transaction = false;
-            this.rows_since_checkpoint += std::mem::take(&mut this.uncommitted_rows);
-            if this.rows_since_checkpoint >= CHECKPOINT_ROWS_MAX { this.checkpoint_inner() } else { Ok(()) }
-        })
-    }
-
-    fn checkpoint_inner(&mut self) -> Result<()> {
-        self.connection.execute_batch("CHECKPOINT")?;
-        self.rows_since_checkpoint = 0;
-        Ok(())
-    }
-
-    /// Ends the run: commits with the phase and the outcome, folds the events, brings the log into the file, and
-    /// closes it. Returns how it all stands then.
-    pub fn end(mut self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
-        assert!(!self.has_unmatched(), "pages are matched before the run ends");
-        self.guarded(|this| {
-            this.begin_transaction()?;
-            set_phase(&this.connection, phase, reason)?;
-            Run::end(&this.connection, this.run, outcome, (this.now_ns)())?;
-            this.uncommitted_rows += 1;
-            Ok(())
-        })?;
-        self.commit()?;
-        let overview = self.guarded(|this| {
-            // The workers have done their work: their cores are free.
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
-            this.connection.execute_batch(&format!("SET threads = {cores}"))?;
-            fold_events(&this.connection)?;
-            this.checkpoint_inner()?;
-            Overview::read(&this.connection)
-        })?;
-        self.connection.close().map_err(|(_, error)| error)?;
-        Ok(overview)
-    }
-
-    /// Gives the ledger up after an error. What was committed stays, and the reason is noted with it if that is still
-    /// possible: where it is not, the next run finds what a crash leaves behind.
-    pub fn abandon(self) {
-        let reason = self.poisoned.unwrap_or_default();
-        let noted = set_phase(&self.connection, Phase::Suspended, Some(&reason))
-            .and_then(|()| Run::end(&self.connection, self.run, "suspended", (self.now_ns)()));
-        if let Err(error) = noted {
-            tracing::debug!("the reason could not be noted in the ledger: {error}");
-        }
-    }
-
-    /// Makes every further call fail, as after an error: for trying what an error leads to.
-    #[doc(hidden)]
-    pub fn poison(&mut self, reason: &str) {
-        self.poisoned = Some(reason.to_owned());
-    }
-
-    fn flush_rows(&mut self) -> Result<()> {
-        self.begin_transaction()?;
-        let connection = &self.connection;
-        flush(&mut self.nodes.src, "src_nodes", connection)?;
-        flush(&mut self.nodes.dst, "dst_nodes", connection)?;
-        flush(&mut self.source_folders, "src_folders", connection)?;
-        flush(&mut self.destination_folders, "dst_folders", connection)?;
-        flush(&mut self.matches, "matches", connection)?;
-        flush(&mut self.events.src, "src_status_events", connection)?;
-        flush(&mut self.events.dst, "dst_status_events", connection)?;
-        flush(&mut self.errors, "errors", connection)?;
-        Ok(())
-    }
-
-    fn begin_transaction(&mut self) -> Result<()> {
-        if !self.in_transaction {
-            self.connection.execute_batch("BEGIN")?;
-            self.in_transaction = true;
-        }
-        Ok(())
-    }
-
-    /// Runs something that may fail. An error poisons the recorder: DuckDB's COMMIT of a transaction in which something
-    /// failed says Ok and stores nothing, so nothing may ever be committed after it.
-    fn guarded<T>(&mut self, action: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if let Some(earlier) = &self.poisoned {
-            return Err(LedgerError::Poisoned(earlier.clone()));
-        }
-        action(self).inspect_err(|error| {
-            self.poisoned = Some(error.to_string());
-            if self.in_transaction {
-                // It fails where the instance itself is broken; either way nothing of it is stored.
-                let _ = self.connection.execute_batch("ROLLBACK");
-            }
-        })
     }
 }
 

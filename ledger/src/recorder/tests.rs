@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 
 use duckdb::Config;
 
+use longhaul_model::ErrorClass;
+
 use super::*;
+use crate::error::LedgerError;
+use crate::listing::{FoundFolders, NAMED_FOLDERS_MAX};
 use crate::migration::{Migration, MigrationSpec, Settings};
 use crate::recent::RecentListings;
 use crate::{Reader, Resources};

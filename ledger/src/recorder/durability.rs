@@ -1,0 +1,134 @@
+//! What becomes durable, and when: the transaction that is open, commits, checkpoints, and the end of a run.
+
+use longhaul_model::Phase;
+
+use super::Recorder;
+use crate::error::{LedgerError, Result};
+use crate::fold::fold_events;
+use crate::migration::{Run, set_phase};
+use crate::overview::Overview;
+use crate::rows::flush;
+
+/// A commit is due when this many rows are not durable yet. DuckDB writes complete row groups of 122 880 rows past its
+/// log, so a commit should have at least one of them.
+const COMMIT_ROWS_MAX: usize = 125_000;
+
+/// A checkpoint is due after this many rows: the log is then some 15 MB long, and is replayed in a quarter of a second.
+const CHECKPOINT_ROWS_MAX: usize = 500_000;
+
+impl Recorder {
+    /// How many rows a crash would lose now.
+    pub fn uncommitted_rows(&self) -> usize {
+        self.uncommitted_rows
+    }
+
+    /// Whether a commit is due because of the number of rows.
+    pub fn should_commit(&self) -> bool {
+        self.uncommitted_rows >= COMMIT_ROWS_MAX
+    }
+
+    /// Makes everything recorded so far durable, and brings the log into the file when that is due.
+    ///
+    /// # Panics
+    ///
+    /// When there are unmatched pages: they would be committed without their matches.
+    pub fn commit(&mut self) -> Result<()> {
+        assert!(!self.has_unmatched(), "pages are matched before they are committed");
+        if self.uncommitted_rows == 0 && !self.in_transaction {
+            return Ok(());
+        }
+        self.guarded(|this| {
+            this.flush_rows()?;
+            this.begin_transaction()?;
+            this.counters.write(&this.connection)?;
+            this.connection.execute_batch("COMMIT")?;
+            this.in_transaction = false;
+            this.rows_since_checkpoint += std::mem::take(&mut this.uncommitted_rows);
+            if this.rows_since_checkpoint >= CHECKPOINT_ROWS_MAX { this.checkpoint_inner() } else { Ok(()) }
+        })
+    }
+
+    fn checkpoint_inner(&mut self) -> Result<()> {
+        self.connection.execute_batch("CHECKPOINT")?;
+        self.rows_since_checkpoint = 0;
+        Ok(())
+    }
+
+    /// Ends the run: commits with the phase and the outcome, folds the events, brings the log into the file, and
+    /// closes it. Returns how it all stands then.
+    pub fn end(mut self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
+        assert!(!self.has_unmatched(), "pages are matched before the run ends");
+        self.guarded(|this| {
+            this.begin_transaction()?;
+            set_phase(&this.connection, phase, reason)?;
+            Run::end(&this.connection, this.run, outcome, (this.now_ns)())?;
+            this.uncommitted_rows += 1;
+            Ok(())
+        })?;
+        self.commit()?;
+        let overview = self.guarded(|this| {
+            // The workers have done their work: their cores are free.
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
+            this.connection.execute_batch(&format!("SET threads = {cores}"))?;
+            fold_events(&this.connection)?;
+            this.checkpoint_inner()?;
+            Overview::read(&this.connection)
+        })?;
+        self.connection.close().map_err(|(_, error)| error)?;
+        Ok(overview)
+    }
+
+    /// Gives the ledger up after an error. What was committed stays, and the reason is noted with it if that is still
+    /// possible: where it is not, the next run finds what a crash leaves behind.
+    pub fn abandon(self) {
+        let reason = self.poisoned.unwrap_or_default();
+        let noted = set_phase(&self.connection, Phase::Suspended, Some(&reason))
+            .and_then(|()| Run::end(&self.connection, self.run, "suspended", (self.now_ns)()));
+        if let Err(error) = noted {
+            tracing::debug!("the reason could not be noted in the ledger: {error}");
+        }
+    }
+
+    /// Makes every further call fail, as after an error: for trying what an error leads to.
+    #[doc(hidden)]
+    pub fn poison(&mut self, reason: &str) {
+        self.poisoned = Some(reason.to_owned());
+    }
+
+    pub(super) fn flush_rows(&mut self) -> Result<()> {
+        self.begin_transaction()?;
+        let connection = &self.connection;
+        flush(&mut self.nodes.src, "src_nodes", connection)?;
+        flush(&mut self.nodes.dst, "dst_nodes", connection)?;
+        flush(&mut self.source_folders, "src_folders", connection)?;
+        flush(&mut self.destination_folders, "dst_folders", connection)?;
+        flush(&mut self.matches, "matches", connection)?;
+        flush(&mut self.events.src, "src_status_events", connection)?;
+        flush(&mut self.events.dst, "dst_status_events", connection)?;
+        flush(&mut self.errors, "errors", connection)?;
+        Ok(())
+    }
+
+    pub(super) fn begin_transaction(&mut self) -> Result<()> {
+        if !self.in_transaction {
+            self.connection.execute_batch("BEGIN")?;
+            self.in_transaction = true;
+        }
+        Ok(())
+    }
+
+    /// Runs something that may fail. An error poisons the recorder: DuckDB's COMMIT of a transaction in which something
+    /// failed says Ok and stores nothing, so nothing may ever be committed after it.
+    pub(super) fn guarded<T>(&mut self, action: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if let Some(earlier) = &self.poisoned {
+            return Err(LedgerError::Poisoned(earlier.clone()));
+        }
+        action(self).inspect_err(|error| {
+            self.poisoned = Some(error.to_string());
+            if self.in_transaction {
+                // It fails where the instance itself is broken; either way nothing of it is stored.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+        })
+    }
+}
