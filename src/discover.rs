@@ -27,8 +27,9 @@ pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Ex
         Resumed::Running(controller) => controller,
         Resumed::NothingToDo(phase) => {
             eprintln!("longhaul: nothing to do: discovery is complete, the migration is in phase {phase}");
-            Report::read(&cli.ledger)?.print_as(arguments.json, &mut io::stdout().lock())?;
-            return Ok(Exit::Done);
+            let report = Report::read(&cli.ledger)?;
+            report.print_as(arguments.json, &mut io::stdout().lock())?;
+            return Ok(exit_of(&report));
         }
     };
     // Without it `status` cannot tell how far the run has come, which is no reason not to run.
@@ -57,7 +58,12 @@ pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Ex
             cli.ledger.display()
         );
     }
-    Ok(exit.unwrap_or(if report.has_failures() { Exit::SomeFailed } else { Exit::Done }))
+    Ok(exit.unwrap_or(exit_of(&report)))
+}
+
+/// How a run ends whose discovery is complete.
+fn exit_of(report: &Report) -> Exit {
+    if report.has_failures() { Exit::SomeFailed } else { Exit::Done }
 }
 
 /// Starts the run, or goes on with it. Of a ledger that is in use it says since when.

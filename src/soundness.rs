@@ -1,16 +1,21 @@
 //! Looking whether a ledger can be opened before it is, in a process of its own: replaying a damaged log may abort.
 
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use longhaul_ledger::{Probed, has_log, probe, put_log_back, set_log_aside};
+use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
 /// The hidden command that the other process runs.
 pub(crate) const PROBE_COMMAND: &str = "probe-ledger";
 
 /// Exit code of the other process: the ledger is damaged.
 const DAMAGED: i32 = 9;
+
+/// Signals that a process ends itself with, when something inside it is wrong. Any other one came from outside.
+const ABORTS: [i32; 5] = [SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE];
 
 /// What a probe that must not take this process with it has found.
 enum Soundness {
@@ -22,6 +27,9 @@ enum Soundness {
 
 /// What the other process does: probes, says what it found, and exits with it.
 pub(crate) fn run_probe(ledger: &Path) -> ! {
+    // Nobody is left to hear of it, and the ledger would be in use for as long as it takes.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     match probe(ledger) {
         Probed::Sound | Probed::NotNow(_) => std::process::exit(0),
         Probed::Damaged(reason) => {
@@ -100,12 +108,17 @@ fn look(ledger: &Path) -> anyhow::Result<Soundness> {
         .arg(ledger)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        // Ctrl-C is for us, and says nothing about the ledger.
+        .process_group(0)
         .output()
         .context("probing the ledger")?;
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Ok(match output.status.code() {
         Some(0) => Soundness::Sound,
         Some(DAMAGED) => Soundness::Damaged(said),
+        None if !output.status.signal().is_some_and(|signal| ABORTS.contains(&signal)) => {
+            bail!("looking at ledger {} was cut short ({}): try again", ledger.display(), output.status)
+        }
         // Aborted inside of DuckDB; what it had to say is in its last line, if anywhere.
         _ => Soundness::Damaged(said.lines().last().map_or_else(|| output.status.to_string(), str::to_owned)),
     })

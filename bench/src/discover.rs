@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::interrupt::Interrupt;
 use crate::longhaul::{Longhaul, Nodes, ledger_bytes, printed_nodes_per_second};
 use crate::measure::{Contender, Runner, Tool, Turn, median};
 use crate::report::{Bound, CaseReport, Report, Target};
+use crate::scratch;
 use crate::trees::{Shape, Tree};
 
 /// 2 000 names of ten bytes and more: five times `PATH_MAX`.
@@ -84,26 +85,12 @@ impl Options {
         };
         Case::value_variants().iter().copied().filter(asked).collect()
     }
-
-    fn scratch_parent(&self) -> PathBuf {
-        let memory = Path::new("/dev/shm");
-        match &self.scratch {
-            Some(folder) => folder.clone(),
-            None if memory.is_dir() => memory.to_path_buf(),
-            None => std::env::temp_dir(),
-        }
-    }
 }
 
 /// Makes the trees, runs all that was asked for, removes the trees.
 pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
     let longhaul = Longhaul::find(options.longhaul.as_deref())?;
-    let parent = options.scratch_parent();
-    let mut scratch = parent
-        // Absolute, because commands run in folders of their own.
-        .canonicalize()
-        .and_then(|parent| tempfile::Builder::new().prefix("longhaul-bench-").tempdir_in(parent))
-        .with_context(|| format!("cannot create a folder in {}", parent.display()))?;
+    let mut scratch = scratch::folder(options.scratch.as_deref())?;
     scratch.disable_cleanup(options.keep);
     eprintln!("trees and ledgers in {}", scratch.path().display());
 

@@ -19,9 +19,9 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Whether the end was asked for.
+/// Whether the end was asked for. By default nobody listens, and it never is.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Starts to listen for SIGINT and SIGTERM; a second one ends the process at once.

@@ -23,7 +23,7 @@ pub struct Remaining {
     pub source: Vec<Range<i64>>,
     /// Destination ids among which all pending folders are, ascending.
     pub destination: Vec<Range<i64>>,
-    /// Source folders that could not be listed and whose counterparts are pending.
+    /// Source folders that could not be listed and whose counterparts are pending, or not found yet.
     pub failed_sources: Vec<NodeId>,
 }
 
@@ -105,10 +105,11 @@ const DROP_HALF_DONE: &str = "
 /// What is still to be listed. The events must have been folded.
 pub(crate) fn remaining(connection: &Connection) -> Result<Remaining> {
     let mut statement = connection.prepare(
-        "SELECT DISTINCT f.src_id
-         FROM dst_folders f
-         JOIN dst_pending p ON p.id = f.id
-         JOIN src_current c ON c.id = f.src_id AND c.traversal_status = 'failed'",
+        "SELECT c.id
+         FROM src_current c
+         LEFT JOIN dst_folders f ON f.src_id = c.id
+         LEFT JOIN dst_current d ON d.id = f.id AND d.traversal_status IN ('successful', 'failed')
+         WHERE c.traversal_status = 'failed' AND d.id IS NULL",
     )?;
     let failed_sources = statement.query_map([], |row| row.get(0).map(NodeId))?.collect::<duckdb::Result<_>>()?;
     Ok(Remaining {

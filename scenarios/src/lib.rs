@@ -1,8 +1,9 @@
 //! The named end-to-end runs: what each of them sets up, runs, and must show.
 //!
-//! A scenario uses the engine as any user of the library would, in a scratch folder of its own, and then compares the
-//! ledger with what is in the trees, which it finds out by itself: neither the stores nor the engine nor the ledger
-//! take part in that. Every check is printed with what was expected and what was found.
+//! A scenario uses the engine as any user of the library would, or the program that it is part of where that is to be
+//! interrupted, in a scratch folder of its own. Then it compares the ledger with what is in the trees, which it finds
+//! out by itself: neither the stores nor the engine nor the ledger take part in that. Every check is printed with what
+//! was expected and what was found.
 
 mod shared;
 
@@ -10,6 +11,7 @@ mod shared;
 mod traversal_ephemeral;
 mod traversal_local;
 mod traversal_normal;
+mod traversal_resumption;
 
 use std::io::Write;
 
@@ -68,6 +70,11 @@ pub fn all() -> &'static [Scenario] {
             name: "traversal-local",
             description: "lists two folders of this machine with everything that makes real trees difficult",
             play: traversal_local::play,
+        },
+        Scenario {
+            name: "traversal-resumption",
+            description: "interrupts this program, and kills it, while it lists; it goes on and loses nothing",
+            play: traversal_resumption::play,
         },
     ]
 }

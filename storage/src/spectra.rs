@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
-use longhaul_model::{ErrorClass, NodeKind, Page};
+use longhaul_model::{ErrorClass, NodeKind, Page, encode_name};
 use longhaul_spectra::{Fault, FaultClass, LatencyConfig, ListingPage, Spectra, SpectraError, World};
 use tokio::time::Instant;
 
@@ -68,6 +68,10 @@ impl Store for SpectraStore {
             }
             Some(match reply.result {
                 Ok(page) => {
+                    // Whoever asks for this target learns which folders were listed, and when.
+                    if after.is_none() {
+                        tracing::trace!(target: "longhaul::listing", world = %store.world.name(), path = %encode_name(&path));
+                    }
                     let found = to_page(&page);
                     let next = page.next.map_or(Position::End, Position::After);
                     (Ok(found), (store, path, next))

@@ -143,3 +143,17 @@ fn the_locations_are_the_ledger_s() {
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("none.duckdb does not exist"), "{}", said.err);
 }
+
+#[test]
+fn a_complete_migration_with_failures_still_says_so() {
+    let place = Place::new();
+    place.file(
+        "denied.json",
+        r#"{ "mode": "ephemeral", "seed": { "max_depth": 2, "min_folders": 1, "max_folders": 1 },
+             "secondary_tables": { "s1": 1.0 },
+             "chaos": { "faults": [{ "operation": "list_children", "path": "/folder_1", "error": "denied" }] } }"#,
+    );
+    let locations = ["spectra:primary?config=denied.json", "spectra:s1?config=denied.json"];
+    assert_eq!(place.run(&["discover", locations[0], locations[1], "--ledger", "ledger.duckdb"]).code, Some(3));
+    assert_eq!(place.run(&["discover", "--resume", "--ledger", "ledger.duckdb"]).code, Some(3));
+}

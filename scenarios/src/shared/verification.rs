@@ -53,7 +53,12 @@ pub(crate) fn verify(report: &mut Report<'_>, run: &Run, trees: &BySide<&dyn Tre
     verify_ledger(report, &reader, trees)
 }
 
-fn verify_ledger(report: &mut Report<'_>, reader: &Reader, trees: &BySide<&dyn Tree>) -> Result<Expectation> {
+/// Compares a ledger with the trees, whoever made it, and prints each check.
+pub(crate) fn verify_ledger(
+    report: &mut Report<'_>,
+    reader: &Reader,
+    trees: &BySide<&dyn Tree>,
+) -> Result<Expectation> {
     let expected = Expectation::of(trees)?;
     let migration = reader.migration()?;
     report.check_text("phase", "review", migration.phase.as_str())?;

@@ -103,6 +103,16 @@ fn a_pending_folder_whose_counterpart_failed_is_known() {
 }
 
 #[test]
+fn a_failed_source_folder_is_known_though_its_counterpart_is_still_to_be_found() {
+    let (_folder, path, mut recorder) = on_disk();
+    let found = record(&mut recorder, Side::Source, &root(), &["a/", "b/"]);
+    recorder.record_failure(Side::Source, failure(&found[0], ErrorClass::Denied, "no", 1)).unwrap();
+    recorder.commit().unwrap();
+    let (_copy, _, _, remaining) = crash_and_resume(&path);
+    assert_eq!(remaining.failed_sources, [found[0].id]);
+}
+
+#[test]
 fn a_crash_while_going_on_is_gone_on_from_like_any_other() {
     let (_folder, path, mut recorder) = on_disk();
     let found = record(&mut recorder, Side::Source, &root(), &["a/", "b/"]);

@@ -1,0 +1,24 @@
+//! Side-by-side runs of Longhaul against what people use today, and runs of it that are killed.
+//!
+//! Knows the binary only: what is measured is what a user gets, start-up, ledger and exit included. So nothing of the
+//! workspace is linked here, and a figure cannot be flattered by calling an inner function directly. Linux only, as
+//! the peers' command lines are.
+
+mod cli;
+
+// One file a command.
+mod discover;
+pub mod torture;
+
+// What commands share.
+mod interrupt;
+mod longhaul;
+mod scratch;
+
+// What `discover` is made of.
+mod measure;
+mod report;
+mod trees;
+
+pub use cli::main;
+pub use interrupt::Interrupt;

@@ -1,0 +1,21 @@
+//! The folder for trees and ledgers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+/// A new folder in the one given, or else in memory where there is such a place.
+pub(crate) fn folder(given: Option<&Path>) -> Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    let parent = match given {
+        Some(folder) => folder.to_path_buf(),
+        None if memory.is_dir() => memory.to_path_buf(),
+        None => std::env::temp_dir(),
+    };
+    parent
+        // Absolute, because commands run in folders of their own.
+        .canonicalize()
+        .and_then(|parent: PathBuf| tempfile::Builder::new().prefix("longhaul-bench-").tempdir_in(parent))
+        .with_context(|| format!("cannot create a folder in {}", parent.display()))
+}

@@ -1,0 +1,162 @@
+//! What a ledger says, in a form that does not depend on identifiers, times or numbers of attempts, so that it is the
+//! same whether a run was killed or not.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Rows of a difference that are shown.
+const SHOWN_MAX: usize = 3;
+
+/// All rows of a side's view, each as one number that is added to those of the others. `hash` is the same in every
+/// process, and takes NULL for a value of its own.
+const DIGEST: &str = "
+    SELECT 'phase' AS what, phase::VARCHAR AS value FROM migration
+    UNION ALL
+    SELECT 'source nodes', count(*) || ' with a sum of ' || sum(hash(path, name, kind, size, modified_ns, depth,
+      traversal_status, copy_status, error)::HUGEINT)
+    FROM src_status
+    UNION ALL
+    SELECT 'destination nodes', count(*) || ' with a sum of ' || sum(hash(path, name, kind, size, modified_ns, depth,
+      traversal_status, error)::HUGEINT)
+    FROM dst_status
+    UNION ALL
+    SELECT 'matches', count(*) || ', the same ' || count(*) FILTER (WHERE same) || ', of ' || count(DISTINCT src_id)
+      || ' and ' || count(DISTINCT dst_id)
+    FROM matches
+    UNION ALL
+    SELECT 'source counters', count(*) || ' levels with a sum of ' || sum(hash(s)::HUGEINT) FROM src_stats s
+    UNION ALL
+    SELECT 'destination counters', count(*) || ' levels with a sum of ' || sum(hash(d)::HUGEINT) FROM dst_stats d
+    UNION ALL
+    SELECT 'problems', count(*) || ' with a sum of ' || coalesce(sum(hash(side, path, phase, class)::HUGEINT), 0)
+    FROM problems
+    UNION ALL
+    SELECT 'folders with several events', count(*)::VARCHAR
+    FROM (
+      SELECT node_id FROM src_status_events WHERE traversal_status IN ('successful', 'failed')
+      GROUP BY node_id HAVING count(*) > 1
+      UNION ALL
+      SELECT node_id FROM dst_status_events WHERE traversal_status IN ('successful', 'failed')
+      GROUP BY node_id HAVING count(*) > 1
+    )
+    UNION ALL
+    SELECT 'folders without an event', count(*)::VARCHAR
+    FROM (
+      SELECT id FROM src_folders
+      WHERE id NOT IN (SELECT node_id FROM src_status_events WHERE traversal_status IN ('successful', 'failed'))
+      UNION ALL
+      SELECT id FROM dst_folders
+      WHERE id NOT IN (SELECT node_id FROM dst_status_events WHERE traversal_status IN ('successful', 'failed'))
+    )
+    UNION ALL
+    SELECT 'ids given out twice', ((SELECT count(*) - count(DISTINCT id) FROM src_nodes)
+      + (SELECT count(*) - count(DISTINCT id) FROM dst_nodes))::VARCHAR";
+
+/// What is looked at where the digests differ, so that somebody sees what is wrong.
+const ROWS: [(&str, &str); 5] = [
+    (
+        "source nodes",
+        "SELECT path, kind, size, modified_ns, depth, traversal_status, copy_status, error FROM src_status ORDER BY ALL",
+    ),
+    (
+        "destination nodes",
+        "SELECT path, kind, size, modified_ns, depth, traversal_status, error FROM dst_status ORDER BY ALL",
+    ),
+    ("source counters", "FROM src_stats ORDER BY depth"),
+    ("destination counters", "FROM dst_stats ORDER BY depth"),
+    ("problems", "SELECT side, path, phase, class FROM problems ORDER BY ALL"),
+];
+
+/// The digests of a complete ledger: what, and its value.
+pub(super) type Digest = Vec<(String, String)>;
+
+/// A ledger, as `longhaul query` shows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ledger<'a> {
+    pub(super) longhaul: &'a Path,
+    pub(super) file: &'a Path,
+}
+
+impl Ledger<'_> {
+    /// The phase.
+    pub(super) fn phase(self) -> Result<String> {
+        let rows = self.query("SELECT phase FROM migration")?;
+        rows.into_iter().next().context("a ledger without a phase")
+    }
+
+    /// Everything in it, as a few numbers.
+    pub(super) fn digest(self) -> Result<Digest> {
+        let rows = self.query(DIGEST)?;
+        let split = |row: String| {
+            let (what, value) = row.split_once(',').context("a row of two columns")?;
+            Ok((what.to_owned(), value.trim_matches('"').to_owned()))
+        };
+        rows.into_iter().map(split).collect()
+    }
+
+    /// What in a digest is as no ledger may be, whatever was listed.
+    pub(super) fn wrong_in_itself(digest: &Digest) -> Vec<String> {
+        let never = ["folders with several events", "folders without an event", "ids given out twice"];
+        let is_wrong = |(what, value): &&(String, String)| never.contains(&what.as_str()) && value != "0";
+        digest.iter().filter(is_wrong).map(|(what, value)| format!("{what}: {value}")).collect()
+    }
+
+    /// What is different from another ledger, whose digest this is, with some of the rows.
+    pub(super) fn differences(self, digest: &Digest, reference: Ledger<'_>, due: &Digest) -> Result<Vec<String>> {
+        let mut differences = Vec::new();
+        for ((what, found), (_, due)) in digest.iter().zip(due) {
+            if found == due {
+                continue;
+            }
+            differences.push(format!("{what}: {found} instead of {due}"));
+            let Some((_, sql)) = ROWS.into_iter().find(|(name, _)| name == what) else { continue };
+            let (found, due) = (self.query(sql)?, reference.query(sql)?);
+            differences.extend(only_in(&found, &due).map(|row| format!("  too much: {row}")));
+            differences.extend(only_in(&due, &found).map(|row| format!("  missing: {row}")));
+        }
+        Ok(differences)
+    }
+
+    /// The rows of a query as lines: nothing that is shown has a line break in it.
+    fn query(self, sql: &str) -> Result<Vec<String>> {
+        let output = Command::new(self.longhaul)
+            .args(["query", sql, "--format", "csv", "--ledger"])
+            .arg(self.file)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", self.longhaul.display()))?;
+        if !output.status.success() {
+            bail!("longhaul query: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+        }
+        let text = String::from_utf8(output.stdout).context("what longhaul query prints is not UTF-8")?;
+        Ok(text.lines().skip(1).map(str::to_owned).collect())
+    }
+}
+
+/// The first rows of one that the other lacks, both in order.
+fn only_in<'a>(these: &'a [String], others: &[String]) -> impl Iterator<Item = &'a String> {
+    let others: std::collections::BTreeSet<&String> = others.iter().collect();
+    these.iter().filter(move |row| !others.contains(row)).take(SHOWN_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_ledger_may_have_is_wrong_in_itself() {
+        let digest =
+            |twice: &str| vec![("phase".into(), "review".into()), ("ids given out twice".into(), twice.into())];
+        assert_eq!(Ledger::wrong_in_itself(&digest("0")), Vec::<String>::new());
+        assert_eq!(Ledger::wrong_in_itself(&digest("3")), ["ids given out twice: 3"]);
+    }
+
+    #[test]
+    fn rows_that_only_one_has_are_shown_up_to_a_limit() {
+        let rows = |numbers: std::ops::Range<u32>| numbers.map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(only_in(&rows(0..9), &rows(1..9)).count(), 1);
+        assert_eq!(only_in(&rows(0..9), &rows(9..12)).count(), SHOWN_MAX);
+    }
+}

@@ -1,0 +1,173 @@
+//! What torture found out, as a table or as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::case::CaseOutcome;
+use super::kill::Means;
+
+/// Where in the life of the program a kill hit it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Moment {
+    BeforeTheLedger,
+    /// There is a ledger, and nothing was to be listed yet.
+    StartingUp,
+    Traversing,
+    /// Told to stop before, or done, but not gone.
+    ShuttingDown,
+    /// Too late to make a difference: the program ended as if nothing had been.
+    AlreadyComplete,
+}
+
+impl Moment {
+    const ALL: [Self; 5] =
+        [Self::BeforeTheLedger, Self::StartingUp, Self::Traversing, Self::ShuttingDown, Self::AlreadyComplete];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::BeforeTheLedger => "before the ledger",
+            Self::StartingUp => "starting up",
+            Self::Traversing => "traversing",
+            Self::ShuttingDown => "shutting down",
+            Self::AlreadyComplete => "already complete",
+        }
+    }
+}
+
+/// Everything one call found out.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    longhaul: String,
+    seed: u64,
+    pub(super) trees: u64,
+    cases: u64,
+    pub(super) seconds: f64,
+    /// Kills that hit the program, by signal and moment.
+    kills: BTreeMap<Means, BTreeMap<Moment, u64>>,
+    /// Moments that were later than the end of the run.
+    too_late: u64,
+    /// Folders that simulated stores listed, and how many of them they had listed before.
+    listings: u64,
+    listed_again: u64,
+    /// Files that were left beside ledgers.
+    left_behind: u64,
+    failures: Vec<Failure>,
+}
+
+/// A case that did not end as it must.
+#[derive(Debug, Serialize)]
+struct Failure {
+    case: u64,
+    trees: String,
+    what: Vec<String>,
+    /// The command that plays it again.
+    replay: String,
+}
+
+impl Report {
+    pub(super) fn new(longhaul: &Path, seed: u64) -> Self {
+        Self { longhaul: longhaul.display().to_string(), seed, ..Self::default() }
+    }
+
+    /// Kills that hit the program.
+    pub fn kills(&self) -> u64 {
+        self.kills.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// Whether anything was not as it must be.
+    pub fn has_failures(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    pub(super) fn add(&mut self, case: u64, trees: String, replay: String, outcome: CaseOutcome) {
+        self.cases += 1;
+        for (means, moment) in outcome.kills {
+            *self.kills.entry(means).or_default().entry(moment).or_default() += 1;
+        }
+        self.too_late += outcome.too_late;
+        self.listings += outcome.listings;
+        self.listed_again += outcome.listed_again;
+        self.left_behind += outcome.left_behind;
+        if !outcome.failures.is_empty() {
+            self.failures.push(Failure { case, trees, what: outcome.failures, replay });
+        }
+    }
+
+    /// For people.
+    pub fn to_table(&self) -> String {
+        let mut text = format!(
+            "{} kills in {} cases over {} pairs of trees, seed {}, {:.0} s\nlonghaul: {}\n\n{}\n\n",
+            self.kills(),
+            self.cases,
+            self.trees,
+            self.seed,
+            self.seconds,
+            self.longhaul,
+            self.kills_table()
+        );
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 folders")]
+        let again = 100.0 * self.listed_again as f64 / self.listings.max(1) as f64;
+        let _ = writeln!(text, "{} more moments came after the end of the run", self.too_late);
+        let _ = writeln!(
+            text,
+            "{} folders of simulated stores listed, {} of them again ({again:.1} %)",
+            self.listings, self.listed_again
+        );
+        let _ = writeln!(text, "{} files left beside ledgers", self.left_behind);
+        let _ = writeln!(text, "{} cases failed", self.failures.len());
+        for failure in &self.failures {
+            let _ = writeln!(text, "\ncase {} ({}); again with: {}", failure.case, failure.trees, failure.replay);
+            for line in &failure.what {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+        text
+    }
+
+    fn kills_table(&self) -> Table {
+        let mut table = Table::new();
+        let headings = Moment::ALL.map(Moment::name);
+        table.load_preset(presets::NOTHING).set_header([""].iter().chain(&headings).chain(&["all"]));
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let of = |means: &[Means], moments: &[Moment]| -> u64 {
+            let kills = |means| moments.iter().filter_map(move |moment| self.kills.get(means)?.get(moment));
+            means.iter().flat_map(kills).sum()
+        };
+        let lines = Means::ALL.iter().map(|means| (means.name(), std::slice::from_ref(means)));
+        for (name, means) in lines.chain([("all", Means::ALL.as_slice())]) {
+            let mut cells = vec![name.to_owned()];
+            cells.extend(Moment::ALL.map(|moment| of(means, &[moment]).to_string()));
+            cells.push(of(means, &Moment::ALL).to_string());
+            table.add_row(cells);
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_are_counted_and_failures_say_how_to_play_them_again() {
+        let mut report = Report::default();
+        let kills = vec![(Means::Kill, Moment::Traversing), (Means::Interrupt, Moment::ShuttingDown)];
+        let outcome = CaseOutcome { kills, too_late: 1, ..CaseOutcome::default() };
+        report.add(0, "Local".to_owned(), String::new(), outcome);
+        assert_eq!((report.kills(), report.has_failures()), (2, false));
+        let outcome = CaseOutcome { failures: vec!["a difference".to_owned()], ..CaseOutcome::default() };
+        report.add(1, "Local".to_owned(), "the command".to_owned(), outcome);
+        assert!(report.has_failures());
+        let text = report.to_table();
+        assert!(text.contains("case 1 (Local); again with: the command\n  a difference\n"), "{text}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["kills"]["kill"]["traversing"], 1);
+    }
+}

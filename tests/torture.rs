@@ -1,0 +1,27 @@
+//! The program is killed at random moments and gone on with, and ends like one that nobody killed.
+
+use std::time::Duration;
+
+use longhaul_bench::Interrupt;
+use longhaul_bench::torture::{Plan, run};
+
+#[test]
+fn kills_at_any_moment_change_nothing() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let plan = Plan {
+        longhaul: assert_cmd::cargo::cargo_bin("longhaul"),
+        kills: 200,
+        seed: 7,
+        case: None,
+        is_small: true,
+        // A machine that is too busy for all of them shall not hold up everything else.
+        time: Some(Duration::from_secs(45)),
+        jobs: 2,
+        scratch: scratch.path().to_owned(),
+        keep: false,
+    };
+    let report = run(&plan, &Interrupt::default()).expect("every case can be played");
+    println!("{}", report.to_table());
+    assert!(!report.has_failures(), "{}", report.to_table());
+    assert!(report.kills() > 0);
+}
