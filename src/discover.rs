@@ -1,7 +1,7 @@
 //! `longhaul discover SRC DST`.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use crossbeam_channel::Receiver;
@@ -20,6 +20,9 @@ use crate::{live, signals, soundness};
 
 /// How often the progress line and the signals are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long a ledger is waited for that somebody holds who does not answer.
+const IN_USE_WAIT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
@@ -66,17 +69,24 @@ fn exit_of(report: &Report) -> Exit {
     if report.has_failures() { Exit::SomeFailed } else { Exit::Done }
 }
 
-/// Starts the run, or goes on with it. Of a ledger that is in use it says since when.
+/// Starts the run, or goes on with it. A ledger that is in use by a run is refused, and it is said since when; whoever
+/// holds it and is no run that answers is just coming or going, and is waited for a moment.
 fn begin(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
-    begin_run(cli, arguments).map_err(|error| {
-        let in_use = error.downcast_ref::<StartError>().is_some_and(StartError::is_in_use);
-        match in_use.then(|| live::ask(&cli.ledger)).flatten() {
-            Some(live) => {
-                error.context(format!("process {} has been at it for {:.0} s", live.pid, live.progress.elapsed_s))
-            }
-            None => error,
+    let deadline = Instant::now() + IN_USE_WAIT;
+    loop {
+        let error = match begin_run(cli, arguments) {
+            Err(error) if error.downcast_ref::<StartError>().is_some_and(StartError::is_in_use) => error,
+            begun => return begun,
+        };
+        if let Some(live) = live::ask(&cli.ledger) {
+            let since = format!("process {} has been at it for {:.0} s", live.pid, live.progress.elapsed_s);
+            return Err(error.context(since));
         }
-    })
+        if Instant::now() >= deadline {
+            return Err(error);
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
 }
 
 fn begin_run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {

@@ -17,6 +17,9 @@ const DAMAGED: i32 = 9;
 /// Signals that a process ends itself with, when something inside it is wrong. Any other one came from outside.
 const ABORTS: [i32; 5] = [SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE];
 
+/// Probes that are tried before it is given up.
+const PROBES_MAX: u32 = 3;
+
 /// What a probe that must not take this process with it has found.
 enum Soundness {
     /// It can be opened, or says by itself why not.
@@ -101,7 +104,18 @@ impl Repaired {
     }
 }
 
+/// Probes in another process. One that was ended from outside says nothing, and is followed by another one.
 fn look(ledger: &Path) -> anyhow::Result<Soundness> {
+    for _ in 0..PROBES_MAX {
+        if let Some(soundness) = look_once(ledger)? {
+            return Ok(soundness);
+        }
+    }
+    bail!("looking at ledger {} was cut short {PROBES_MAX} times: try again", ledger.display())
+}
+
+/// `None` where the other process was ended from outside.
+fn look_once(ledger: &Path) -> anyhow::Result<Option<Soundness>> {
     let program = std::env::current_exe().context("this program's own file")?;
     let output = Command::new(program)
         .args([PROBE_COMMAND, "--ledger"])
@@ -113,13 +127,11 @@ fn look(ledger: &Path) -> anyhow::Result<Soundness> {
         .output()
         .context("probing the ledger")?;
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Ok(match output.status.code() {
+    Ok(Some(match output.status.code() {
         Some(0) => Soundness::Sound,
         Some(DAMAGED) => Soundness::Damaged(said),
-        None if !output.status.signal().is_some_and(|signal| ABORTS.contains(&signal)) => {
-            bail!("looking at ledger {} was cut short ({}): try again", ledger.display(), output.status)
-        }
+        None if !output.status.signal().is_some_and(|signal| ABORTS.contains(&signal)) => return Ok(None),
         // Aborted inside of DuckDB; what it had to say is in its last line, if anywhere.
         _ => Soundness::Damaged(said.lines().last().map_or_else(|| output.status.to_string(), str::to_owned)),
-    })
+    }))
 }

@@ -15,7 +15,7 @@ fn kills_at_any_moment_change_nothing() {
         case: None,
         is_small: true,
         // A machine that is too busy for all of them shall not hold up everything else.
-        time: Some(Duration::from_secs(45)),
+        time: Some(Duration::from_secs(30)),
         jobs: 2,
         scratch: scratch.path().to_owned(),
         keep: false,

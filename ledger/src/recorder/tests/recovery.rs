@@ -113,6 +113,27 @@ fn a_failed_source_folder_is_known_though_its_counterpart_is_still_to_be_found()
 }
 
 #[test]
+fn what_is_said_after_events_were_dropped_is_not_taken_for_folded() {
+    let (_folder, path, mut recorder) = on_disk();
+    let sockets = || {
+        let mut page = Page::default();
+        for name in ["a", "b", "c"] {
+            page.push(name.as_bytes(), NodeKind::Other, None, None);
+        }
+        page
+    };
+    recorder.record_page(Side::Source, listed(&root(), sockets(), false)).unwrap();
+    recorder.commit().unwrap();
+
+    let (_copy, copy, mut recorder, _) = crash_and_resume(&path);
+    recorder.record_page(Side::Source, listed(&root(), sockets(), true)).unwrap();
+    record(&mut recorder, Side::Destination, &root(), &[]);
+    let statuses: Vec<_> = end(recorder, &copy).into_iter().filter(|row| row[1].as_deref() != Some("/")).collect();
+    assert_eq!(statuses.len(), 3);
+    assert!(statuses.iter().all(|row| row[4].as_deref() == Some("skipped")), "{statuses:?}");
+}
+
+#[test]
 fn a_crash_while_going_on_is_gone_on_from_like_any_other() {
     let (_folder, path, mut recorder) = on_disk();
     let found = record(&mut recorder, Side::Source, &root(), &["a/", "b/"]);
