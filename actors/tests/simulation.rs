@@ -30,7 +30,7 @@ use migration::{Told, simulate};
 use parking_lot::Mutex;
 
 /// Seeds that showed a bug once. They are run first, and stay.
-const REGRESSIONS: &[u64] = &[14, 136];
+const REGRESSIONS: &[u64] = &[14, 136, 622, 667, 710, 776];
 
 /// Seeds that are run each time, counted from 0.
 const SEEDS: u64 = 200;
