@@ -181,9 +181,11 @@ impl Batch {
                     // What others wait for should not wait for this folder.
                     self.send().await;
                     tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
+                        // The stop first: where both have come, chance must not decide.
+                        biased;
                         // Its pages, if any, are dropped when it is listed again.
                         () = self.links.stop.cancelled() => return false,
+                        () = tokio::time::sleep(pause) => {}
                     }
                     attempts += 1;
                     attempts_in_a_row += 1;
