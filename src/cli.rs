@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use longhaul_model::{CompareBy, ConflictPolicy, PlanAction};
 use longhaul_storage::Location;
 
 /// Moves a file tree from one store to another, once, and can prove it.
@@ -23,9 +24,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "FILE", default_value = "longhaul.duckdb")]
     pub(crate) ledger: PathBuf,
 
-    /// Run a named scenario, which shows end to end that Longhaul works
-    #[arg(long, value_name = "NAME", conflicts_with = "list_scenarios")]
-    pub(crate) scenario: Option<String>,
+    #[command(flatten)]
+    pub(crate) scenario: Option<ScenarioArguments>,
 
     /// Keep a scenario's scratch folder, where it is removed otherwise
     #[arg(long, requires = "scenario")]
@@ -51,10 +51,27 @@ impl Cli {
     }
 }
 
+/// Which scenario, and from where.
+#[derive(Debug, Args)]
+pub(crate) struct ScenarioArguments {
+    /// Run a named scenario, which shows end to end that Longhaul works
+    // Required of these arguments, which are optional as a whole: clap would require it of every command line.
+    #[arg(long, value_name = "NAME", required = false, conflicts_with = "list_scenarios")]
+    pub(crate) scenario: String,
+
+    /// Go on with the newest run of the scenario that was interrupted or killed
+    #[arg(long, requires = "scenario", conflicts_with = "list_scenarios")]
+    pub(crate) resume: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List a source and a destination tree into a new ledger, and match them
     Discover(DiscoverArguments),
+    /// Show what the copy will do: totals, or single items. What it says is what runs
+    Plan(PlanArguments),
+    /// Copy what the plan says
+    Copy(CopyArguments),
     /// Say where a migration stands
     Status(StatusArguments),
     /// Run an SQL statement over the ledger, for example over its views `src_status`, `dst_status` and `problems`
@@ -96,6 +113,20 @@ pub(crate) struct DiscoverArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
 
+    #[command(flatten)]
+    pub(crate) policies: PolicyArguments,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// When a run is not waited for any longer.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct LimitArguments {
     /// How long work in flight may take to come to an end after an interrupt, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) grace: u64,
@@ -103,10 +134,170 @@ pub(crate) struct DiscoverArguments {
     /// Suspend the run when a store has answered with nothing but transient errors for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) give_up_after: u64,
+}
+
+/// What the plan follows from.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct PolicyArguments {
+    /// When a file on the destination counts as the same [default: size+mtime]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) compare: Option<Compare>,
+
+    /// What is done about a file that is there and not the same [default: newer]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) on_conflict: Option<OnConflict>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compare {
+    /// Same size and same modification time
+    #[value(name = "size+mtime")]
+    SizeAndTime,
+    /// Same size
+    Size,
+    /// Same modification time
+    Mtime,
+    /// Same contents: both are read when their turn comes to be copied
+    Checksum,
+    /// There is one
+    Exists,
+}
+
+impl From<Compare> for CompareBy {
+    fn from(compare: Compare) -> Self {
+        match compare {
+            Compare::SizeAndTime => CompareBy::SizeAndTime,
+            Compare::Size => CompareBy::Size,
+            Compare::Mtime => CompareBy::Time,
+            Compare::Checksum => CompareBy::Checksum,
+            Compare::Exists => CompareBy::Exists,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnConflict {
+    /// Overwrite it where the source's is newer, leave it otherwise
+    Newer,
+    /// Leave it
+    Skip,
+    /// Overwrite it
+    Overwrite,
+    /// Copy the source's under another name beside it
+    KeepBoth,
+    /// Leave it, as a conflict for a person to decide
+    Ask,
+}
+
+impl From<OnConflict> for ConflictPolicy {
+    fn from(policy: OnConflict) -> Self {
+        match policy {
+            OnConflict::Newer => ConflictPolicy::Newer,
+            OnConflict::Skip => ConflictPolicy::Skip,
+            OnConflict::Overwrite => ConflictPolicy::Overwrite,
+            OnConflict::KeepBoth => ConflictPolicy::KeepBoth,
+            OnConflict::Ask => ConflictPolicy::Ask,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// Show the items with this action instead of the totals
+    #[arg(long, value_parser = parse_action, value_name = "ACTION")]
+    pub(crate) action: Option<PlanAction>,
+
+    /// Show the items below this path instead of the totals
+    #[arg(long, value_name = "PATH")]
+    pub(crate) under: Option<String>,
+
+    /// Show no more than so many items
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: u64,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+fn parse_action(text: &str) -> Result<PlanAction, String> {
+    text.parse().map_err(|_| {
+        let known: Vec<_> = PlanAction::ALL.iter().map(|action| action.as_str()).collect();
+        format!("choose one of {}", known.join(", "))
+    })
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// Go on where an interrupted, suspended or killed copy was
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    #[command(flatten)]
+    pub(crate) options: CopyOptions,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
 
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How files are copied.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CopyOptions {
+    /// Workers that copy at a time [default: what the stores like]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) copiers: Option<u16>,
+
+    /// When what was copied is made to survive a power cut
+    #[arg(long, value_enum, default_value_t = Durability::Batch)]
+    pub(crate) durability: Durability,
+
+    /// Take a checksum (BLAKE3) of each file while it is copied
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    pub(crate) checksum: Switch,
+
+    /// What else to carry over, beside contents, times and permissions
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    pub(crate) preserve: Vec<Preserve>,
+
+    /// Copy files from this size on in parts, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub(crate) large_from: u64,
+
+    /// Begin although the destination has less room than the plan takes
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Durability {
+    /// The destination as a whole, each time before results are recorded
+    Batch,
+    /// Each file by itself
+    File,
+    /// When the system likes
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preserve {
+    /// User and group
+    Owner,
+    /// Extended attributes, access control lists among them
+    Xattrs,
+    /// Several names of one file
+    HardLinks,
+    /// Holes in files
+    Sparse,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,9 @@ mod logging;
 mod signals;
 
 // One file a command.
+mod copy;
 mod discover;
+mod plan;
 mod query;
 mod repair;
 mod scenario;
@@ -14,6 +16,7 @@ mod spectra_tree;
 mod status;
 
 // What commands share.
+mod attend;
 mod live;
 mod progress;
 mod report;
@@ -45,6 +48,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     }
     match &cli.command {
         Some(Command::Discover(arguments)) => discover::run(cli, arguments),
+        Some(Command::Plan(arguments)) => plan::run(&cli.ledger, arguments),
+        Some(Command::Copy(arguments)) => copy::run(cli, arguments),
         Some(Command::Status(arguments)) => status::run(&cli.ledger, arguments),
         Some(Command::Query(arguments)) => query::run(&cli.ledger, arguments),
         Some(Command::Repair) => repair::run(&cli.ledger),

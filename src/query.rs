@@ -13,14 +13,19 @@ use crate::{Exit, soundness};
 pub(crate) fn run(ledger: &Path, arguments: &QueryArguments) -> anyhow::Result<Exit> {
     soundness::require(ledger)?;
     let result = Reader::open(ledger)?.query(&arguments.sql)?;
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match arguments.format {
-        Format::Table => print_table(&result, &mut out)?,
-        Format::Csv => print_csv(&result, &mut out)?,
-        Format::Json => print_json(&result, &mut out)?,
-    }
-    out.flush()?;
+    print(&result, arguments.format, &mut io::stdout().lock())?;
     Ok(Exit::Done)
+}
+
+/// Prints the result of a query.
+pub(crate) fn print(result: &Table, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    match format {
+        Format::Table => print_table(result, &mut out)?,
+        Format::Csv => print_csv(result, &mut out)?,
+        Format::Json => print_json(result, &mut out)?,
+    }
+    Ok(out.flush()?)
 }
 
 fn print_table(result: &Table, out: &mut impl Write) -> anyhow::Result<()> {

@@ -32,7 +32,17 @@ struct SourceReport {
     already_existed: Amount,
     copy_pending: Amount,
     conflicts: Amount,
-    skipped: i64,
+    skipped: Amount,
+    #[serde(flatten)]
+    copy: CopyReport,
+}
+
+/// What became of nodes that were to be copied.
+#[derive(Debug, Serialize)]
+struct CopyReport {
+    copied: Amount,
+    failed: Amount,
+    vanished: Amount,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,7 +93,12 @@ impl Report {
                 already_existed: Amount { nodes: src.already_existed, bytes: src.already_existed_bytes },
                 copy_pending: Amount { nodes: src.copy_pending(), bytes: src.copy_pending_bytes() },
                 conflicts: Amount { nodes: src.conflicts, bytes: src.conflict_bytes },
-                skipped: src.skipped,
+                skipped: Amount { nodes: src.skipped, bytes: src.skipped_bytes },
+                copy: CopyReport {
+                    copied: Amount { nodes: src.copied, bytes: src.copied_bytes },
+                    failed: Amount { nodes: src.copy_failed, bytes: src.copy_failed_bytes },
+                    vanished: Amount { nodes: src.vanished, bytes: src.vanished_bytes },
+                },
             },
             dst: DestinationReport {
                 nodes: dst.nodes(),
@@ -96,9 +111,14 @@ impl Report {
         }
     }
 
-    /// Whether there are folders that could not be listed.
+    /// Whether there are folders that could not be listed, or nodes that could not be copied.
     pub(crate) fn has_failures(&self) -> bool {
-        self.src.counted.folders_failed + self.dst.counted.folders_failed > 0
+        self.src.counted.folders_failed + self.dst.counted.folders_failed + self.src.copy.failed.nodes > 0
+    }
+
+    /// How many nodes are still to be copied.
+    pub(crate) fn copy_pending(&self) -> i64 {
+        self.src.copy_pending.nodes
     }
 
     /// How many folders are still to be listed.
@@ -130,12 +150,21 @@ impl Report {
         writeln!(out)?;
         writeln!(out, "{:<24}{:>14}{:>14}", "", "nodes", "size")?;
         self.src.copy_pending.print("to be copied", out)?;
+        for (amount, what) in [
+            (&self.src.copy.copied, "copied"),
+            (&self.src.copy.failed, "failed to be copied"),
+            (&self.src.copy.vanished, "gone from the source"),
+        ] {
+            if amount.nodes > 0 {
+                amount.print(what, out)?;
+            }
+        }
         self.src.already_existed.print("there already", out)?;
         if self.src.conflicts.nodes > 0 {
             self.src.conflicts.print("to be decided", out)?;
         }
-        if self.src.skipped > 0 {
-            writeln!(out, "{:<24}{:>14}", "not carried over", count(self.src.skipped))?;
+        if self.src.skipped.nodes > 0 {
+            self.src.skipped.print("left out", out)?;
         }
         self.dst.not_on_src.print("only on the destination", out)?;
         self.print_pending(out)?;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use longhaul_ledger::{Log, Resources};
-use longhaul_model::BySide;
+use longhaul_ledger::{CopySettings, Log, Resources};
+use longhaul_model::{BySide, CompareBy, ConflictPolicy};
 use longhaul_storage::{Location, OpenOptions};
 
 use crate::schedule::ScheduleLimits;
@@ -18,6 +18,10 @@ pub struct MigrationConfig {
     pub ledger: PathBuf,
     /// How the stores are opened.
     pub open: OpenOptions,
+    /// When a file on the destination counts as the same, if not as usual.
+    pub compare: Option<CompareBy>,
+    /// What is done about one that does not, if not what is usual.
+    pub on_conflict: Option<ConflictPolicy>,
     /// How it is run.
     pub tuning: Tuning,
 }
@@ -33,8 +37,43 @@ pub struct ResumeConfig {
     pub locations: BySide<Option<Location>>,
     /// Asked for although the migration may have begun without it: must be what it began with.
     pub one_file_system: bool,
+    /// What somebody typed, as above.
+    pub compare: Option<CompareBy>,
+    /// What somebody typed, as above.
+    pub on_conflict: Option<ConflictPolicy>,
     /// How it is run.
     pub tuning: Tuning,
+}
+
+/// A copy of what the plan says.
+#[derive(Clone, Debug)]
+pub struct CopyConfig {
+    /// The ledger's file.
+    pub ledger: PathBuf,
+    /// Whether the ledger's log has been probed.
+    pub log: Log,
+    /// Whether a copy that was begun is to go on.
+    pub resume: bool,
+    /// How files are copied; a copy that was begun goes on as it was begun.
+    pub settings: CopySettings,
+    /// When what was copied is made durable.
+    pub durability: CopyDurability,
+    /// Begin although the destination says that it has no room for all of it.
+    pub force: bool,
+    /// How it is run.
+    pub tuning: Tuning,
+}
+
+/// When what was copied is made durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CopyDurability {
+    /// The whole destination, each time before what became of items is committed.
+    #[default]
+    Batch,
+    /// Each file by itself.
+    File,
+    /// When the system likes.
+    None,
 }
 
 /// How a migration is run: nothing here changes what comes out of it.
@@ -42,6 +81,10 @@ pub struct ResumeConfig {
 pub struct Tuning {
     /// Listers of each side; by default as many as the store likes.
     pub workers: Option<usize>,
+    /// Copiers; by default as many as the stores like.
+    pub copiers: Option<usize>,
+    /// Results that are on their way from the Copiers into the ledger, or wait for the destination to be durable.
+    pub results_under_way_max: usize,
     /// Attempts for a folder whose listing fails for a reason that may pass.
     pub attempts_max: u32,
     /// The first pause between two attempts; each one after it is twice as long, up to [`Tuning::pause_max`].
@@ -82,6 +125,8 @@ impl Default for Tuning {
     fn default() -> Self {
         Tuning {
             workers: None,
+            copiers: None,
+            results_under_way_max: 262_144,
             attempts_max: 5,
             pause_first: Duration::from_millis(100),
             pause_max: Duration::from_secs(10),

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actix::Addr;
+use actix::Recipient;
 use crossbeam_channel::{Receiver, bounded};
 use longhaul_ledger::{LedgerError, Migration, MigrationSpec, Opened, Reader, Recorder, Settings, system_now_ns};
 use longhaul_model::{BySide, Comparison, Phase, Side};
-use longhaul_storage::{Location, OpenError, OpenOptions, Store, open_pair};
+use longhaul_storage::{Location, OpenError, OpenOptions, Store, StoreError, Target, open_pair};
 use parking_lot::Mutex;
 
-use crate::config::{MigrationConfig, ResumeConfig, Tuning};
-use crate::coordinator::{Coordinator, Ended, Outcome};
+use crate::config::{CopyConfig, MigrationConfig, ResumeConfig, Tuning};
+use crate::copying::CopyRun;
+use crate::ending::{Ended, Outcome};
 use crate::engine::{Engine, Placement};
 use crate::messages::{Closed, Interrupt};
 use crate::progress::{Progress, ProgressReader};
 use crate::schedule::Schedule;
+use crate::traffic::RunTraffic;
 
 /// Why a migration cannot be started. Nothing has been changed.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,28 @@ pub enum StartError {
         /// What the migration began with.
         recorded: String,
     },
+    /// There is no plan yet.
+    #[error("discovery is not complete: go on with it first, with discover --resume")]
+    NotDiscovered,
+    /// The copy was begun before.
+    #[error("copying has begun already: go on with it with --resume")]
+    CopyBegun,
+    /// The destination cannot be written.
+    #[error("the destination {location} cannot be written: {reason}")]
+    Destination {
+        /// Where it is.
+        location: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The destination has no room for all of it.
+    #[error("the plan takes {needed} bytes and the destination has {free} free: make room, or go on with --force")]
+    NoRoom {
+        /// Bytes of the files that are to be copied.
+        needed: u64,
+        /// Bytes that the destination says it has.
+        free: u64,
+    },
     /// The system gave no thread.
     #[error("no thread can be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -61,7 +85,7 @@ impl StartError {
 /// A migration that is under way. Dropping it does not stop it.
 #[derive(Debug)]
 pub struct Controller {
-    coordinator: Addr<Coordinator>,
+    coordinator: Recipient<Interrupt>,
     ended: Receiver<Outcome>,
     latest: Arc<Mutex<Progress>>,
     thread: JoinHandle<()>,
@@ -111,6 +135,7 @@ fn broken() -> Outcome {
         closed: Closed::default(),
         given_back: 0,
         still_running: 0,
+        traffic: RunTraffic::default(),
     }
 }
 
@@ -137,13 +162,18 @@ pub fn start_with_stores(
     let spec = MigrationSpec {
         source: source.to_string(),
         destination: destination.to_string(),
-        settings: Settings { comparison, one_file_system: config.open.one_file_system },
+        settings: Settings {
+            comparison: comparison.by(config.compare.unwrap_or_default()),
+            on_conflict: config.on_conflict.unwrap_or_default(),
+            one_file_system: config.open.one_file_system,
+            symlinks_kept: destination_store.keeps().symlinks,
+        },
     };
     let tuning = config.tuning.clone();
     let mut recorder = longhaul_ledger::create(&config.ledger, &spec, "discover", &tuning.resources, system_now_ns)?;
     let schedule = Schedule::new(tuning.schedule_limits(), recorder.begin_traversal()?);
     tracing::info!(source = spec.source, destination = spec.destination, ledger = %config.ledger.display(), "traversing");
-    launch(BySide { src: source_store, dst: destination_store }, recorder, schedule, tuning)
+    launch_traversal(BySide { src: source_store, dst: destination_store }, recorder, schedule, tuning)
 }
 
 /// What became of the wish to go on with a migration.
@@ -162,7 +192,7 @@ pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
     let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
     let Migration { spec, phase, .. } = opened.migration().clone();
     refuse_differences(config, &spec)?;
-    if opened.is_over() {
+    if opened.is_discovered() {
         return Ok(Resumed::NothingToDo(phase));
     }
     let stores = open_recorded_pair(&spec)?;
@@ -173,7 +203,7 @@ pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
         _ => Schedule::going_on(limits, recorder.go_on_traversal()?),
     };
     tracing::info!(source = spec.source, destination = spec.destination, was = %phase, "traversing again");
-    launch(stores, recorder, schedule, tuning).map(Resumed::Running)
+    launch_traversal(stores, recorder, schedule, tuning).map(Resumed::Running)
 }
 
 fn open_recorded_pair(spec: &MigrationSpec) -> Result<BySide<Arc<dyn Store>>, StartError> {
@@ -195,20 +225,34 @@ fn refuse_differences(config: &ResumeConfig, spec: &MigrationSpec) -> Result<(),
             return Err(StartError::Different { what: side.to_string(), given, recorded: recorded.clone() });
         }
     }
+    let settings = &spec.settings;
+    if let Some(given) = config.compare.filter(|&given| given != settings.comparison.by) {
+        return Err(different("comparison", given.as_str(), settings.comparison.by.as_str()));
+    }
+    if let Some(given) = config.on_conflict.filter(|&given| given != settings.on_conflict) {
+        return Err(different("conflict policy", given.as_str(), settings.on_conflict.as_str()));
+    }
     if config.one_file_system && !spec.settings.one_file_system {
-        let (what, given, recorded) = ("mount points".into(), "--one-file-system".into(), "without it".into());
-        return Err(StartError::Different { what, given, recorded });
+        return Err(different("mount points", "--one-file-system", "without it"));
     }
     Ok(())
 }
 
-/// Runs the engine in a thread of its own.
-fn launch(
+fn different(what: &str, given: &str, recorded: &str) -> StartError {
+    StartError::Different { what: what.to_owned(), given: given.to_owned(), recorded: recorded.to_owned() }
+}
+
+fn launch_traversal(
     stores: BySide<Arc<dyn Store>>,
     recorder: Recorder,
     schedule: Schedule,
     tuning: Tuning,
 ) -> Result<Controller, StartError> {
+    launch(move |latest| Engine::start(&stores, recorder, schedule, &tuning, latest, Placement::Threads))
+}
+
+/// Runs an engine in a thread of its own.
+fn launch(start: impl FnOnce(Arc<Mutex<Progress>>) -> Engine + Send + 'static) -> Result<Controller, StartError> {
     let latest = Arc::new(Mutex::new(Progress::default()));
     let (ended_sender, ended) = bounded(1);
     let (started_sender, started) = bounded(1);
@@ -216,16 +260,17 @@ fn launch(
         let latest = latest.clone();
         move || {
             actix::System::new().block_on(async move {
-                let engine = Engine::start(&stores, recorder, schedule, &tuning, latest, Placement::Threads);
+                let engine = start(latest);
                 // The two channels have room for the one message that each of them carries.
                 let _ = started_sender.send(engine.coordinator.clone());
                 let outcome = engine.join().await.unwrap_or_else(|_| broken());
                 tracing::info!(
                     ended = ?outcome.ended,
-                    recorded = outcome.closed.recorded,
-                    dropped = outcome.closed.dropped,
+                    recorded = outcome.closed.traffic.answered,
+                    dropped = outcome.traffic.dropped(),
                     given_back = outcome.given_back,
-                    "traversal ended"
+                    traffic = ?outcome.traffic,
+                    "the run ended"
                 );
                 let _ = ended_sender.send(outcome);
             });
@@ -233,6 +278,51 @@ fn launch(
     })?;
     let coordinator = started.recv().map_err(|_| std::io::Error::other("the engine's thread ended at once"))?;
     Ok(Controller { coordinator, ended, latest, thread })
+}
+
+/// Begins to copy what the plan says, or goes on with it.
+pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
+    let tuning = config.tuning.clone();
+    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
+    let migration = opened.migration().clone();
+    match migration.current_phase() {
+        Phase::Created | Phase::Traversing => return Err(StartError::NotDiscovered),
+        phase @ (Phase::Verifying | Phase::Complete) => return Ok(Resumed::NothingToDo(phase)),
+        Phase::Copying if !config.resume => return Err(StartError::CopyBegun),
+        _ => {}
+    }
+    let stores = open_recorded_pair(&migration.spec)?;
+    let needed = opened.totals()?.src.copy_pending_bytes();
+    block_on(refuse_unfit_destination(&stores.dst, needed, config.force))?;
+    let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
+    let (copying, remaining) = recorder.begin_copying(&config.settings)?;
+    tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "copying");
+    let settings = migration.spec.settings;
+    let run = CopyRun { stores, recorder, settings, copying, remaining, durability: config.durability };
+    launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
+}
+
+/// What is known beforehand to fail is said before anything is done.
+async fn refuse_unfit_destination(store: &Arc<dyn Store>, needed: i64, force: bool) -> Result<(), StartError> {
+    let unfit = |error: StoreError| StartError::Destination { location: store.location(), reason: error.message };
+    let root = store.clone().folder(b"/").await.map_err(unfit)?;
+    let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
+    let target = Target { name: &name, temporary: &name, replace: false };
+    // Dropping it removes it.
+    drop(root.create(target).await.map_err(unfit)?);
+    let free = store.free_bytes().await.map_err(unfit)?;
+    match free {
+        Some(free) if free < needed.unsigned_abs() && !force => {
+            Err(StartError::NoRoom { needed: needed.unsigned_abs(), free })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs a future that may have to wait, on a thread without a runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime without threads or files can be made").block_on(future)
 }
 
 /// Starts a migration and waits for its end.

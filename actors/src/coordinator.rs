@@ -11,51 +11,20 @@ use longhaul_model::{BySide, ErrorClass, Phase, Side};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::ending::{Ended, Ending, Outcome};
 use crate::messages::{
     ActorDied, BatchDone, Closed, Finish, FoldersPulled, Interrupt, LedgerFailed, ListFolders, Listed,
     ListingsRecorded, PullFolders, RecordListings, StoreGaveUp, Which,
 };
 use crate::progress::Board;
 use crate::schedule::Schedule;
+use crate::traffic::{RunTraffic, Traffic};
 
 /// Folders in one message to a Lister, where listing one takes microseconds.
 pub(crate) const BATCH_FOLDERS_MAX: usize = 64;
 
 /// Messages that a Lister may have: one that it works on, and one so that it never waits for the next.
 const BATCHES_PER_LISTER: usize = 2;
-
-/// How a run ended.
-#[derive(Debug)]
-pub enum Ended {
-    /// Everything is done.
-    Done,
-    /// Somebody asked it to stop.
-    Interrupted,
-    /// A store gave up: going on made no sense.
-    StoreGaveUp {
-        /// Which one.
-        side: Side,
-        /// On which folder, and with what.
-        reason: String,
-    },
-    /// The ledger cannot be written. What was committed before is safe.
-    LedgerFailed(LedgerError),
-    /// An actor died: a bug. What was committed before is safe.
-    Broken(String),
-}
-
-/// What a run leaves.
-#[derive(Debug)]
-pub struct Outcome {
-    /// How it ended.
-    pub ended: Ended,
-    /// The DB actor's last word.
-    pub closed: Closed,
-    /// Folders that were given out and are pending again.
-    pub given_back: usize,
-    /// Listers that did not come to an end within the grace period.
-    pub still_running: usize,
-}
 
 /// The Coordinator's surroundings.
 #[derive(Debug)]
@@ -87,16 +56,14 @@ pub struct Coordinator {
     pulls: Recipient<PullFolders>,
     finish: Recipient<Finish>,
     listers: BySide<Vec<Recipient<ListFolders>>>,
-    stop: CancellationToken,
     board: Board,
-    outcome: Option<oneshot::Sender<Outcome>>,
-    grace: Duration,
-    /// Why no more folders are given out; `None` while they are.
-    stopping: Option<Ended>,
+    ending: Ending,
     given_back: usize,
-    is_finishing: bool,
-    /// That the ledger failed, told after the end was decided on.
-    ledger_failed: Option<LedgerError>,
+    /// Folders that were given out or failed here; answered are those that were recorded or given back.
+    traffic: Traffic,
+    /// Folders that the Listers have reported on, and how many they were given.
+    listers_traffic: BySide<Traffic>,
+    given_to_listers: BySide<u64>,
 }
 
 impl Coordinator {
@@ -111,14 +78,12 @@ impl Coordinator {
             pulls,
             finish,
             listers,
-            stop,
             board,
-            outcome: Some(outcome),
-            grace,
-            stopping: None,
+            ending: Ending::new(stop, grace, outcome),
             given_back: 0,
-            is_finishing: false,
-            ledger_failed: None,
+            traffic: Traffic::default(),
+            listers_traffic: BySide::default(),
+            given_to_listers: BySide::default(),
         }
     }
 
@@ -132,22 +97,23 @@ impl Coordinator {
 
     /// Gives out what can be given out, and notices the end.
     fn go_on(&mut self, ctx: &mut Context<Self>) {
-        if self.is_finishing {
-            // What is recorded while the ledger is being closed is the next run's beginning.
+        if self.ending.is_finishing() {
             return;
         }
-        if self.stopping.is_none() {
-            for side in Side::BOTH {
-                self.pull(side);
-                self.fail_blocked(side);
-                self.give_out(side);
-                self.board.scheduled(side, self.schedule.in_flight(side), self.schedule.waiting(side));
+        if self.ending.is_stopping() {
+            if self.all_batches_are_done() {
+                self.finish_stopping(ctx);
             }
-            if self.schedule.is_over() && self.all_batches_are_done() {
-                self.finish(Ended::Done, ctx);
-            }
-        } else if self.all_batches_are_done() {
-            self.finish_stopping(ctx);
+            return;
+        }
+        for side in Side::BOTH {
+            self.pull(side);
+            self.fail_blocked(side);
+            self.give_out(side);
+            self.board.scheduled(side, self.schedule.in_flight(side), self.schedule.waiting(side));
+        }
+        if self.schedule.is_over() && self.all_batches_are_done() {
+            self.finish(Ended::Done, ctx);
         }
     }
 
@@ -167,6 +133,7 @@ impl Coordinator {
             listed.push(Listed::Failed(FailedListing { folder, class: ErrorClass::Blocked, message, attempts: 0 }));
         }
         if !listed.is_empty() {
+            self.traffic.received += listed.len() as u64;
             self.records.do_send(RecordListings { side, listed, permit: None });
         }
     }
@@ -185,6 +152,8 @@ impl Coordinator {
                     return;
                 }
                 self.batches[side][lister] += 1;
+                self.traffic.received += folders.len() as u64;
+                self.given_to_listers[side] += folders.len() as u64;
                 self.listers[side][lister].do_send(ListFolders(folders));
             }
         }
@@ -200,58 +169,43 @@ impl Coordinator {
 
     /// Gives nothing out any more. What is in flight comes to an end, or the grace period does.
     fn stop_for(&mut self, why: Ended, ctx: &mut Context<Self>) {
-        if self.stopping.is_some() || self.is_finishing {
-            return;
+        if self.ending.stop_for(why) {
+            self.wind_up(ctx);
         }
-        self.stop.cancel();
-        self.stopping = Some(why);
-        ctx.notify_later(GraceOver, self.grace);
+    }
+
+    fn wind_up(&mut self, ctx: &mut Context<Self>) {
+        ctx.notify_later(GraceOver, self.ending.grace);
         self.go_on(ctx);
     }
 
     fn finish_stopping(&mut self, ctx: &mut Context<Self>) {
-        if let Some(why) = self.stopping.take() {
+        if let Some(why) = self.ending.take_reason() {
             self.finish(why, ctx);
         }
     }
 
     /// Closes the ledger behind everything that was sent to it, and tells how it ended.
     fn finish(&mut self, ended: Ended, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.is_finishing, true) {
-            return;
-        }
-        let (phase, reason, outcome) = match &ended {
-            Ended::Done => (Phase::Review, None, "complete"),
-            Ended::Interrupted => (Phase::Suspended, Some("interrupted".to_owned()), "interrupted"),
-            Ended::StoreGaveUp { reason, .. } => (Phase::Suspended, Some(reason.clone()), "suspended"),
-            Ended::LedgerFailed(error) => (Phase::Suspended, Some(error.to_string()), "suspended"),
-            Ended::Broken(what) => (Phase::Suspended, Some(what.clone()), "broken"),
-        };
-        let closed = self.finish.send(Finish { phase, reason, outcome }).into_actor(self);
-        ctx.spawn(closed.map(move |closed, this, ctx| {
-            this.tell(ended, closed);
-            ctx.stop();
+        let Some(finish) = self.ending.finish(&ended, Phase::Review) else { return };
+        let closed = self.finish.send(finish).into_actor(self);
+        ctx.spawn(closed.map(move |closed, _, ctx| {
+            // The answer overtakes what the DB actor sent before it: that is in the mailbox, and comes first.
+            ctx.address().do_send(LedgerClosed { ended, closed });
         }));
     }
 
-    fn tell(&mut self, ended: Ended, closed: Result<Result<Closed, LedgerError>, MailboxError>) {
-        let (ended, closed) = match closed {
-            // It may have failed after the end was decided on. What it told is better than what is left of it.
-            Ok(Ok(closed)) => match (self.ledger_failed.take(), &closed.failed) {
-                (Some(error), _) => (Ended::LedgerFailed(error), closed),
-                (None, Some(reason)) if !matches!(ended, Ended::LedgerFailed(_)) => {
-                    (Ended::LedgerFailed(LedgerError::Poisoned(reason.clone())), closed)
-                }
-                (None, _) => (ended, closed),
-            },
-            Ok(Err(error)) => (Ended::LedgerFailed(error), Closed::default()),
-            Err(error) => (Ended::Broken(format!("the DB actor died: {error}")), Closed::default()),
-        };
-        let (given_back, still_running) = (self.given_back, self.running());
-        if let Some(outcome) = self.outcome.take() {
-            // Nobody may be waiting any more, which is their affair.
-            let _ = outcome.send(Outcome { ended, closed, given_back, still_running });
-        }
+    /// The counts of all actors in the end. What somebody was given and has not reported on is dropped.
+    fn traffic_of_all(&self, db: Traffic) -> RunTraffic {
+        let mut coordinator = self.traffic;
+        coordinator.close();
+        let listers = BySide::from_fn(|side| {
+            let mut traffic = self.listers_traffic[side];
+            traffic.received = self.given_to_listers[side];
+            traffic.close();
+            traffic
+        });
+        RunTraffic { coordinator, listers, db }
     }
 }
 
@@ -267,6 +221,7 @@ impl Handler<ListingsRecorded> for Coordinator {
     type Result = ();
 
     fn handle(&mut self, ListingsRecorded(listings): ListingsRecorded, ctx: &mut Self::Context) {
+        self.traffic.answered += listings.len() as u64;
         for listing in listings {
             self.schedule.recorded(listing);
         }
@@ -286,9 +241,11 @@ impl Handler<FoldersPulled> for Coordinator {
 impl Handler<BatchDone> for Coordinator {
     type Result = ();
 
-    fn handle(&mut self, BatchDone { side, lister, given_back }: BatchDone, ctx: &mut Self::Context) {
+    fn handle(&mut self, BatchDone { side, lister, given_back, traffic }: BatchDone, ctx: &mut Self::Context) {
         self.batches[side][lister] -= 1;
         self.given_back += given_back;
+        self.traffic.answered += given_back as u64;
+        self.listers_traffic[side].add(traffic);
         self.go_on(ctx);
     }
 }
@@ -305,13 +262,8 @@ impl Handler<LedgerFailed> for Coordinator {
     type Result = ();
 
     fn handle(&mut self, LedgerFailed(error): LedgerFailed, ctx: &mut Self::Context) {
-        // Whatever it was that was going to be the reason: this one is why nothing more is recorded.
-        if self.is_finishing {
-            self.ledger_failed = Some(error);
-        } else if self.stopping.is_some() {
-            self.stopping = Some(Ended::LedgerFailed(error));
-        } else {
-            self.stop_for(Ended::LedgerFailed(error), ctx);
+        if self.ending.ledger_failed(error) {
+            self.wind_up(ctx);
         }
     }
 }
@@ -321,19 +273,15 @@ impl Handler<ActorDied> for Coordinator {
 
     fn handle(&mut self, ActorDied(which): ActorDied, ctx: &mut Self::Context) {
         // When the run is over the others end, too, and the ledger's fate comes with the answer to Finish.
-        if self.is_finishing {
+        if self.ending.is_finishing() {
             return;
         }
         tracing::error!(?which, "an actor died");
-        let why = match which {
-            Which::Db => "the DB actor died".to_owned(),
-            Which::Lister(side, number) => {
-                // Its batches never come to an end.
-                self.batches[side][number] = 0;
-                format!("Lister {number} of the {side} died")
-            }
-        };
-        self.stop_for(Ended::Broken(why), ctx);
+        if let Which::Lister(side, number) = which {
+            // Its batches never come to an end.
+            self.batches[side][number] = 0;
+        }
+        self.stop_for(Ended::Broken(format!("the {which} died")), ctx);
         self.go_on(ctx);
     }
 }
@@ -343,6 +291,26 @@ impl Handler<Interrupt> for Coordinator {
 
     fn handle(&mut self, _: Interrupt, ctx: &mut Self::Context) {
         self.stop_for(Ended::Interrupted, ctx);
+    }
+}
+
+/// Coordinator → itself: the ledger is closed, and everything that the DB actor had to say has been heard.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct LedgerClosed {
+    ended: Ended,
+    closed: Result<Result<Closed, LedgerError>, MailboxError>,
+}
+
+impl Handler<LedgerClosed> for Coordinator {
+    type Result = ();
+
+    fn handle(&mut self, LedgerClosed { ended, closed }: LedgerClosed, ctx: &mut Self::Context) {
+        let (ended, closed) = self.ending.settle(ended, closed);
+        let traffic = self.traffic_of_all(closed.traffic);
+        let (given_back, still_running) = (self.given_back, self.running());
+        self.ending.tell(Outcome { ended, closed, given_back, still_running, traffic });
+        ctx.stop();
     }
 }
 

@@ -11,6 +11,7 @@ use crate::messages::{
     RecordListings, Which,
 };
 use crate::progress::Board;
+use crate::traffic::Traffic;
 
 /// The DB actor's surroundings.
 #[derive(Clone, Debug)]
@@ -38,8 +39,7 @@ pub struct DbActor {
     commit_interval: Duration,
     uncommitted_since: Option<Instant>,
     match_is_due: bool,
-    recorded: u64,
-    dropped: u64,
+    traffic: Traffic,
     /// Why there is no recorder any more, where it was an error.
     failed: Option<String>,
 }
@@ -54,8 +54,7 @@ impl DbActor {
             commit_interval,
             uncommitted_since: None,
             match_is_due: false,
-            recorded: 0,
-            dropped: 0,
+            traffic: Traffic::default(),
             failed: None,
         }
     }
@@ -66,7 +65,8 @@ impl DbActor {
         match action(self.recorder.as_mut()?) {
             Ok(value) => Some(value),
             Err(error) => {
-                tracing::error!("{error}");
+                // Whoever started the run gets to know it as well, and says it louder.
+                tracing::info!("{error}");
                 if let Some(recorder) = self.recorder.take() {
                     recorder.abandon();
                 }
@@ -113,6 +113,7 @@ impl Handler<RecordListings> for DbActor {
     fn handle(&mut self, message: RecordListings, ctx: &mut Self::Context) {
         let RecordListings { side, listed, permit } = message;
         let count = listed.len() as u64;
+        self.traffic.received += count;
         let board = self.links.board.clone();
         let recorded = self.with_ledger(|recorder| {
             let mut recorded = Vec::with_capacity(listed.len());
@@ -132,10 +133,10 @@ impl Handler<RecordListings> for DbActor {
         });
         drop(permit);
         let Some((recorded, has_unmatched, should_commit)) = recorded else {
-            self.dropped += count;
+            self.traffic.dropped += count;
             return;
         };
-        self.recorded += count;
+        self.traffic.answered += count;
         self.answer(recorded);
         self.uncommitted_since.get_or_insert_with(Instant::now);
         if should_commit {
@@ -179,10 +180,12 @@ impl Handler<Finish> for DbActor {
     fn handle(&mut self, finish: Finish, ctx: &mut Self::Context) -> Self::Result {
         ctx.stop();
         self.death_notice.not_needed();
-        let matched = self.with_ledger(Recorder::match_recorded).is_some();
-        let (recorded, dropped, failed) = (self.recorded, self.dropped, self.failed.take());
-        let mut closed = Closed { recorded, dropped, failed, ..Closed::default() };
-        if let Some(ledger) = self.recorder.take().filter(|_| matched) {
+        let matched = self.with_ledger(Recorder::match_recorded);
+        let is_matched = matched.is_some();
+        self.answer(matched.unwrap_or_default());
+        let (traffic, failed) = (self.traffic, self.failed.take());
+        let mut closed = Closed { traffic, dropped: traffic.dropped, failed, overview: None };
+        if let Some(ledger) = self.recorder.take().filter(|_| is_matched) {
             closed.overview = Some(ledger.end(finish.phase, finish.reason.as_deref(), finish.outcome)?);
         }
         Ok(closed)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter, AsyncContext, Context};
+use actix::{Actor, Addr, Arbiter, AsyncContext, Context, Recipient};
 use longhaul_ledger::Recorder;
 use longhaul_model::BySide;
 use longhaul_storage::Store;
@@ -11,12 +11,15 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Tuning;
-use crate::coordinator::{BATCH_FOLDERS_MAX, Coordinator, CoordinatorLinks, Outcome};
+use crate::coordinator::{BATCH_FOLDERS_MAX, Coordinator, CoordinatorLinks};
 use crate::db::{DbActor, DbLinks};
+use crate::ending::Outcome;
 use crate::health::Health;
-use crate::lister::{Lister, ListerLinks, RetryPolicy};
+use crate::lister::{Lister, ListerLinks};
+use crate::messages::Interrupt;
 use crate::observer::Observer;
 use crate::progress::{Board, Progress};
+use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
 
 /// On which threads the actors are.
@@ -33,10 +36,10 @@ pub enum Placement {
 #[derive(Debug)]
 pub struct Engine {
     /// Who takes an interrupt.
-    pub coordinator: Addr<Coordinator>,
+    pub coordinator: Recipient<Interrupt>,
     /// Comes when the run has ended and the ledger is closed.
     pub outcome: oneshot::Receiver<Outcome>,
-    arbiters: Vec<Arbiter>,
+    pub(crate) arbiters: Vec<Arbiter>,
 }
 
 impl Engine {
@@ -69,12 +72,7 @@ impl Engine {
             let actor = DbActor::new(recorder, tuning.commit_interval, links);
             start_on(own_thread(placement, &mut arbiters).as_ref(), actor)
         };
-        let retry = RetryPolicy {
-            attempts_max: tuning.attempts_max,
-            pause_first: tuning.pause_first,
-            pause_max: tuning.pause_max,
-            jitter_seed: tuning.jitter_seed,
-        };
+        let retry = RetryPolicy::from(tuning);
         let listers = BySide::from_fn(|side| {
             let store = &stores[side];
             let capabilities = store.capabilities();
@@ -113,7 +111,7 @@ impl Engine {
         let actor = Coordinator::new(schedule, tuning.grace, links).with_batches(batches);
         let coordinator = coordinator_context.run(actor);
         Observer::new(board, latest).start();
-        Engine { coordinator, outcome, arbiters }
+        Engine { coordinator: coordinator.recipient(), outcome, arbiters }
     }
 
     /// Waits for the end of the run. The threads that are still busy (with a call to a store that does not return,
@@ -134,7 +132,7 @@ impl Engine {
     }
 }
 
-fn own_thread(placement: Placement, arbiters: &mut Vec<Arbiter>) -> Option<actix::ArbiterHandle> {
+pub(crate) fn own_thread(placement: Placement, arbiters: &mut Vec<Arbiter>) -> Option<actix::ArbiterHandle> {
     match placement {
         Placement::OneThread => None,
         Placement::Threads => {
@@ -146,13 +144,16 @@ fn own_thread(placement: Placement, arbiters: &mut Vec<Arbiter>) -> Option<actix
     }
 }
 
-fn start_on<A: Actor<Context = Context<A>> + Send>(thread: Option<&actix::ArbiterHandle>, actor: A) -> Addr<A> {
+pub(crate) fn start_on<A: Actor<Context = Context<A>> + Send>(
+    thread: Option<&actix::ArbiterHandle>,
+    actor: A,
+) -> Addr<A> {
     match thread {
         Some(arbiter) => A::start_in_arbiter(arbiter, |_| actor),
         None => actor.start(),
     }
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }

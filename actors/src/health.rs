@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use longhaul_storage::Store;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -29,8 +31,22 @@ impl Health {
         *self.last_answer.lock() = Instant::now();
     }
 
+    /// Whether it is the store that does not answer, and not just an entry that has failed since `since`: nobody else
+    /// had an answer in the meantime, and the root gives none now.
+    pub(crate) async fn store_is_away(&self, store: &Arc<dyn Store>, since: Instant) -> bool {
+        if self.is_folder_s_own(since) {
+            return false;
+        }
+        let root = store.clone().list(b"/").next().await;
+        let is_away = matches!(root, Some(Err(error)) if error.class.is_retried());
+        if !is_away {
+            self.answered();
+        }
+        is_away
+    }
+
     /// Whether a folder whose first attempt was at `since`, and which has had all its attempts, may be called failed.
-    pub(crate) fn is_folder_s_own(&self, since: Instant) -> bool {
+    fn is_folder_s_own(&self, since: Instant) -> bool {
         self.give_up_after.is_none() || *self.last_answer.lock() > since
     }
 

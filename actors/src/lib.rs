@@ -9,12 +9,22 @@ mod config;
 mod controller;
 pub mod messages;
 mod progress;
+mod traffic;
 
 // The actors, in the order of a folder's way.
 mod coordinator;
 mod db;
+mod flusher;
 mod lister;
 mod observer;
+mod open_ledger;
+
+// How a run ends, and when something is tried again.
+mod ending;
+mod retry;
+
+// The actors that carry out a plan.
+mod copying;
 
 // What Listers of one side know of each other's luck.
 mod health;
@@ -26,14 +36,23 @@ mod schedule;
 // How they are put together.
 mod engine;
 
-pub use config::{MigrationConfig, ResumeConfig, Tuning};
-pub use controller::{Controller, Resumed, StartError, resume, run, start, start_with_stores};
-pub use coordinator::{Coordinator, CoordinatorLinks, Ended, Outcome};
+pub use config::{CopyConfig, CopyDurability, MigrationConfig, ResumeConfig, Tuning};
+pub use controller::{Controller, Resumed, StartError, copy, resume, run, start, start_with_stores};
+pub use coordinator::{Coordinator, CoordinatorLinks};
+pub use copying::{
+    BeginMadeFolders, Copier, CopierLinks, CopyContext, CopyCoordinator, CopyCoordinatorLinks, CopyDbActor,
+    CopyDbLinks, CopyDone, CopyRun, CopySchedule, CopyWork, Done, HardLinks, LargeFile, LargeItem, MadeFolders,
+    MadeFoldersPulled, PlanPulled, PullMadeFolders, PullPlan, RecordCopies,
+};
 pub use db::{DbActor, DbLinks};
+pub use ending::{Ended, Outcome};
 pub use engine::{Engine, Placement};
+pub use flusher::{Flush, Flushed, Flusher};
 pub use health::Health;
-pub use lister::{Lister, ListerLinks, RetryPolicy};
+pub use lister::{Lister, ListerLinks};
 pub use messages::Closed;
 pub use observer::Observer;
 pub use progress::{Board, Progress, ProgressReader, SideProgress};
+pub use retry::RetryPolicy;
 pub use schedule::{Schedule, ScheduleLimits};
+pub use traffic::{RunTraffic, Traffic};

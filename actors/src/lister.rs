@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
-use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
 use longhaul_ledger::{FailedListing, Folder, ListedPage};
-use longhaul_model::{Page, Side, decode_name};
+use longhaul_model::{ErrorClass, Page, Side, decode_name};
 use longhaul_storage::{Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -15,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
 use crate::messages::{ActorDied, BatchDone, DeathNotice, ListFolders, Listed, RecordListings, StoreGaveUp, Which};
+use crate::retry::RetryPolicy;
+use crate::traffic::Traffic;
 
 /// What was found is sent on when it has this many entries.
 const SEND_ENTRIES: usize = 4_096;
@@ -24,19 +25,6 @@ const PAGE_COST: usize = 8;
 
 /// What was found is sent on after this time at the latest, so that a slow store's folders do not wait for each other.
 const SEND_AFTER: Duration = Duration::from_millis(20);
-
-/// When and how often a listing is tried again.
-#[derive(Clone, Copy, Debug)]
-pub struct RetryPolicy {
-    /// Attempts in all, at least one.
-    pub attempts_max: u32,
-    /// The first pause; each one after it is twice as long.
-    pub pause_first: Duration,
-    /// The longest pause.
-    pub pause_max: Duration,
-    /// Seed of the pauses' jitter.
-    pub jitter_seed: u64,
-}
 
 /// A Lister's surroundings. Everything it needs is given to it, so that it can be tried alone.
 #[derive(Clone, Debug)]
@@ -95,11 +83,13 @@ impl Handler<ListFolders> for Lister {
             found: Vec::new(),
             found_entries: 0,
             sent_at: Instant::now(),
+            given_back: 0,
+            traffic: Traffic { received: folders.len() as u64, ..Traffic::default() },
         };
         let (side, lister) = (self.side, self.number);
         // One batch after the other: the next message is looked at when this one is done.
-        ctx.wait(batch.list(folders).into_actor(self).map(move |given_back, this, _| {
-            this.links.done.do_send(BatchDone { side, lister, given_back });
+        ctx.wait(batch.list(folders).into_actor(self).map(move |(given_back, traffic), this, _| {
+            this.links.done.do_send(BatchDone { side, lister, given_back, traffic });
         }));
     }
 }
@@ -113,24 +103,27 @@ struct Batch {
     found: Vec<Listed>,
     found_entries: usize,
     sent_at: Instant,
+    given_back: usize,
+    traffic: Traffic,
 }
 
 impl Batch {
-    /// Lists the folders. Returns how many were not, because the run is being stopped.
-    async fn list(mut self, folders: Vec<Folder>) -> usize {
-        let mut given_back = 0;
+    /// Lists the folders. Returns how many were not, because the run is being stopped, and the count of all of them.
+    async fn list(mut self, folders: Vec<Folder>) -> (usize, Traffic) {
         for folder in folders {
             if self.links.stop.is_cancelled() || !self.list_folder(folder).await {
-                given_back += 1;
+                self.given_back += 1;
+                self.traffic.answered += 1;
             }
         }
         self.send().await;
-        given_back
+        self.traffic.close();
+        (self.given_back, self.traffic)
     }
 
     /// Lists one folder, trying again where that makes sense. Returns `false` where it was left pending.
     async fn list_folder(&mut self, folder: Folder) -> bool {
-        let mut pauses = self.pauses(&folder);
+        let mut pauses = self.retry.pauses(folder.id);
         let mut attempts = 1;
         // A very large folder may well have an error now and then: only those without a page between them count.
         let mut attempts_in_a_row = 1;
@@ -156,22 +149,20 @@ impl Batch {
                     self.found_page(&folder, kept_back.unwrap_or_default(), true, attempts).await;
                     return true;
                 }
-                Some(Err(error)) if error.class.suspends() => {
-                    tracing::warn!(side = %self.side, path = folder.path, class = %error.class, "{error}");
-                    let path = folder.path;
-                    self.links.gave_up.do_send(StoreGaveUp { side: self.side, path, error });
-                    return false;
+                Some(Err(error)) if error.class.suspends() => return self.give_up(folder, error),
+                Some(Err(error)) if error.class == ErrorClass::Denied && !any_page && folder.path == "/" => {
+                    return self.give_up(folder, error);
                 }
                 Some(Err(error)) if error.class.is_retried() => {
-                    if attempts_in_a_row >= self.retry.attempts_max && !self.store_is_away(since).await {
+                    if attempts_in_a_row >= self.retry.attempts_max
+                        && !self.links.health.store_is_away(&self.store, since).await
+                    {
                         self.failed(folder, kept_back, error, attempts).await;
                         return true;
                     }
                     if let Some(away) = self.links.health.away_for() {
                         let message = format!("{error}, and nothing else for {} s", away.as_secs());
-                        let error = StoreError::new(error.class, message);
-                        self.links.gave_up.do_send(StoreGaveUp { side: self.side, path: folder.path, error });
-                        return false;
+                        return self.give_up(folder, StoreError::new(error.class, message));
                     }
                     let pause = error.retry_after.or_else(|| pauses.next()).unwrap_or(self.retry.pause_max);
                     tracing::debug!(
@@ -195,6 +186,10 @@ impl Batch {
                 }
                 Some(Err(error)) => {
                     self.links.health.answered();
+                    if error.class == ErrorClass::Denied && self.root_is_denied().await {
+                        let message = format!("{error}, and so is the root");
+                        return self.give_up(folder, StoreError::new(error.class, message));
+                    }
                     self.failed(folder, kept_back, error, attempts).await;
                     return true;
                 }
@@ -202,23 +197,24 @@ impl Batch {
         }
     }
 
-    /// Whether it is the store that does not answer, and not just a folder that has failed since `since`: nobody else
-    /// had an answer in the meantime, and the root gives none now.
-    async fn store_is_away(&self, since: Instant) -> bool {
-        let health = &self.links.health;
-        if health.is_folder_s_own(since) {
-            return false;
-        }
+    /// Whether the store refuses everything, and not just a folder: one that is denied while the root can be listed has
+    /// a problem of its own. Where the root is denied as well, the credentials are, and every other folder would be.
+    async fn root_is_denied(&self) -> bool {
         let root = self.store.clone().list(b"/").next().await;
-        let is_away = matches!(root, Some(Err(error)) if error.class.is_retried());
-        if !is_away {
-            health.answered();
-        }
-        is_away
+        matches!(root, Some(Err(error)) if error.class == ErrorClass::Denied)
+    }
+
+    /// Going on makes no sense. The folder stays pending; returns `false`, which says that.
+    fn give_up(&self, folder: Folder, error: StoreError) -> bool {
+        // Whoever started the run gets to know it as well, and says it louder.
+        tracing::info!(side = %self.side, path = folder.path, class = %error.class, "{error}");
+        self.links.gave_up.do_send(StoreGaveUp { side: self.side, path: folder.path, error });
+        false
     }
 
     async fn found_page(&mut self, folder: &Folder, page: Page, is_last: bool, attempts: u32) {
         self.found_entries += page.len() + PAGE_COST;
+        self.traffic.answered += u64::from(is_last);
         self.found.push(Listed::Page(ListedPage { folder: folder.clone(), page, is_last, attempts }));
         self.send_if_due().await;
     }
@@ -230,6 +226,7 @@ impl Batch {
         }
         tracing::debug!(side = %self.side, path = folder.path, class = %error.class, attempts, "not listed: {error}");
         self.found_entries += PAGE_COST;
+        self.traffic.answered += 1;
         let StoreError { class, message, .. } = error;
         self.found.push(Listed::Failed(FailedListing { folder, class, message, attempts }));
         self.send_if_due().await;
@@ -253,19 +250,6 @@ impl Batch {
         let permit = self.links.places.clone().acquire_many_owned(places).await.ok();
         let listed = std::mem::take(&mut self.found);
         self.links.records.do_send(RecordListings { side: self.side, listed, permit });
-    }
-
-    fn pauses(&self, folder: &Folder) -> impl Iterator<Item = Duration> + use<> {
-        let pause_max = self.retry.pause_max;
-        ExponentialBuilder::default()
-            .with_min_delay(self.retry.pause_first)
-            // Jitter adds up to as much again.
-            .with_max_delay(self.retry.pause_max / 2)
-            .with_max_times(self.retry.attempts_max as usize)
-            .with_jitter()
-            .with_jitter_seed(self.retry.jitter_seed ^ folder.id.0.unsigned_abs())
-            .build()
-            .map(move |pause| pause.min(pause_max))
     }
 }
 

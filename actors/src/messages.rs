@@ -1,6 +1,7 @@
 //! What the actors say to each other. Listings are large and go from the Listers to the DB actor only; what the
 //! Coordinator sees is small, one message for a folder or a batch of them.
 
+use std::fmt;
 use std::ops::Range;
 
 use actix::{Message, Recipient};
@@ -8,6 +9,8 @@ use longhaul_ledger::{Counters, FailedListing, Folder, LedgerError, ListedPage, 
 use longhaul_model::{BySide, Phase, Side};
 use longhaul_storage::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
+
+use crate::traffic::Traffic;
 
 /// Coordinator → Lister: list these folders, in this order.
 #[derive(Debug, Message)]
@@ -24,6 +27,8 @@ pub struct BatchDone {
     pub lister: usize,
     /// Folders that were not listed, because the run is being stopped: they stay pending.
     pub given_back: usize,
+    /// The folders of the batch, and how many of them were listed, failed or given back.
+    pub traffic: Traffic,
 }
 
 /// Lister → Coordinator: going on with this store makes no sense.
@@ -108,8 +113,8 @@ pub struct Finish {
 pub struct Closed {
     /// How the migration stands in the ledger; `None` where the ledger failed.
     pub overview: Option<Overview>,
-    /// Listings, and failures, that came and were recorded.
-    pub recorded: u64,
+    /// Listings, and failures, that came; answered are those that were recorded.
+    pub traffic: Traffic,
     /// Listings, and failures, that came and were not recorded. Not zero only after the ledger failed.
     pub dropped: u64,
     /// Why the ledger could not be written to the end; what was not committed then is lost.
@@ -123,6 +128,21 @@ pub enum Which {
     Db,
     /// The Lister with this number of this side.
     Lister(Side, usize),
+    /// The Copier with this number.
+    Copier(usize),
+    /// The Flusher.
+    Flusher,
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Which::Db => f.write_str("DB actor"),
+            Which::Lister(side, number) => write!(f, "Lister {number} of the {side}"),
+            Which::Copier(number) => write!(f, "Copier {number}"),
+            Which::Flusher => f.write_str("Flusher"),
+        }
+    }
 }
 
 /// A dying actor → Coordinator. A panic ends an actor without a word: its mailbox is gone, and what is sent to it as

@@ -36,20 +36,34 @@ impl Observer {
 
     fn look(&mut self) {
         let elapsed_s = self.started_at.elapsed().as_secs_f64();
-        let sides = self.board.read();
+        let (sides, copy) = (self.board.read(), self.board.read_copy());
         let mut latest = self.latest.lock();
         let seconds = elapsed_s - latest.elapsed_s;
         if seconds > 0.0 {
-            #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
-            let found = (sides.src.nodes + sides.dst.nodes - latest.sides.src.nodes - latest.sides.dst.nodes) as f64;
-            let is_first = latest.elapsed_s == 0.0;
-            let weight = if is_first { 1.0 } else { SMOOTHING };
-            latest.nodes_per_s += weight * (found / seconds - latest.nodes_per_s);
+            let (before, now) = (latest.copy.unwrap_or_default(), copy.unwrap_or_default());
+            let found = sides.src.nodes + sides.dst.nodes - latest.sides.src.nodes - latest.sides.dst.nodes;
+            let weight = if latest.elapsed_s == 0.0 { 1.0 } else { SMOOTHING };
+            #[allow(clippy::cast_precision_loss, reason = "rates for people")]
+            let [nodes, bytes] = [found + now.nodes - before.nodes, now.bytes - before.bytes].map(|count| count as f64);
+            latest.nodes_per_s += weight * (nodes / seconds - latest.nodes_per_s);
+            latest.bytes_per_s += weight * (bytes / seconds - latest.bytes_per_s);
         }
         latest.elapsed_s = elapsed_s;
         latest.sides = sides;
+        latest.copy = copy;
         if self.logged_at.elapsed() >= LOG_INTERVAL {
             self.logged_at = Instant::now();
+            if let Some(copy) = copy {
+                tracing::info!(
+                    nodes = copy.nodes,
+                    of = copy.nodes_in_all,
+                    bytes = copy.bytes,
+                    of_bytes = copy.bytes_in_all,
+                    bytes_per_s = latest.bytes_per_s.round(),
+                    "copying"
+                );
+                return;
+            }
             tracing::info!(
                 src_nodes = sides.src.nodes,
                 dst_nodes = sides.dst.nodes,

@@ -33,7 +33,7 @@ use parking_lot::Mutex;
 const REGRESSIONS: &[u64] = &[14, 136, 622, 667, 710, 776];
 
 /// Seeds that are run each time, counted from 0.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 
 #[test]
 fn every_migration_ends_with_the_whole_tree_whatever_happens_on_the_way() {

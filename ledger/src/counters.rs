@@ -36,6 +36,20 @@ pub struct Counters {
     pub conflict_bytes: i64,
     /// Source: nodes that are never to be copied.
     pub skipped: i64,
+    /// Source: bytes of the files among them.
+    pub skipped_bytes: i64,
+    /// Source: nodes that were brought to the destination.
+    pub copied: i64,
+    /// Source: bytes of the files among them, as the listing said.
+    pub copied_bytes: i64,
+    /// Source: nodes that could not be brought to the destination.
+    pub copy_failed: i64,
+    /// Source: bytes of the files among them.
+    pub copy_failed_bytes: i64,
+    /// Source: nodes that were gone when their turn came.
+    pub vanished: i64,
+    /// Source: bytes of the files among them.
+    pub vanished_bytes: i64,
     /// Destination: nodes that the source does not have.
     pub not_on_src: i64,
     /// Destination: bytes of the files among them.
@@ -44,7 +58,7 @@ pub struct Counters {
     pub not_on_src_folders: i64,
 }
 
-const FIELDS: usize = 15;
+const FIELDS: usize = 22;
 
 impl Counters {
     /// All nodes, the root among them.
@@ -54,12 +68,24 @@ impl Counters {
 
     /// Source: nodes that have to be brought to the destination.
     pub fn copy_pending(&self) -> i64 {
-        self.nodes() - self.already_existed - self.conflicts - self.skipped
+        self.nodes()
+            - self.already_existed
+            - self.conflicts
+            - self.skipped
+            - self.copied
+            - self.copy_failed
+            - self.vanished
     }
 
     /// Source: bytes of the files among them.
     pub fn copy_pending_bytes(&self) -> i64 {
-        self.bytes - self.already_existed_bytes - self.conflict_bytes
+        self.bytes
+            - self.already_existed_bytes
+            - self.conflict_bytes
+            - self.skipped_bytes
+            - self.copied_bytes
+            - self.copy_failed_bytes
+            - self.vanished_bytes
     }
 
     /// Folders that are still to be listed.
@@ -79,26 +105,28 @@ impl Counters {
         }
     }
 
-    /// Counts a source node that discovery itself gave another copy status than `pending`.
+    /// Counts a source node whose copy status is not `pending` any more.
     pub(crate) fn count_copy_status(&mut self, status: CopyStatus, kind: NodeKind, size: Option<i64>) {
         let bytes = if kind == NodeKind::File { size.unwrap_or(0) } else { 0 };
-        match status {
-            CopyStatus::AlreadyExisted => {
-                self.already_existed += 1;
-                self.already_existed_bytes += bytes;
+        self.count_copy_statuses(status, 1, bytes);
+    }
+
+    /// Counts so many of them, with so many bytes of files among them.
+    pub(crate) fn count_copy_statuses(&mut self, status: CopyStatus, nodes: i64, bytes: i64) {
+        let (counted, counted_bytes) = match status {
+            CopyStatus::AlreadyExisted => (&mut self.already_existed, &mut self.already_existed_bytes),
+            CopyStatus::Conflict => (&mut self.conflicts, &mut self.conflict_bytes),
+            CopyStatus::Skipped => (&mut self.skipped, &mut self.skipped_bytes),
+            CopyStatus::Successful => (&mut self.copied, &mut self.copied_bytes),
+            CopyStatus::Failed => (&mut self.copy_failed, &mut self.copy_failed_bytes),
+            CopyStatus::Vanished => (&mut self.vanished, &mut self.vanished_bytes),
+            CopyStatus::Pending => return,
+            CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited => {
+                unreachable!("nothing excludes nodes while they are counted")
             }
-            CopyStatus::Conflict => {
-                self.conflicts += 1;
-                self.conflict_bytes += bytes;
-            }
-            CopyStatus::Skipped => self.skipped += 1,
-            CopyStatus::Pending => {}
-            CopyStatus::Successful
-            | CopyStatus::Failed
-            | CopyStatus::ExcludedExplicit
-            | CopyStatus::ExcludedInherited
-            | CopyStatus::Vanished => unreachable!("discovery never leaves a node {status}"),
-        }
+        };
+        *counted += nodes;
+        *counted_bytes += bytes;
     }
 
     pub(crate) fn count_not_on_src(&mut self, kind: NodeKind, size: Option<i64>) {
@@ -125,6 +153,13 @@ impl Counters {
             self.conflicts,
             self.conflict_bytes,
             self.skipped,
+            self.skipped_bytes,
+            self.copied,
+            self.copied_bytes,
+            self.copy_failed,
+            self.copy_failed_bytes,
+            self.vanished,
+            self.vanished_bytes,
             self.not_on_src,
             self.not_on_src_bytes,
             self.not_on_src_folders,
@@ -145,6 +180,13 @@ impl Counters {
             conflicts,
             conflict_bytes,
             skipped,
+            skipped_bytes,
+            copied,
+            copied_bytes,
+            copy_failed,
+            copy_failed_bytes,
+            vanished,
+            vanished_bytes,
             not_on_src,
             not_on_src_bytes,
             not_on_src_folders,
@@ -162,6 +204,13 @@ impl Counters {
             conflicts,
             conflict_bytes,
             skipped,
+            skipped_bytes,
+            copied,
+            copied_bytes,
+            copy_failed,
+            copy_failed_bytes,
+            vanished,
+            vanished_bytes,
             not_on_src,
             not_on_src_bytes,
             not_on_src_folders,
@@ -227,6 +276,13 @@ impl DepthCounters {
                   count(*) FILTER (WHERE copy_status = 'conflict'),
                   coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'conflict'), 0)::BIGINT,
                   count(*) FILTER (WHERE copy_status = 'skipped'),
+                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'skipped'), 0)::BIGINT,
+                  count(*) FILTER (WHERE copy_status = 'successful'),
+                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'successful'), 0)::BIGINT,
+                  count(*) FILTER (WHERE copy_status = 'failed'),
+                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'failed'), 0)::BIGINT,
+                  count(*) FILTER (WHERE copy_status = 'vanished'),
+                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'vanished'), 0)::BIGINT,
                   0::BIGINT,
                   0::BIGINT,
                   0::BIGINT
@@ -243,11 +299,8 @@ impl DepthCounters {
                   coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)::BIGINT,
                   count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'successful'),
                   count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'failed'),
-                  0::BIGINT,
-                  0::BIGINT,
-                  0::BIGINT,
-                  0::BIGINT,
-                  0::BIGINT,
+                  0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT,
+                  0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT,
                   count(*) FILTER (WHERE traversal_status = 'not_on_src'),
                   coalesce(sum(size) FILTER (WHERE kind = 'file' AND traversal_status = 'not_on_src'), 0)::BIGINT,
                   count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'not_on_src')
@@ -264,7 +317,7 @@ impl DepthCounters {
             connection.execute(&format!("DELETE FROM {}_stats", side.prefix()), [])?;
         }
         let changed = BySide::from_fn(|side| self.by_depth[side].keys().copied().collect());
-        CountersToWrite { counters: self, changed }.write(connection)
+        CountersToWrite { counters: self, changed, copy_given_out: 0 }.write(connection)
     }
 
     fn select(connection: &Connection, sql: impl Fn(Side) -> String) -> Result<Self> {
@@ -289,11 +342,28 @@ impl DepthCounters {
 pub(crate) struct CountersToWrite {
     counters: DepthCounters,
     changed: BySide<BTreeSet<i32>>,
+    copy_given_out: i64,
 }
 
 impl CountersToWrite {
-    pub(crate) fn from_ledger(counters: DepthCounters) -> Self {
-        CountersToWrite { counters, changed: BySide::default() }
+    /// Goes on with what was written with the last commit.
+    pub(crate) fn read(connection: &Connection) -> Result<Self> {
+        let copy_given_out = connection.query_row(
+            "SELECT coalesce(max(value), 0) FROM stats WHERE name = 'copy_given_out'",
+            [],
+            |row| row.get(0),
+        )?;
+        let counters = DepthCounters::read(connection)?;
+        Ok(CountersToWrite { counters, changed: BySide::default(), copy_given_out })
+    }
+
+    /// Items of the plan with lower source ids may have been begun by somebody.
+    pub(crate) fn copy_given_out(&self) -> i64 {
+        self.copy_given_out
+    }
+
+    pub(crate) fn set_copy_given_out(&mut self, below: i64) {
+        self.copy_given_out = below;
     }
 
     pub(crate) fn get(&self) -> &DepthCounters {
@@ -307,12 +377,15 @@ impl CountersToWrite {
 
     /// Writes the levels that changed, and whose they are, inside the transaction that is open.
     pub(crate) fn write(&mut self, connection: &Connection) -> Result<()> {
-        connection.execute_batch(
+        connection.execute_batch(&format!(
             "DELETE FROM stats;
              INSERT INTO stats
              SELECT 'created_ns', created_ns
-             FROM migration",
-        )?;
+             FROM migration
+             UNION ALL
+             VALUES ('copy_given_out', {})",
+            self.copy_given_out
+        ))?;
         for side in Side::BOTH {
             let changed = std::mem::take(&mut self.changed[side]);
             let (Some(&first), Some(&last)) = (changed.first(), changed.last()) else { continue };

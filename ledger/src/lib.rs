@@ -3,6 +3,7 @@
 //! There is one writer, [`Recorder`], which gives out ids, appends, matches and commits; readers open the file when it
 //! is not running. What must hold of the tables is written beside the tables, in `schema.sql`.
 
+mod copying;
 mod counters;
 mod error;
 mod fold;
@@ -11,6 +12,7 @@ mod matching;
 mod migration;
 mod opening;
 mod overview;
+mod plan;
 mod pull;
 mod reader;
 mod recent;
@@ -18,21 +20,22 @@ mod recorder;
 mod recovery;
 mod repair;
 mod rows;
+mod stale;
 
+pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PartCopied, PlanBatch, PlanItem};
 pub use counters::{Counters, DepthCounters};
 pub use error::{LedgerError, Result};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
-pub use migration::{Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
+pub use migration::{CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Resources, log_of};
 pub use overview::{Overview, PROBLEMS_MAX, Problem};
+pub use plan::{PlanFilter, PlanTotal};
 pub use reader::{Reader, Table};
 pub use recorder::Recorder;
 pub use recovery::Remaining;
 pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
 
 use std::path::Path;
-
-use longhaul_model::Phase;
 
 /// Makes a new ledger for a migration and begins its first run. Nothing is left behind when it fails.
 ///
@@ -45,7 +48,7 @@ pub fn create(
     now_ns: fn() -> i64,
 ) -> Result<Recorder> {
     let connection = opening::create(path, spec, resources, now_ns())?;
-    Recorder::begin(connection, command, spec.settings.comparison, now_ns)
+    Recorder::begin(connection, command, spec.settings.clone(), now_ns)
 }
 
 /// Whether the log of a ledger has been looked at before it is opened.
@@ -77,9 +80,14 @@ impl Opened {
         &self.migration
     }
 
-    /// Whether there is nothing to go on with.
-    pub fn is_over(&self) -> bool {
-        matches!(self.migration.phase, Phase::Review | Phase::Complete)
+    /// Whether there is nothing left to be listed.
+    pub fn is_discovered(&self) -> bool {
+        self.migration.is_discovered()
+    }
+
+    /// The counters of the whole, as they stand in the ledger.
+    pub fn totals(&self) -> Result<longhaul_model::BySide<Counters>> {
+        Ok(DepthCounters::read(&self.connection)?.totals())
     }
 
     /// Begins a run. What a killed run left half done is dropped.
@@ -88,7 +96,7 @@ impl Opened {
         if dropped > 0 {
             tracing::info!(nodes = dropped, "folders of which only a part was recorded are listed again");
         }
-        Recorder::begin(self.connection, command, self.migration.spec.settings.comparison, now_ns)
+        Recorder::begin(self.connection, command, self.migration.spec.settings.clone(), now_ns)
     }
 }
 
@@ -103,7 +111,7 @@ pub fn resume(
 ) -> Result<(Migration, Option<Recorder>)> {
     let opened = Opened::open(path, Log::Unknown, resources)?;
     let migration = opened.migration().clone();
-    let recorder = if opened.is_over() { None } else { Some(opened.begin(command, now_ns)?) };
+    let recorder = if opened.is_discovered() { None } else { Some(opened.begin(command, now_ns)?) };
     Ok((migration, recorder))
 }
 

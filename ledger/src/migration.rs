@@ -1,12 +1,12 @@
 //! What a ledger says about itself: the migration it belongs to, and the runs that worked on it.
 
 use duckdb::{Connection, params};
-use longhaul_model::{Comparison, Phase};
+use longhaul_model::{Comparison, ConflictPolicy, Phase};
 
 use crate::error::{LedgerError, Result};
 
 /// The version of `schema.sql`. Raised by every change of a table or view.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// What a migration is about. Fixed when the ledger is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,51 @@ pub struct MigrationSpec {
 pub struct Settings {
     /// When a file on the destination counts as the same.
     pub comparison: Comparison,
+    /// What is done about one that does not.
+    pub on_conflict: ConflictPolicy,
     /// Whether mount points below a root are recorded and not crossed.
     pub one_file_system: bool,
+    /// Whether the destination can keep symbolic links.
+    pub symlinks_kept: bool,
+}
+
+impl Settings {
+    /// Those that somebody has who chooses nothing.
+    pub fn new(comparison: Comparison) -> Self {
+        Settings { comparison, on_conflict: ConflictPolicy::default(), one_file_system: false, symlinks_kept: true }
+    }
+}
+
+/// How files are copied: chosen when copying begins, and kept to from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub struct CopySettings {
+    /// Whether a checksum of each file is taken while it is copied.
+    pub checksum: bool,
+    /// Whether user and group are carried over.
+    pub owner: bool,
+    /// Whether extended attributes are carried over.
+    pub extended: bool,
+    /// Whether names of the same file stay names of the same file.
+    pub hard_links: bool,
+    /// Whether holes in files stay holes.
+    pub holes: bool,
+    /// Files from this size on, in bytes, are copied in parts.
+    pub large_from: u64,
+}
+
+impl Default for CopySettings {
+    fn default() -> Self {
+        CopySettings {
+            checksum: true,
+            owner: false,
+            extended: false,
+            hard_links: false,
+            holes: false,
+            large_from: 64 << 20,
+        }
+    }
 }
 
 /// The ledger's `migration` row.
@@ -38,6 +81,10 @@ pub struct Migration {
     pub phase: Phase,
     /// Why it is suspended.
     pub phase_reason: Option<String>,
+    /// The phase that it was suspended in.
+    pub suspended_from: Option<Phase>,
+    /// How its files are copied; `None` until copying begins.
+    pub copy_settings: Option<CopySettings>,
     /// When it was made, in nanoseconds since 1970.
     pub created_ns: i64,
     /// The version of the program that made it.
@@ -47,41 +94,53 @@ pub struct Migration {
 impl Migration {
     /// Reads the row.
     pub fn read(connection: &Connection) -> Result<Migration> {
-        let (source, destination, settings, phase, phase_reason, created_ns, longhaul_version) = connection.query_row(
-            "SELECT source, destination, settings, phase::VARCHAR, phase_reason, created_ns, longhaul_version
+        let mut statement = connection.prepare(
+            "SELECT source, destination, settings, phase::VARCHAR, phase_reason, created_ns, longhaul_version,
+               suspended_from::VARCHAR, copy_settings
              FROM migration",
-            [],
-            |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get::<_, String>(2)?,
-                    row.get::<_, String>(3)?,
-                    row.get(4)?,
-                    row.get(5)?,
-                    row.get(6)?,
-                ))
-            },
         )?;
+        let mut rows = statement.query([])?;
+        let row = rows.next()?.ok_or_else(|| LedgerError::Inconsistent("no migration row".to_owned()))?;
         let inconsistent = |what: &dyn std::fmt::Display| LedgerError::Inconsistent(format!("migration row: {what}"));
+        let phase = |text: String| text.parse::<Phase>().map_err(|error| inconsistent(&error));
+        let json = |error: serde_json::Error| inconsistent(&error);
         Ok(Migration {
             spec: MigrationSpec {
-                source,
-                destination,
-                settings: serde_json::from_str(&settings).map_err(|error| inconsistent(&error))?,
+                source: row.get(0)?,
+                destination: row.get(1)?,
+                settings: serde_json::from_str(&row.get::<_, String>(2)?).map_err(json)?,
             },
-            phase: phase.parse().map_err(|error| inconsistent(&error))?,
-            phase_reason,
-            created_ns,
-            longhaul_version,
+            phase: phase(row.get(3)?)?,
+            phase_reason: row.get(4)?,
+            suspended_from: row.get::<_, Option<String>>(7)?.map(phase).transpose()?,
+            copy_settings: row
+                .get::<_, Option<String>>(8)?
+                .map(|text| serde_json::from_str(&text))
+                .transpose()
+                .map_err(json)?,
+            created_ns: row.get(5)?,
+            longhaul_version: row.get(6)?,
         })
+    }
+
+    /// The phase that is to be gone on with: the one it is in, or was suspended in.
+    pub fn current_phase(&self) -> Phase {
+        match (self.phase, self.suspended_from) {
+            (Phase::Suspended, Some(from)) => from,
+            (phase, _) => phase,
+        }
+    }
+
+    /// Whether both trees have been listed.
+    pub fn is_discovered(&self) -> bool {
+        !matches!(self.current_phase(), Phase::Created | Phase::Traversing)
     }
 
     pub(crate) fn insert(connection: &Connection, spec: &MigrationSpec, now_ns: i64) -> Result<()> {
         let settings = serde_json::to_string(&spec.settings).expect("settings are plain data");
         connection.execute(
             "INSERT INTO migration
-             VALUES (?, ?, version(), ?, ?, ?, ?, 'created', NULL, 0, 0)",
+             VALUES (?, ?, version(), ?, ?, ?, ?, 'created', NULL, 0, 0, NULL, NULL)",
             params![SCHEMA_VERSION, env!("CARGO_PKG_VERSION"), spec.source, spec.destination, settings, now_ns],
         )?;
         Ok(())
@@ -95,7 +154,11 @@ pub(crate) fn set_phase(connection: &Connection, next: Phase, reason: Option<&st
     if !current.may_become(next) {
         return Err(LedgerError::Inconsistent(format!("a migration that is {current} cannot become {next}")));
     }
-    connection.execute("UPDATE migration SET phase = ?::phase, phase_reason = ?", params![next.as_str(), reason])?;
+    let suspended_from = (next == Phase::Suspended).then_some(current.as_str());
+    connection.execute(
+        "UPDATE migration SET phase = ?::phase, phase_reason = ?, suspended_from = ?::phase",
+        params![next.as_str(), reason, suspended_from],
+    )?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use duckdb::{AccessMode, Config, Connection};
 use crate::Log;
 use crate::error::{LedgerError, Result, first_line};
 use crate::migration::{Migration, MigrationSpec, SCHEMA_VERSION};
+use crate::stale::{remove_socket, remove_unfinished, unfinished_suffix};
 
 /// What DuckDB may take of the machine while a migration runs.
 #[derive(Clone, Debug)]
@@ -41,7 +42,8 @@ pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, n
     if path.symlink_metadata().is_ok() || log_of(path).symlink_metadata().is_ok() {
         return Err(LedgerError::Exists(path.to_owned()));
     }
-    let unfinished = with_suffix(path, &format!(".{}.new", std::process::id()));
+    remove_unfinished(path);
+    let unfinished = with_suffix(path, &unfinished_suffix());
     // A program that was killed, and had our process number, may have left one.
     remove_database(&unfinished);
     // DuckDB's own message for this buries the reason.
@@ -51,7 +53,7 @@ pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, n
     let connection = Connection::open_in_memory_with_flags(writing(path, resources)?)?;
     let made = fill(&connection, &unfinished, spec, now_ns).and_then(|()| take_name(&unfinished, path));
     remove_database(&unfinished);
-    made?;
+    made.map_err(|error| not_made(path, error))?;
     attach(&connection, path)?;
     Ok(connection)
 }
@@ -73,6 +75,16 @@ fn attach(connection: &Connection, path: &Path) -> Result<()> {
     connection
         .execute_batch(&format!("ATTACH '{quoted}' AS ledger (BLOCK_SIZE {BLOCK_BYTES}); USE ledger"))
         .map_err(|error| explain_opening(path, &error.to_string()))
+}
+
+/// What DuckDB says of a file that it cannot write is about the file's other name, which nobody has typed.
+fn not_made(path: &Path, error: LedgerError) -> LedgerError {
+    match error {
+        LedgerError::Database(reason) | LedgerError::Damaged { reason, .. } => {
+            LedgerError::NotWritable { path: path.to_owned(), reason: first_line(&reason).to_owned() }
+        }
+        other => other,
+    }
 }
 
 fn take_name(unfinished: &Path, path: &Path) -> Result<()> {
@@ -97,7 +109,10 @@ pub(crate) fn open(path: &Path, log: Log, resources: &Resources) -> Result<Conne
         // does not.
         drop(open_read_only(path)?);
     }
-    open_with(path, writing(path, resources)?)
+    let connection = open_with(path, writing(path, resources)?)?;
+    remove_unfinished(path);
+    remove_socket(path);
+    Ok(connection)
 }
 
 /// Opens an existing ledger for reading only. It must not be in use by a writer.
@@ -161,6 +176,8 @@ fn explain_opening(path: &Path, message: &str) -> LedgerError {
         LedgerError::InUse { path, holder }
     } else if message.contains("Permission denied") || message.contains("Read-only file system") {
         LedgerError::NotWritable { path, reason: first_line(message).to_owned() }
+    } else if message.contains("No space left on device") {
+        LedgerError::DiskFull(first_line(message).to_owned())
     } else if message.contains("not a valid DuckDB database file") {
         LedgerError::NotALedger { path, reason: "it is not a DuckDB file".to_owned() }
     } else if message.contains("version number") {

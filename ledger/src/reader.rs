@@ -11,6 +11,7 @@ use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
 use crate::opening;
 use crate::overview::{Overview, Problem, read_problems};
+use crate::plan::{PlanFilter, PlanTotal, plan_totals};
 
 /// An open ledger that is only read.
 #[derive(Debug)]
@@ -58,11 +59,27 @@ impl Reader {
         read_problems(&self.connection, limit)
     }
 
+    /// What the plan comes to, by action.
+    pub fn plan_totals(&self) -> Result<Vec<PlanTotal>> {
+        plan_totals(&self.connection)
+    }
+
+    /// The items of the plan that somebody wants to see, by path.
+    pub fn plan_items(&self, filter: &PlanFilter) -> Result<Table> {
+        let (sql, parameters) = filter.to_sql();
+        self.query_with(sql, parameters)
+    }
+
     /// Runs any statement that reads, and returns its whole result as text.
     pub fn query(&self, sql: &str) -> Result<Table> {
+        self.query_with(sql, [])
+    }
+
+    fn query_with<const N: usize>(&self, sql: &str, parameters: [Option<String>; N]) -> Result<Table> {
         let wrong = |error: &dyn std::fmt::Display| LedgerError::Query(error.to_string());
         let mut statement = self.connection.prepare(sql).map_err(|error| wrong(&error))?;
-        let batches: Vec<RecordBatch> = statement.query_arrow([]).map_err(|error| wrong(&error))?.collect();
+        let parameters = duckdb::params_from_iter(parameters);
+        let batches: Vec<RecordBatch> = statement.query_arrow(parameters).map_err(|error| wrong(&error))?.collect();
         let columns = statement.column_names();
         let options = FormatOptions::default();
         let mut rows = Vec::new();

@@ -4,6 +4,7 @@
 //! pull) or there are enough; a commit makes them durable. Whatever is in memory or in the open transaction is lost by
 //! a crash *together*: a folder's children, the matches among them, and the event that says that it was listed.
 
+mod copying;
 mod durability;
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +12,7 @@ use std::ops::Range;
 
 use duckdb::Connection;
 use longhaul_model::{
-    BySide, Comparison, CopyChange, CopyStatus, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side, TraversalChange,
+    BySide, CopyChange, CopyStatus, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side, TraversalChange,
     TraversalStatus, child_path,
 };
 
@@ -19,13 +20,13 @@ use crate::counters::{CountersToWrite, DepthCounters};
 use crate::error::Result;
 use crate::listing::{Ending, FailedListing, Folder, ListedPage, OpenListing, RecordedListing, UnmatchedPage};
 use crate::matching::{Matched, match_nodes};
-use crate::migration::{Run, set_phase};
+use crate::migration::{Run, Settings, set_phase};
 use crate::pull::pull_folders;
 use crate::recent::RecentListings;
 use crate::recovery::{Remaining, remaining};
 use crate::rows::{
-    BATCH_NAME_BYTES_MAX, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, MatchRows, NodeRows, Rows,
-    SourceFolderRows,
+    BATCH_NAME_BYTES_MAX, CopiedRows, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, MatchRows,
+    NodeRows, PartRows, Rows, SourceFolderRows,
 };
 
 /// Rows are handed to DuckDB at the latest when this many wait.
@@ -39,7 +40,7 @@ const MATCH_ROWS_MAX: usize = 20_000;
 pub struct Recorder {
     connection: Connection,
     run: i32,
-    comparison: Comparison,
+    settings: Settings,
     now_ns: fn() -> i64,
     nodes: BySide<NodeRows>,
     events: BySide<EventRows>,
@@ -47,6 +48,8 @@ pub struct Recorder {
     destination_folders: DestinationFolderRows,
     matches: MatchRows,
     errors: ErrorRows,
+    copied: CopiedRows,
+    parts: PartRows,
     counters: CountersToWrite,
     next_id: BySide<NodeId>,
     next_seq: i64,
@@ -66,7 +69,7 @@ impl Recorder {
     pub(crate) fn begin(
         connection: Connection,
         command: &str,
-        comparison: Comparison,
+        settings: Settings,
         now_ns: fn() -> i64,
     ) -> Result<Self> {
         let highest = |table: &str, column: &str| -> Result<i64> {
@@ -83,12 +86,12 @@ impl Recorder {
             highest("migration", "dst_folded_seq")?,
         ];
         let next_seq = next_seq.into_iter().max().expect("there are four of them") + 1;
-        let counters = CountersToWrite::from_ledger(DepthCounters::read(&connection)?);
+        let counters = CountersToWrite::read(&connection)?;
         let run = Run::begin(&connection, command, now_ns())?;
         Ok(Recorder {
             connection,
             run,
-            comparison,
+            settings,
             now_ns,
             nodes: BySide::default(),
             events: BySide::default(),
@@ -96,6 +99,8 @@ impl Recorder {
             destination_folders: DestinationFolderRows::default(),
             matches: MatchRows::default(),
             errors: ErrorRows::default(),
+            copied: CopiedRows::default(),
+            parts: PartRows::default(),
             counters,
             next_id,
             next_seq,
@@ -345,7 +350,7 @@ impl Recorder {
                     let same = match entry.kind {
                         NodeKind::Folder => true,
                         NodeKind::File | NodeKind::Symlink | NodeKind::Other => {
-                            self.comparison.is_same(source.facts, entry.facts())
+                            self.settings.comparison.is_same(source.facts, entry.facts())
                         }
                     };
                     // What is not carried over was `skipped` when it was found, and stays so.

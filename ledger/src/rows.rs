@@ -5,7 +5,9 @@
 use std::sync::{Arc, LazyLock};
 
 use duckdb::Connection;
-use duckdb::arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StringBuilder};
+use duckdb::arrow::array::{
+    ArrayRef, BinaryBuilder, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StringBuilder,
+};
 use duckdb::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use duckdb::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use longhaul_model::{CopyStatus, ErrorClass, NodeId, NodeKind, Page, Phase, Side, TraversalStatus};
@@ -390,6 +392,125 @@ impl Rows for ErrorRows {
                 ("attempts", DataType::Int32),
                 ("run", DataType::Int32),
                 ("at_ns", DataType::Int64),
+            ])
+        });
+        SCHEMA.clone()
+    }
+}
+
+/// A row of `copied`.
+#[derive(Debug)]
+pub(crate) struct CopiedRow<'a> {
+    pub(crate) source: NodeId,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) size: Option<i64>,
+    pub(crate) modified_ns: Option<i64>,
+    pub(crate) checksum: Option<&'a [u8; 32]>,
+    pub(crate) identity: Option<(i64, i64)>,
+}
+
+/// Rows of `copied`.
+#[derive(Debug, Default)]
+pub(crate) struct CopiedRows {
+    sources: Vec<i64>,
+    names: StringBuilder,
+    sizes: Vec<Option<i64>>,
+    modified_ns: Vec<Option<i64>>,
+    checksums: BinaryBuilder,
+    devices: Vec<Option<i64>>,
+    inodes: Vec<Option<i64>>,
+}
+
+impl CopiedRows {
+    pub(crate) fn push(&mut self, row: &CopiedRow<'_>) {
+        self.sources.push(row.source.0);
+        self.names.append_option(row.name);
+        self.sizes.push(row.size);
+        self.modified_ns.push(row.modified_ns);
+        self.checksums.append_option(row.checksum);
+        self.devices.push(row.identity.map(|(device, _)| device));
+        self.inodes.push(row.identity.map(|(_, inode)| inode));
+    }
+}
+
+impl Rows for CopiedRows {
+    fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    fn take(&mut self) -> Vec<ArrayRef> {
+        let mut rows = std::mem::take(self);
+        vec![
+            Arc::new(Int64Array::from(rows.sources)),
+            Arc::new(rows.names.finish()),
+            Arc::new(Int64Array::from(rows.sizes)),
+            Arc::new(Int64Array::from(rows.modified_ns)),
+            Arc::new(rows.checksums.finish()),
+            Arc::new(Int64Array::from(rows.devices)),
+            Arc::new(Int64Array::from(rows.inodes)),
+        ]
+    }
+
+    fn schema() -> SchemaRef {
+        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+            schema(&[
+                ("src_id", DataType::Int64),
+                ("name", DataType::Utf8),
+                ("size", DataType::Int64),
+                ("modified_ns", DataType::Int64),
+                ("checksum", DataType::Binary),
+                ("device", DataType::Int64),
+                ("inode", DataType::Int64),
+            ])
+        });
+        SCHEMA.clone()
+    }
+}
+
+/// Rows of `parts`.
+#[derive(Debug, Default)]
+pub(crate) struct PartRows {
+    sources: Vec<i64>,
+    parts: Vec<i32>,
+    sizes: Vec<i64>,
+    modified_ns: Vec<Option<i64>>,
+    values: BinaryBuilder,
+}
+
+impl PartRows {
+    pub(crate) fn push(&mut self, source: NodeId, part: i32, size: i64, modified_ns: Option<i64>, value: &[u8; 32]) {
+        self.sources.push(source.0);
+        self.parts.push(part);
+        self.sizes.push(size);
+        self.modified_ns.push(modified_ns);
+        self.values.append_value(value);
+    }
+}
+
+impl Rows for PartRows {
+    fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    fn take(&mut self) -> Vec<ArrayRef> {
+        let mut rows = std::mem::take(self);
+        vec![
+            Arc::new(Int64Array::from(rows.sources)),
+            Arc::new(Int32Array::from(rows.parts)),
+            Arc::new(Int64Array::from(rows.sizes)),
+            Arc::new(Int64Array::from(rows.modified_ns)),
+            Arc::new(rows.values.finish()),
+        ]
+    }
+
+    fn schema() -> SchemaRef {
+        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+            schema(&[
+                ("src_id", DataType::Int64),
+                ("part", DataType::Int32),
+                ("size", DataType::Int64),
+                ("modified_ns", DataType::Int64),
+                ("value", DataType::Binary),
             ])
         });
         SCHEMA.clone()

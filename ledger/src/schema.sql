@@ -7,6 +7,7 @@ CREATE TYPE traversal_status AS ENUM ('pending', 'successful', 'failed', 'not_on
 CREATE TYPE copy_status AS ENUM ('pending', 'successful', 'already_existed', 'failed', 'skipped', 'conflict', 'excluded_explicit', 'excluded_inherited', 'vanished');
 CREATE TYPE error_class AS ENUM ('transient', 'throttled', 'denied', 'vanished', 'bad_name', 'no_space', 'fatal', 'blocked');
 CREATE TYPE phase AS ENUM ('created', 'traversing', 'review', 'copying', 'verifying', 'complete', 'suspended');
+CREATE TYPE plan_action AS ENUM ('create_folder', 'copy', 'overwrite', 'keep_both', 'compare', 'make_link', 'skip', 'conflict', 'not_copied');
 CREATE TYPE side AS ENUM ('src', 'dst');
 
 -- One row: what this ledger is about and where it stands.
@@ -21,7 +22,9 @@ CREATE TABLE migration (
   phase             phase NOT NULL,
   phase_reason      VARCHAR,           -- why it is suspended; NULL otherwise
   src_folded_seq    BIGINT NOT NULL,   -- events of src_status_events up to this seq are in src_current
-  dst_folded_seq    BIGINT NOT NULL    -- events of dst_status_events up to this seq are in dst_current
+  dst_folded_seq    BIGINT NOT NULL,   -- events of dst_status_events up to this seq are in dst_current
+  suspended_from    phase,             -- the phase it is suspended in; NULL otherwise
+  copy_settings     VARCHAR            -- how files are copied, as JSON; NULL until that begins
 );
 
 -- One row for each time that a program worked on the migration.
@@ -137,11 +140,39 @@ CREATE TABLE errors (
   at_ns     BIGINT NOT NULL     -- nanoseconds since 1970
 );
 
--- What the copy phase will do with a source node.
+-- What the copy phase does with each source node that is not there already. Made when discovery ends.
 CREATE TABLE plan (
   src_id  BIGINT NOT NULL,
-  action  VARCHAR NOT NULL,
-  reason  VARCHAR
+  action  plan_action NOT NULL,
+  dst_id  BIGINT,              -- what has its place, of the same kind and not the same; NULL where nothing has
+  reason  VARCHAR              -- why nothing is done, or what is in the way; NULL where there is nothing to say
+);
+
+-- What was copied, as it was when it was read.
+CREATE TABLE copied (
+  src_id       BIGINT NOT NULL,
+  name         VARCHAR,          -- on the destination, where it is another one than on the source
+  size         BIGINT,           -- bytes; NULL for what has none
+  modified_ns  BIGINT,           -- NULL where the store did not say
+  checksum     BLOB,             -- BLAKE3 of a file's contents; NULL where none was taken
+  device       BIGINT,           -- with inode: which file it is, where that has several names
+  inode        BIGINT
+);
+
+-- Parts of large files that are at the destination already. Of use until the file is copied.
+CREATE TABLE parts (
+  src_id       BIGINT NOT NULL,
+  part         INTEGER NOT NULL,  -- 0, 1, 2, …
+  size         BIGINT NOT NULL,   -- of the whole file when the part was read
+  modified_ns  BIGINT,            -- of the file then
+  value        BLOB NOT NULL      -- BLAKE3 chaining value of the part
+);
+
+-- What the last verification found to be different from what it should be.
+CREATE TABLE differences (
+  src_id   BIGINT NOT NULL,
+  message  VARCHAR NOT NULL,
+  at_ns    BIGINT NOT NULL
 );
 
 -- Counters by depth. Written in the same transaction as what they count; a recount from nodes, matches and events
@@ -160,6 +191,13 @@ CREATE TABLE src_stats (
   conflicts              BIGINT NOT NULL,
   conflict_bytes         BIGINT NOT NULL,
   skipped                BIGINT NOT NULL,
+  skipped_bytes          BIGINT NOT NULL,
+  copied                 BIGINT NOT NULL,
+  copied_bytes           BIGINT NOT NULL,  -- as the listing said
+  copy_failed            BIGINT NOT NULL,
+  copy_failed_bytes      BIGINT NOT NULL,
+  vanished               BIGINT NOT NULL,
+  vanished_bytes         BIGINT NOT NULL,
   not_on_src             BIGINT NOT NULL,  -- destination only
   not_on_src_bytes       BIGINT NOT NULL,  -- destination only
   not_on_src_folders     BIGINT NOT NULL   -- destination only: of not_on_src, those that are folders
@@ -290,10 +328,16 @@ LEFT JOIN dst_folders f ON f.id = n.parent_id
 LEFT JOIN matches m ON m.dst_id = n.id
 LEFT JOIN dst_latest l ON l.id = n.id;
 
+-- One row for each source node but the root, once discovery is over.
 CREATE VIEW plan_view AS
 SELECT s.path, s.kind, s.size, p.action, p.reason
 FROM plan p
-JOIN src_status s ON s.id = p.src_id;
+JOIN src_status s ON s.id = p.src_id
+UNION ALL
+SELECT s.path, s.kind, s.size, 'skip'::plan_action, 'it is there already'
+FROM matches m
+JOIN src_status s ON s.id = m.src_id
+WHERE m.same AND s.parent_id IS NOT NULL AND (SELECT phase NOT IN ('created', 'traversing') AND coalesce(suspended_from <> 'traversing', true) FROM migration);
 
 -- What is wrong now, or needs a decision: the last error of each node that is still failed.
 CREATE VIEW problems AS

@@ -9,30 +9,95 @@ pub struct FileFacts {
     pub modified_ns: Option<i64>,
 }
 
-/// The comparison policy: same size, and modification times that differ by no more than the tolerance.
+/// What is compared of two files that have the same name under matched folders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CompareBy {
+    /// Sizes and modification times.
+    #[default]
+    SizeAndTime,
+    /// Sizes only.
+    Size,
+    /// Modification times only.
+    Time,
+    /// Contents: both files are read when their turn comes to be copied.
+    Checksum,
+    /// Nothing: that there is a file is enough.
+    Exists,
+}
+
+impl CompareBy {
+    /// The word used on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CompareBy::SizeAndTime => "size+mtime",
+            CompareBy::Size => "size",
+            CompareBy::Time => "mtime",
+            CompareBy::Checksum => "checksum",
+            CompareBy::Exists => "exists",
+        }
+    }
+}
+
+/// The comparison policy. What is not known on either side never counts as the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Comparison {
+    /// What is compared.
+    #[serde(default)]
+    pub by: CompareBy,
     /// The largest difference of modification times, in nanoseconds, that still counts as the same time. Follows from
     /// the coarser of the two stores' time resolutions.
     pub time_tolerance_ns: u64,
 }
 
 impl Comparison {
-    /// The policy for two stores with these time resolutions, in nanoseconds. Times of the finer store are cut off, or
-    /// rounded, to the coarser one's steps, so that they may differ by less than one such step; two stores that both
+    /// Size and time, for two stores with these time resolutions, in nanoseconds. Times of the finer store are cut off,
+    /// or rounded, to the coarser one's steps, so that they may differ by less than one such step; two stores that both
     /// keep nanoseconds must agree exactly.
     pub fn for_resolutions(source_ns: u64, destination_ns: u64) -> Self {
-        Comparison { time_tolerance_ns: source_ns.max(destination_ns).saturating_sub(1) }
+        let time_tolerance_ns = source_ns.max(destination_ns).saturating_sub(1);
+        Comparison { by: CompareBy::default(), time_tolerance_ns }
     }
 
-    /// Whether the destination has the file already. What is not known on either side never counts as the same.
+    /// The same stores, compared by something else.
+    #[must_use]
+    pub fn by(self, by: CompareBy) -> Self {
+        Comparison { by, ..self }
+    }
+
+    /// Whether the destination has the file already, as far as that can be told without reading it.
     pub fn is_same(&self, source: FileFacts, destination: FileFacts) -> bool {
         let same_size = source.size.is_some() && source.size == destination.size;
-        let same_time = match (source.modified_ns, destination.modified_ns) {
+        match self.by {
+            CompareBy::SizeAndTime => same_size && self.is_same_time(source, destination),
+            CompareBy::Size => same_size,
+            CompareBy::Time => self.is_same_time(source, destination),
+            CompareBy::Checksum => false,
+            CompareBy::Exists => true,
+        }
+    }
+
+    /// Whether the two have to be read before it can be told.
+    pub fn needs_reading(&self, source: FileFacts, destination: FileFacts) -> bool {
+        self.by == CompareBy::Checksum && (source.size == destination.size || source.size.is_none())
+    }
+
+    /// Whether the times are known and agree.
+    pub fn is_same_time(&self, source: FileFacts, destination: FileFacts) -> bool {
+        match (source.modified_ns, destination.modified_ns) {
             (Some(source), Some(destination)) => source.abs_diff(destination) <= self.time_tolerance_ns,
             _ => false,
-        };
-        same_size && same_time
+        }
+    }
+
+    /// Whether the source's time is known to be later.
+    pub fn is_newer(&self, source: FileFacts, destination: FileFacts) -> bool {
+        match (source.modified_ns, destination.modified_ns) {
+            (Some(source_ns), Some(destination_ns)) => {
+                source_ns > destination_ns && !self.is_same_time(source, destination)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -49,6 +114,8 @@ mod tests {
         let seconds = Comparison::for_resolutions(1, 1_000_000_000);
         assert!(seconds.is_same(facts(5, 7_999_999_999), facts(5, 7_000_000_000)));
         assert!(!seconds.is_same(facts(5, 8_000_000_000), facts(5, 7_000_000_000)));
+        assert!(!seconds.is_newer(facts(5, 7_999_999_999), facts(5, 7_000_000_000)));
+        assert!(seconds.is_newer(facts(5, 8_000_000_000), facts(5, 7_000_000_000)));
         let exact = Comparison::for_resolutions(1, 1);
         assert!(exact.is_same(facts(5, 7), facts(5, 7)));
         assert!(!exact.is_same(facts(5, 7), facts(5, 8)));
@@ -56,9 +123,22 @@ mod tests {
     }
 
     #[test]
+    fn each_policy_looks_at_what_it_says() {
+        let exact = Comparison::for_resolutions(1, 1);
+        let same = |by, source, destination| exact.by(by).is_same(source, destination);
+        assert!(same(CompareBy::Size, facts(5, 7), facts(5, 8)) && !same(CompareBy::Size, facts(5, 7), facts(6, 7)));
+        assert!(same(CompareBy::Time, facts(5, 7), facts(6, 7)) && !same(CompareBy::Time, facts(5, 7), facts(5, 8)));
+        assert!(same(CompareBy::Exists, facts(5, 7), facts(6, 8)));
+        let checksum = exact.by(CompareBy::Checksum);
+        assert!(!checksum.is_same(facts(5, 7), facts(5, 7)));
+        assert!(checksum.needs_reading(facts(5, 7), facts(5, 8)) && !checksum.needs_reading(facts(5, 7), facts(6, 7)));
+    }
+
+    #[test]
     fn what_is_not_known_is_not_the_same() {
         let unknown = FileFacts { size: Some(5), modified_ns: None };
         assert!(!Comparison::for_resolutions(1, 1).is_same(unknown, unknown));
+        assert!(!Comparison::for_resolutions(1, 1).is_newer(facts(5, 7), unknown));
     }
 
     #[test]

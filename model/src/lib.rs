@@ -9,14 +9,16 @@ mod name;
 mod node;
 mod page;
 mod phase;
+mod plan;
 mod side;
 mod status;
 
-pub use comparison::{Comparison, FileFacts};
+pub use comparison::{CompareBy, Comparison, FileFacts};
 pub use error_class::{ErrorClass, UnknownErrorClass};
 pub use name::{UnreadableName, child_path, decode_name, encode_name, encode_name_into};
 pub use node::{FIRST_NODE_ID, NodeId, NodeKind, UnknownNodeKind};
 pub use page::{Page, PageEntry};
 pub use phase::{Phase, UnknownPhase};
+pub use plan::{ConflictPolicy, PlanAction, UnknownPlanAction};
 pub use side::{BySide, Side};
 pub use status::{CopyChange, CopyStatus, ForbiddenTransition, TraversalChange, TraversalStatus};

@@ -4,7 +4,11 @@
 //! interrupted, in a scratch folder of its own. Then it compares the ledger with what is in the trees, which it finds
 //! out by itself: neither the stores nor the engine nor the ledger take part in that. Every check is printed with what
 //! was expected and what was found.
+//!
+//! A run that was interrupted or killed leaves its scratch folder, and a later one goes on in it: what was complete is
+//! not done again, and in the end everything is checked as usual.
 
+mod interrupt;
 mod shared;
 
 // The scenarios, simplest first.
@@ -14,11 +18,17 @@ mod traversal_normal;
 mod traversal_resumption;
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use shared::report::{Report, Stage};
-use shared::scratch::Scratch;
+pub use interrupt::Interrupt;
+
+use interrupt::Interrupted;
+use shared::notes::Part;
+use shared::report::Report;
+use shared::scratch::{Scratch, Unfinished};
+use shared::stage::Stage;
 
 /// A named run.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +41,14 @@ pub struct Scenario {
 }
 
 /// Choices of whoever runs a scenario.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Leave the scratch folder where it is, whatever comes of the run. After a failure it is kept anyway.
     pub keep: bool,
+    /// Go on with the newest run that was interrupted or killed.
+    pub resume: bool,
+    /// How it is asked to stop, at a point from which it can be gone on with.
+    pub interrupt: Interrupt,
 }
 
 /// What came of a run.
@@ -44,6 +58,8 @@ pub enum Verdict {
     Passed,
     /// The first check that did not hold, or why the run did not come that far.
     Failed(String),
+    /// Somebody asked for the end, and the run can be gone on with: how far it came.
+    Interrupted(String),
 }
 
 impl Verdict {
@@ -84,46 +100,85 @@ pub fn find(name: &str) -> Option<&'static Scenario> {
     all().iter().find(|scenario| scenario.name == name)
 }
 
-/// Runs a scenario, and prints its phases, checks and verdict to `out`.
+/// Runs a scenario, or goes on with it, and prints its phases, checks and verdict to `out`.
 ///
-/// An error means that there is no such scenario or that `out` cannot be written; whatever else goes wrong is a
-/// verdict.
+/// An error means that there is no such scenario, that there is nothing to go on with, or that `out` cannot be written;
+/// whatever else goes wrong is a verdict.
 pub fn run(name: &str, options: &Options, out: &mut dyn Write) -> Result<Verdict> {
     let Some(scenario) = find(name) else {
         let known: Vec<&str> = all().iter().map(|scenario| scenario.name).collect();
         bail!("no scenario is called {name:?}: choose one of {}", known.join(", "));
     };
-    play_in_scratch(scenario, *options, out)
+    play_in_scratch(scenario, options, &std::env::temp_dir(), out)
 }
 
-fn play_in_scratch(scenario: &Scenario, options: Options, out: &mut dyn Write) -> Result<Verdict> {
+fn play_in_scratch(scenario: &Scenario, options: &Options, scratches: &Path, out: &mut dyn Write) -> Result<Verdict> {
+    let unfinished = if options.resume { Some(find_unfinished(scenario, scratches)?) } else { None };
     let mut report = Report::new(out);
     report.title(scenario.name, scenario.description)?;
-    report.phase("set-up")?;
-    let scratch = match Scratch::new() {
-        Ok(scratch) => scratch,
-        Err(error) => return conclude(report, Some(format!("{error:#}"))),
+    let scratch = match unfinished {
+        Some(scratch) => {
+            let part = scratch.notes().part.as_str();
+            report.line(&format!("going on in {}, which came to the {part}", scratch.folder().display()))?;
+            scratch
+        }
+        None => match Scratch::new_in(scratches, scenario.name) {
+            Ok(scratch) => scratch,
+            Err(error) => return conclude(scenario, report, Verdict::Failed(format!("{error:#}"))),
+        },
     };
-    let mut stage = Stage { scratch: scratch.path().to_owned(), report };
-    let played = (scenario.play)(&mut stage);
-    let mut report = stage.report;
+    let mut stage = Stage { scratch, report, interrupt: options.interrupt.clone() };
+    let played = play_on(scenario, &mut stage, options.resume);
+    let Stage { scratch, mut report, .. } = stage;
+    report.heed(&Interrupt::default());
+    if let Some(interrupted) = played.as_ref().err().and_then(|error| error.downcast_ref::<Interrupted>()) {
+        let how_far = how_far(interrupted, scratch.notes().part);
+        report.line(&scratch.leave())?;
+        return conclude(scenario, report, Verdict::Interrupted(how_far));
+    }
     // A check that failed tells more than what could not be done after it.
     let reason = report.first_failed().map(str::to_owned).or_else(|| played.err().map(|error| format!("{error:#}")));
     report.line(&scratch.close(options.keep || reason.is_some()))?;
-    conclude(report, reason)
+    conclude(scenario, report, reason.map_or(Verdict::Passed, Verdict::Failed))
 }
 
-fn conclude(mut report: Report<'_>, failed_because: Option<String>) -> Result<Verdict> {
-    match failed_because {
-        None => {
-            report.verdict("SCENARIO PASSED")?;
-            Ok(Verdict::Passed)
-        }
-        Some(reason) => {
-            report.verdict(&format!("SCENARIO FAILED: {reason}"))?;
-            Ok(Verdict::Failed(reason))
-        }
+fn find_unfinished(scenario: &Scenario, scratches: &Path) -> Result<Scratch> {
+    let nothing = format!("nothing to resume: no unfinished run of {}", scenario.name);
+    match Scratch::find_unfinished(scratches, scenario.name)? {
+        Unfinished::Found(scratch) => Ok(scratch),
+        Unfinished::InUse(folder) => bail!("{nothing}, but one that is still running in {}", folder.display()),
+        Unfinished::No => bail!(nothing),
     }
+}
+
+fn play_on(scenario: &Scenario, stage: &mut Stage<'_>, resume: bool) -> Result<()> {
+    stage.report.heed(&stage.interrupt);
+    stage.report.phase(Part::SetUp.as_str())?;
+    // There may be half of a set-up.
+    if resume && stage.scratch.notes().part == Part::SetUp {
+        stage.scratch.start_over()?;
+    }
+    (scenario.play)(stage)
+}
+
+fn how_far(interrupted: &Interrupted, part: Part) -> String {
+    let part = part.as_str();
+    match &interrupted.so_far {
+        Some(so_far) => format!("in the {part}, {so_far}"),
+        None => format!("in the {part}"),
+    }
+}
+
+fn conclude(scenario: &Scenario, mut report: Report<'_>, verdict: Verdict) -> Result<Verdict> {
+    let text = match &verdict {
+        Verdict::Passed => "SCENARIO PASSED".to_owned(),
+        Verdict::Failed(reason) => format!("SCENARIO FAILED: {reason}"),
+        Verdict::Interrupted(how_far) => {
+            format!("SCENARIO INTERRUPTED {how_far}; go on with: longhaul --scenario {} --resume", scenario.name)
+        }
+    };
+    report.verdict(&text)?;
+    Ok(verdict)
 }
 
 #[cfg(test)]
@@ -136,7 +191,8 @@ mod tests {
 
     fn play(scenario: &Scenario, keep: bool) -> (Verdict, String) {
         let mut out = Vec::new();
-        let verdict = play_in_scratch(scenario, Options { keep }, &mut out).unwrap();
+        let options = Options { keep, ..Options::default() };
+        let verdict = play_in_scratch(scenario, &options, &std::env::temp_dir(), &mut out).unwrap();
         (verdict, String::from_utf8(out).unwrap())
     }
 
@@ -178,5 +234,41 @@ mod tests {
         let (verdict, out) = play(&scenario_that(|_| bail!("no store")), false);
         assert_eq!(verdict, Verdict::Failed("no store".to_owned()));
         assert!(kept(&out).is_some());
+    }
+    #[test]
+    fn an_interrupted_run_is_gone_on_with_once_and_its_set_up_is_not_repeated() {
+        let scenario = scenario_that(|stage| {
+            let set_up = stage.is_set_up::<String>()?;
+            stage.report.check_text(
+                "set-up",
+                "none or complete",
+                match set_up.as_deref() {
+                    None | Some("found") => "none or complete",
+                    Some(other) => other,
+                },
+            )?;
+            stage.begin_run(&"found")?;
+            if set_up.is_none() {
+                stage.interrupt.ask();
+            }
+            stage.begin_verification()
+        });
+        let scratches = tempfile::tempdir().unwrap();
+        let play = |resume| {
+            let mut out = Vec::new();
+            let options = Options { resume, ..Options::default() };
+            let verdict = play_in_scratch(&scenario, &options, scratches.path(), &mut out);
+            (verdict.map_err(|error| error.to_string()), String::from_utf8(out).unwrap())
+        };
+        let nothing = Err("nothing to resume: no unfinished run of test".to_owned());
+        assert_eq!(play(true), (nothing.clone(), String::new()));
+        let (verdict, out) = play(false);
+        assert_eq!(verdict, Ok(Verdict::Interrupted("in the verification".to_owned())));
+        let last = "SCENARIO INTERRUPTED in the verification; go on with: longhaul --scenario test --resume\n";
+        assert!(out.ends_with(last), "{out}");
+        let (verdict, out) = play(true);
+        assert_eq!(verdict, Ok(Verdict::Passed), "{out}");
+        assert_eq!(play(true), (nothing, String::new()));
+        assert_eq!(std::fs::read_dir(scratches.path()).unwrap().count(), 0);
     }
 }

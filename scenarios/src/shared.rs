@@ -1,8 +1,10 @@
 //! What the scenarios have in common, in the order in which a run uses it.
 
 // Where it happens, and what is said about it.
+pub(crate) mod notes;
 pub(crate) mod report;
 pub(crate) mod scratch;
+pub(crate) mod stage;
 
 // Bringing it about.
 pub(crate) mod migration;

@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 
-use crate::shared::report::{Stage, grouped};
+use crate::shared::report::grouped;
 use crate::shared::simulator::Shipped;
+use crate::shared::stage::Stage;
 use crate::shared::worlds;
 
 const CONFIG: Shipped =

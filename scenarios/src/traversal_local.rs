@@ -6,35 +6,59 @@ mod trees;
 use anyhow::Result;
 use longhaul_model::{BySide, Side};
 use longhaul_storage::Location;
+use serde::{Deserialize, Serialize};
 
 use crate::shared::expectation::Expectation;
 use crate::shared::local_tree::LocalTree;
 use crate::shared::migration::{LEDGER, Run};
-use crate::shared::report::{Stage, grouped};
+use crate::shared::report::grouped;
 use crate::shared::scratch::names_in;
+use crate::shared::stage::Stage;
 use crate::shared::tree::Tree;
 use crate::shared::verification::verify;
+use trees::Made;
+
+/// What is known when the folders are made.
+#[derive(Debug, Serialize, Deserialize)]
+struct Found {
+    made: Made,
+    /// What is in them, as [`fingerprint`] gives it.
+    before: BySide<String>,
+}
 
 pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
-    let report = &mut stage.report;
-    let folders = BySide { src: stage.scratch.join("source"), dst: stage.scratch.join("destination") };
-    let made = trees::make(&folders)?;
-    for side in Side::BOTH {
-        report.line(&format!("{side} made: {} entries", grouped(made.entries[side])))?;
-    }
-    for remark in &made.remarks {
-        report.line(remark)?;
-    }
+    let scratch = stage.scratch.path().to_owned();
+    let folders = BySide { src: scratch.join("source"), dst: scratch.join("destination") };
     let trees = BySide { src: LocalTree::new(&folders.src), dst: LocalTree::new(&folders.dst) };
     let as_trees: BySide<&dyn Tree> = BySide { src: &trees.src, dst: &trees.dst };
-    let before = Expectation::of(&as_trees)?;
+    let (found, _closed) = if let Some(found) = stage.is_set_up::<Found>()? {
+        (found, trees::close_again(&folders)?)
+    } else {
+        let (made, closed) = trees::make(&folders, &stage.interrupt)?;
+        let expected = Expectation::of(&as_trees)?;
+        let before =
+            BySide { src: fingerprint(&expected, Side::Source), dst: fingerprint(&expected, Side::Destination) };
+        (Found { made, before }, closed)
+    };
+    let made = &found.made;
+    for side in Side::BOTH {
+        stage.report.line(&format!("{side} made: {} entries", grouped(made.entries[side])))?;
+    }
+    for remark in &made.remarks {
+        stage.report.line(remark)?;
+    }
 
-    report.phase("run")?;
-    let places = BySide { src: Location::Local(folders.src.clone()), dst: Location::Local(folders.dst.clone()) };
-    let run = Run::of_places(&stage.scratch, places)?;
-    run.print(report)?;
+    stage.begin_run(&found)?;
+    let run = if let Some(run) = Run::gone_on_with(&scratch, &stage.interrupt)? {
+        run
+    } else {
+        let places = BySide { src: Location::Local(folders.src), dst: Location::Local(folders.dst) };
+        Run::of_places(&scratch, places, &stage.interrupt)?
+    };
+    run.print(&mut stage.report)?;
 
-    report.phase("verification")?;
+    stage.begin_verification()?;
+    let report = &mut stage.report;
     let expected = verify(report, &run, &as_trees)?;
     let seen = made.entries.src - made.hidden_on_source;
     report.check_count(
@@ -43,9 +67,9 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
         run.nodes(Side::Source),
     )?;
     for side in Side::BOTH {
-        let is_same = before.census[side].with_statuses == expected.census[side].with_statuses;
-        let found = if is_same { "as before" } else { "changed" };
-        report.check_text(&format!("{side} folder after the run"), "as before", found)?;
+        let is_same = found.before[side] == fingerprint(&expected, side);
+        let after = if is_same { "as before" } else { "changed" };
+        report.check_text(&format!("{side} folder after the run"), "as before", after)?;
     }
     for what in ["already_existed", "conflict", "pending", "skipped"] {
         let count = expected.census.src.copy.get(what).copied().unwrap_or(0);
@@ -54,7 +78,12 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
     report.check_text(
         "files left by the run",
         &format!("destination, {LEDGER}, source"),
-        &names_in(&stage.scratch)?.join(", "),
+        &names_in(&scratch)?.join(", "),
     )?;
     Ok(())
+}
+
+/// As good as never the same for two different folders.
+fn fingerprint(expected: &Expectation, side: Side) -> String {
+    format!("{:032x}", expected.census[side].with_statuses)
 }

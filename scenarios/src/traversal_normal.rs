@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::shared::report::Stage;
 use crate::shared::simulator::Shipped;
+use crate::shared::stage::Stage;
 use crate::shared::worlds;
 
 const CONFIG: Shipped = Shipped { name: "spectra.json", text: include_str!("../../configs/spectra.json") };

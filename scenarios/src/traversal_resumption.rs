@@ -1,6 +1,9 @@
 //! `traversal-resumption`: this program lists two worlds of a slow simulator, is interrupted, and goes on; and once
 //! more with a kill. What was committed is never listed again, and in the end the ledger is that of a run that nobody
 //! interrupted.
+//!
+//! When the scenario itself is cut short and gone on with, it does all of this anew: what it has seen of the program is
+//! in no ledger.
 
 mod comparison;
 mod listings;
@@ -16,9 +19,10 @@ use longhaul_model::{BySide, Side, TraversalStatus};
 use longhaul_spectra::Config;
 use rustix::process::Signal;
 
-use crate::shared::report::{Report, Stage, grouped};
+use crate::shared::report::{Report, grouped};
 use crate::shared::scratch::names_in;
 use crate::shared::simulator::{self, WorldTree};
+use crate::shared::stage::Stage;
 use crate::shared::tree::Tree;
 use crate::shared::verification::verify_ledger;
 use comparison::compare_ledgers;
@@ -84,19 +88,23 @@ struct Seen {
 }
 
 pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
-    let report = &mut stage.report;
+    if stage.is_set_up::<()>()?.is_some() {
+        stage.report.line("and made again, as are the runs: what was seen of them is not kept")?;
+        stage.scratch.start_over()?;
+    }
+    let scratch = stage.scratch.path().to_owned();
     let slow: Config = Config::from_json(SLOW).context("the scenario's own configuration")?;
     let latency = slow.chaos.latency;
-    std::fs::write(stage.scratch.join(SLOW_FILE), SLOW)?;
-    std::fs::write(stage.scratch.join(FAST_FILE), without_latency(SLOW))?;
-    let simulator = simulator::open(&stage.scratch.join(FAST_FILE), &stage.scratch)?;
+    std::fs::write(scratch.join(SLOW_FILE), SLOW)?;
+    std::fs::write(scratch.join(FAST_FILE), without_latency(SLOW))?;
+    let simulator = simulator::open(&scratch.join(FAST_FILE), &scratch)?;
     let trees = BySide {
         src: WorldTree::new(&simulator, world_of(Side::Source))?,
         dst: WorldTree::new(&simulator, world_of(Side::Destination))?,
     };
     let as_trees: BySide<&dyn Tree> = BySide { src: &trees.src, dst: &trees.dst };
-    let program = Program::this(&stage.scratch)?;
-    report.line(&format!(
+    let program = Program::this(&scratch, &stage.interrupt)?;
+    stage.report.line(&format!(
         "simulator with {} to {} ms a listing, {} and {} nodes",
         latency.list_children_ms,
         latency.list_children_ms + latency.jitter_ms,
@@ -104,27 +112,29 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
         grouped(trees.dst.count()?),
     ))?;
 
-    report.phase("run")?;
+    stage.begin_run(&())?;
+    let report = &mut stage.report;
     let uninterrupted = program.discover(FAST_FILE, UNINTERRUPTED, &[], None)?;
     report.line(&format!("uninterrupted: {}, {} folders listed", uninterrupted.ending(), listed(&uninterrupted)))?;
     let mut all_seen = Vec::new();
     for interruption in &INTERRUPTIONS {
-        all_seen.push(interrupt_and_go_on(report, &stage.scratch, &program, interruption)?);
+        all_seen.push(interrupt_and_go_on(report, &scratch, &program, interruption)?);
     }
 
-    report.phase("verification")?;
+    stage.begin_verification()?;
+    let report = &mut stage.report;
     report.check_text("end of the uninterrupted run", "exit code 0", &uninterrupted.ending())?;
     for (interruption, seen) in INTERRUPTIONS.iter().zip(&all_seen) {
         report.line(&format!("after the {}:", interruption.what))?;
         check_stop(report, interruption, seen)?;
         let ledger = Reader::open(&seen.ledger)?;
         check_end(report, interruption, seen, &ledger, &as_trees)?;
-        compare_ledgers(report, &ledger, &Reader::open(&stage.scratch.join(UNINTERRUPTED))?)?;
+        compare_ledgers(report, &ledger, &Reader::open(&scratch.join(UNINTERRUPTED))?)?;
     }
     let mut due = vec![SLOW_FILE, FAST_FILE, UNINTERRUPTED];
     due.extend(INTERRUPTIONS.iter().map(|interruption| interruption.ledger));
     due.sort_unstable();
-    report.check_text("files left by the runs", &due.join(", "), &names_in(&stage.scratch)?.join(", "))?;
+    report.check_text("files left by the runs", &due.join(", "), &names_in(&scratch)?.join(", "))?;
     Ok(())
 }
 

@@ -4,7 +4,9 @@
 //! ([`Capabilities`]). Paths are bytes, begin with `/` and are relative to the store's root, whatever is above that.
 
 mod error;
+mod folder;
 mod location;
+mod name;
 mod opening;
 mod store;
 
@@ -12,6 +14,7 @@ mod local;
 mod spectra;
 
 pub use error::StoreError;
+pub use folder::{Answer, Attributes, Draft, Durability, Facts, FileIdentity, Folder, Keeps, Original, Placed, Target};
 pub use local::LocalStore;
 pub use location::{Location, LocationError, Overlap};
 pub use opening::{OpenError, OpenOptions, open_pair};

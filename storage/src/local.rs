@@ -3,21 +3,37 @@
 //! Every path is opened relative to the root that was opened at the start, in a way that follows no link: neither a
 //! name nor a link that is swapped in while we run can lead outside.
 
+// Listing, and what differs between systems.
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
 
+// Single entries of a folder.
+mod attributes;
+mod draft;
+mod folder;
+mod original;
+mod placing;
+
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, Page};
+use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::StoreError;
+use crate::folder::{Answer, Folder, Keeps};
 use crate::store::{Capabilities, PageStream, Store};
+use folder::LocalFolder;
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use portable as system;
 
 /// Entries of one page: about half a megabyte, whatever the folder holds.
 const PAGE_ENTRIES_MAX: usize = 8_192;
@@ -35,10 +51,19 @@ struct Root {
     folder: OwnedFd,
     device: Device,
     one_file_system: bool,
+    /// Whether extended attributes can be set here.
+    keeps_extended: bool,
+    /// Permissions that nothing new has.
+    umask: u32,
+    /// A folder of every other file system that was opened: all of them have to be flushed.
+    mounted_below: Mutex<BTreeMap<Device, Arc<OwnedFd>>>,
 }
 
 /// The number of a file system.
 type Device = (u32, u32);
+
+/// Names and values.
+type ExtendedAttributes = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl LocalStore {
     /// Opens the folder at `path`. With `one_file_system`, mount points below it are recorded and not crossed.
@@ -46,7 +71,12 @@ impl LocalStore {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open(path, flags, Mode::empty())?;
         let device = portable::device_of(folder.as_fd())?;
-        Ok(LocalStore { root: Arc::new(Root { path: path.to_owned(), folder, device, one_file_system }) })
+        let keeps_extended = system::keeps_extended(folder.as_fd());
+        let path = path.to_owned();
+        let mounted_below = Mutex::default();
+        let umask = portable::umask();
+        let root = Root { path, folder, device, one_file_system, keeps_extended, umask, mounted_below };
+        Ok(LocalStore { root: Arc::new(root) })
     }
 }
 
@@ -71,6 +101,37 @@ impl Store for LocalStore {
             Err(error) => stream::iter([Err(error)]).boxed(),
         }
     }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            modified: true,
+            mode: true,
+            owner: true,
+            extended: self.root.keeps_extended,
+            symlinks: true,
+            hard_links: true,
+            holes: true,
+            parts: true,
+        }
+    }
+
+    fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
+        at_once(LocalFolder::open(&self.root, path).map(|folder| Box::new(folder) as _))
+    }
+
+    fn flush(&self) -> Answer<'_, ()> {
+        at_once(self.root.flush())
+    }
+
+    fn free_bytes(&self) -> Answer<'_, Option<u64>> {
+        let free = rustix::fs::fstatvfs(&self.root.folder).map(|found| found.f_bavail.checked_mul(found.f_frsize));
+        at_once(free.map_err(StoreError::from))
+    }
+}
+
+/// An answer that is there when the call returns: the calls of this store block.
+fn at_once<'a, T: Send + 'a>(result: Result<T, StoreError>) -> Answer<'a, T> {
+    Box::pin(std::future::ready(result))
 }
 
 /// A listing that is under way, by whatever means this system has.
@@ -110,6 +171,34 @@ impl Root {
     /// Whether an entry on `device` is the root of another file system that is not to be crossed into.
     fn stops_at(&self, device: Device) -> bool {
         self.one_file_system && device != self.device
+    }
+
+    /// Opens the folder at `path`, by whatever means this system has.
+    fn open_folder(&self, path: &[u8]) -> Result<OwnedFd, StoreError> {
+        #[cfg(target_os = "linux")]
+        match linux::open_folder(self.folder.as_fd(), path) {
+            // An old kernel, or a sandbox that does not know the call.
+            Err(Errno::NOSYS) => {}
+            opened => return opened.map_err(explain),
+        }
+        portable::open_folder(self.folder.as_fd(), path).map_err(explain)
+    }
+
+    /// Keeps in mind that there is a file system to be flushed.
+    fn remember(&self, device: Device, folder: &Arc<OwnedFd>) {
+        if device != self.device {
+            self.mounted_below.lock().entry(device).or_insert_with(|| folder.clone());
+        }
+    }
+
+    /// Waits until all that was written is on stable storage, on every file system that we have been on.
+    fn flush(&self) -> Result<(), StoreError> {
+        let mounted_below: Vec<_> = self.mounted_below.lock().values().cloned().collect();
+        let below = mounted_below.iter().map(|folder| folder.as_fd());
+        for folder in std::iter::once(self.folder.as_fd()).chain(below) {
+            system::flush(folder)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,15 +1,19 @@
 //! A world of the simulator, embedded in this process.
 
+mod folder;
+
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, NodeKind, Page, encode_name};
-use longhaul_spectra::{Fault, FaultClass, LatencyConfig, ListingPage, Spectra, SpectraError, World};
+use longhaul_spectra::{Fault, FaultClass, LatencyConfig, ListingPage, Reply, Spectra, SpectraError, World};
 use tokio::time::Instant;
 
 use crate::error::StoreError;
+use crate::folder::{Answer, Folder, Keeps};
 use crate::location::Location;
 use crate::store::{Capabilities, PageStream, Store};
+use folder::SpectraFolder;
 
 /// Entries of one page.
 const PAGE_ENTRIES_MAX: usize = 8_192;
@@ -17,6 +21,7 @@ const PAGE_ENTRIES_MAX: usize = 8_192;
 /// A world of the simulator.
 #[derive(Debug)]
 pub struct SpectraStore {
+    simulator: Spectra,
     world: World,
     location: Location,
     started: Instant,
@@ -29,8 +34,17 @@ impl SpectraStore {
     pub fn open(simulator: &Spectra, world: &str, location: Location) -> Result<Self, SpectraError> {
         let chaos = &simulator.config().chaos;
         let waits = chaos.enabled && chaos.latency != LatencyConfig::default();
-        Ok(SpectraStore { world: simulator.world(world)?, location, started: Instant::now(), waits })
+        let world = simulator.world(world)?;
+        Ok(SpectraStore { simulator: simulator.clone(), world, location, started: Instant::now(), waits })
     }
+}
+
+/// What a reply says, after as long as it says.
+async fn awaited<T>(reply: Reply<T>) -> Result<T, Fault> {
+    if !reply.latency.is_zero() {
+        tokio::time::sleep(reply.latency).await;
+    }
+    reply.result
 }
 
 /// Where a listing goes on.
@@ -63,10 +77,7 @@ impl Store for SpectraStore {
                 Position::End => return None,
             };
             let reply = store.world.list(&path, after, PAGE_ENTRIES_MAX, store.started.elapsed());
-            if !reply.latency.is_zero() {
-                tokio::time::sleep(reply.latency).await;
-            }
-            Some(match reply.result {
+            Some(match awaited(reply).await {
                 Ok(page) => {
                     // Whoever asks for this target learns which folders were listed, and when.
                     if after.is_none() {
@@ -80,6 +91,19 @@ impl Store for SpectraStore {
             })
         })
         .boxed()
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps { modified: true, ..Keeps::default() }
+    }
+
+    fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
+        Box::pin(async move { Ok(Box::new(SpectraFolder::open(self, path).await?) as _) })
+    }
+
+    /// Only a power cut needs it: what was written survives the end of the process by itself.
+    fn flush(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(self.simulator.flush().map_err(StoreError::from)))
     }
 }
 
@@ -109,3 +133,6 @@ impl From<Fault> for StoreError {
         StoreError { class, message: fault.message, retry_after: fault.retry_after }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
-use longhaul_model::Page;
+use longhaul_model::{ErrorClass, Page};
 
 use crate::error::StoreError;
+use crate::folder::{Answer, Folder, Keeps};
 
 /// The pages of one listing, in an order of the store's own. An empty folder may give no page at all, or an empty one.
 ///
@@ -37,4 +38,27 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ///
     /// Symbolic links are entries and are not followed, neither at the end of the path nor on the way.
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream;
+
+    /// What it keeps of an entry beside its name and contents.
+    fn keeps(&self) -> Keeps {
+        Keeps::default()
+    }
+
+    /// Opens the folder at `path`, following no symbolic link, to read and write single entries of it.
+    fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
+        let error = StoreError::new(ErrorClass::Fatal, format!("{} can only be listed", self.location()));
+        let _ = path;
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Returns when everything that was written before is on stable storage. After an error nobody knows what is: it
+    /// must not be called again and believed.
+    fn flush(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Bytes that still fit; `None` where the store does not say.
+    fn free_bytes(&self) -> Answer<'_, Option<u64>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }

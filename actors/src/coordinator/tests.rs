@@ -2,6 +2,7 @@
 
 mod death;
 mod ending;
+mod traffic;
 mod traversal;
 
 use std::cell::RefCell;
@@ -94,7 +95,7 @@ impl Handler<Finish> for SilentDb {
             if let Some(may_finish) = may_finish {
                 let _ = may_finish.await;
             }
-            Ok(Closed { recorded: 7, ..Closed::default() })
+            Ok(Closed { traffic: Traffic { received: 7, answered: 7, dropped: 0 }, ..Closed::default() })
         })
     }
 }
@@ -146,7 +147,7 @@ impl Scene {
     }
 
     fn done(&self, side: Side, lister: usize, given_back: usize) {
-        self.coordinator.do_send(BatchDone { side, lister, given_back });
+        self.coordinator.do_send(BatchDone { side, lister, given_back, traffic: Traffic::default() });
     }
 
     /// The source's root is listed and has these folders; they have been given out.

@@ -71,7 +71,7 @@ struct Scene {
 }
 
 fn recorder(ledger: &Path) -> Recorder {
-    let settings = Settings { comparison: Comparison { time_tolerance_ns: 0 }, one_file_system: false };
+    let settings = Settings::new(Comparison::for_resolutions(1, 1));
     let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
     let mut recorder = longhaul_ledger::create(ledger, &spec, "test", &Resources::default(), || 0).unwrap();
     recorder.begin_traversal().unwrap();
@@ -174,7 +174,7 @@ async fn it_answers_before_it_commits_and_a_crash_in_between_leaves_neither_chil
     assert_eq!(scene.heard.borrow().recorded.len(), 1, "it is answered");
     assert_eq!(scene.after_a_crash(), counts(1, 0), "and not durable");
     let (closed, reader, _folder) = scene.finish().await;
-    assert_eq!(closed.unwrap().recorded, 1);
+    assert_eq!(closed.unwrap().traffic.answered, 1);
     assert_eq!(nodes_and_events(&reader), counts(3, 1));
 }
 
@@ -253,7 +253,7 @@ async fn a_failed_folder_is_recorded_and_answered_as_such() {
     assert!(!scene.heard.borrow().recorded[0].is_complete);
     let (closed, reader, _folder) = scene.finish().await;
     let closed = closed.unwrap();
-    assert_eq!((closed.recorded, closed.dropped, closed.totals().src.folders_failed), (1, 0, 1));
+    assert_eq!((closed.traffic.answered, closed.dropped, closed.totals().src.folders_failed), (1, 0, 1));
     let problems = reader.problems(9).unwrap();
     assert_eq!((problems[0].path.as_str(), problems[0].class.as_str()), ("/", "denied"));
 }
@@ -314,7 +314,7 @@ async fn no_message_is_lost_when_the_mailbox_is_flooded() {
 
     assert!(errors.lock().is_empty());
     let all = u64::try_from(MESSAGES).unwrap() + 1;
-    assert_eq!((closed.recorded, closed.dropped), (all, 0));
+    assert_eq!((closed.traffic.answered, closed.dropped), (all, 0));
     assert_eq!((closed.totals().src.files, closed.totals().src.folders_listed), (MESSAGES, MESSAGES + 1));
     let reader = Reader::open(&ledger).unwrap();
     assert_eq!(nodes_and_events(&reader), counts(2 * MESSAGES + 1, MESSAGES + 1));
@@ -366,7 +366,7 @@ async fn finish_leaves_the_phase_the_reason_and_the_outcome() {
     let reason = Some("interrupted".to_owned());
     let finish = Finish { phase: Phase::Suspended, reason, outcome: "interrupted" };
     let closed = scene.db.send(finish).await.unwrap().unwrap();
-    assert_eq!((closed.recorded, closed.totals().src.files), (1, 1));
+    assert_eq!((closed.traffic.answered, closed.totals().src.files), (1, 1));
     let overview = Reader::open(&scene.ledger).unwrap().overview().unwrap();
     assert_eq!(overview.migration.phase, Phase::Suspended);
     assert_eq!(overview.migration.phase_reason.as_deref(), Some("interrupted"));

@@ -1,5 +1,6 @@
 //! A Lister with a store that does what the test says, on a paused clock.
 
+mod denied;
 mod pages;
 mod retries;
 mod stopping;

@@ -49,6 +49,13 @@ pub(crate) fn expected(scenario: &Scenario) -> Expected {
     for node in expected.src.values_mut().filter(|node| node.same && node.kind != NodeKind::Other) {
         node.copy = Some("already_existed");
     }
+    let place_is_taken = |node: &ExpectedNode| node.copy == Some("conflict") && node.kind == NodeKind::Folder;
+    let in_conflict = expected.src.iter().filter(|(_, node)| place_is_taken(node));
+    for folder in in_conflict.map(|(path, _)| format!("{path}/")).collect::<Vec<_>>() {
+        let below = expected.src.iter_mut().filter(|(path, _)| path.starts_with(&folder)).map(|(_, node)| node);
+        // What is in a folder whose place is taken has nowhere to go.
+        below.filter(|node| node.copy == Some("pending")).for_each(|node| node.copy = Some("conflict"));
+    }
     expected
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use longhaul_actors::Outcome;
 use longhaul_ledger::Counters;
 use longhaul_model::{NodeKind, Side, child_path};
 
@@ -66,7 +67,9 @@ pub(crate) fn committed_stays(before: &Image, after: &Image, asked_for: &[(Side,
                 wrong.push(format!("{side}: {node} was {status}, and is {:?}", is_settled.get(node)));
             }
         }
-        for folder in before.folders.iter().filter(|folder| was_settled.contains_key(&folder.id)) {
+        // The root is asked for again and again, to see whether the store answers at all.
+        let listed = before.folders.iter().filter(|folder| was_settled.contains_key(&folder.id) && folder.path != "/");
+        for folder in listed {
             if asked_for.iter().any(|(asked, path)| *asked == side && *path == folder.path) {
                 wrong.push(format!("{side}: {} was listed again", folder.path));
             }
@@ -101,6 +104,18 @@ pub(crate) fn when_complete(image: &Image, expected: &Expected) -> Wrong {
     let matched = expected.dst.values().filter(|node| node.matched).count();
     if matched != image.matches.len() {
         wrong.push(format!("{} matches, not {matched}", image.matches.len()));
+    }
+    wrong
+}
+
+/// What was given to an actor was answered by it, unless it was left behind. What is found is always recorded.
+pub(crate) fn nothing_is_lost_between_actors(outcome: &Outcome) -> Wrong {
+    let mut wrong = Wrong::new();
+    for (actor, traffic) in outcome.traffic.by_actor() {
+        let may_drop = actor != "DB actor" && outcome.still_running > 0;
+        if !traffic.adds_up() || (traffic.dropped > 0 && !may_drop) {
+            wrong.push(format!("{actor}: {traffic:?}, with {} Listers left behind", outcome.still_running));
+        }
     }
     wrong
 }

@@ -259,6 +259,7 @@ fn random_tuning(dice: &mut Dice, seed: u64, is_lossy: bool) -> Tuning {
         commit_interval: Duration::from_millis(dice.pick(&[20, 100, 200, 500])),
         grace: Duration::from_millis(dice.pick(&[0, 5, 100, 10_000])),
         resources: Resources::default(),
+        ..Tuning::default()
     }
 }
 

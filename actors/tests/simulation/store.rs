@@ -118,7 +118,8 @@ impl FolderFault {
 
     /// Whether the run is suspended because of it, until it is repaired.
     pub(crate) fn suspends(&self) -> bool {
-        self.class.suspends() || self.path == EVERYWHERE
+        let is_refused = self.class == ErrorClass::Denied && self.path == b"/" && self.page == 0;
+        self.class.suspends() || self.path == EVERYWHERE || is_refused
     }
 }
 

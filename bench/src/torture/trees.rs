@@ -81,6 +81,11 @@ fn diverging(random: &mut Random, is_small: bool) -> serde_json::Value {
 }
 
 fn faults(random: &mut Random) -> serde_json::Value {
+    // Whoever is denied the root cannot even begin.
+    let denied = |number| {
+        let path = format!("/folder_{number}/**");
+        json!({ "operation": "list_children", "path": path, "error": "denied", "probability": 0.04 })
+    };
     json!({
         "mode": "ephemeral",
         "seed": {
@@ -91,7 +96,10 @@ fn faults(random: &mut Random) -> serde_json::Value {
         "chaos": {
             "latency": { "list_children_ms": 1, "jitter_ms": 3 },
             "faults": [
-                { "operation": "list_children", "error": "denied", "probability": 0.04 },
+                denied(1),
+                denied(2),
+                denied(3),
+                denied(4),
                 { "operation": "list_children", "error": "transient", "probability": 0.2, "first_attempts": 2,
                   "retry_after_ms": 5 },
                 // Some of them are out of attempts in the end.

@@ -41,7 +41,7 @@ fn ledger() -> Connection {
     connection.execute_batch(include_str!("../schema.sql")).unwrap();
     connection
         .execute_batch(
-            "INSERT INTO migration VALUES (1, '', '', '', '', '', 0, 'traversing', NULL, 0, 0);
+            "INSERT INTO migration VALUES (1, '', '', '', '', '', 0, 'traversing', NULL, 0, 0, NULL, NULL);
              INSERT INTO src_nodes SELECT id, 1, 'n' || id, 'file', NULL, NULL, 1 FROM range(1, 6) AS t(id);
              INSERT INTO dst_nodes FROM src_nodes",
         )

@@ -13,7 +13,7 @@ fn spec() -> MigrationSpec {
     MigrationSpec {
         source: "/from".to_owned(),
         destination: "/to".to_owned(),
-        settings: Settings { comparison: Comparison { time_tolerance_ns: 0 }, one_file_system: true },
+        settings: Settings { one_file_system: true, ..Settings::new(Comparison::for_resolutions(1, 1)) },
     }
 }
 

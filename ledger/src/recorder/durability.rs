@@ -5,8 +5,9 @@ use longhaul_model::Phase;
 use super::Recorder;
 use crate::error::{LedgerError, Result};
 use crate::fold::fold_events;
-use crate::migration::{Run, set_phase};
+use crate::migration::{Migration, Run, set_phase};
 use crate::overview::Overview;
+use crate::plan::make_plan;
 use crate::rows::flush;
 
 /// A commit is due when this many rows are not durable yet. DuckDB writes complete row groups of 122 880 rows past its
@@ -40,12 +41,18 @@ impl Recorder {
         self.guarded(|this| {
             this.flush_rows()?;
             this.begin_transaction()?;
-            this.counters.write(&this.connection)?;
-            this.connection.execute_batch("COMMIT")?;
-            this.in_transaction = false;
-            this.rows_since_checkpoint += std::mem::take(&mut this.uncommitted_rows);
+            this.commit_transaction()?;
             if this.rows_since_checkpoint >= CHECKPOINT_ROWS_MAX { this.checkpoint_inner() } else { Ok(()) }
         })
+    }
+
+    /// Commits the transaction that is open, with the counters.
+    pub(super) fn commit_transaction(&mut self) -> Result<()> {
+        self.counters.write(&self.connection)?;
+        self.connection.execute_batch("COMMIT")?;
+        self.in_transaction = false;
+        self.rows_since_checkpoint += std::mem::take(&mut self.uncommitted_rows);
+        Ok(())
     }
 
     fn checkpoint_inner(&mut self) -> Result<()> {
@@ -54,23 +61,25 @@ impl Recorder {
         Ok(())
     }
 
-    /// Ends the run: commits with the phase and the outcome, folds the events, brings the log into the file, and
-    /// closes it. Returns how it all stands then.
+    /// Ends the run: folds the events, commits the phase and the outcome, with the plan where discovery ends with it,
+    /// brings the log into the file, and closes it. Returns how it all stands then.
     pub fn end(mut self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
         assert!(!self.has_unmatched(), "pages are matched before the run ends");
-        self.guarded(|this| {
-            this.begin_transaction()?;
-            set_phase(&this.connection, phase, reason)?;
-            Run::end(&this.connection, this.run, outcome, (this.now_ns)())?;
-            this.uncommitted_rows += 1;
-            Ok(())
-        })?;
         self.commit()?;
         let overview = self.guarded(|this| {
             // The workers have done their work: their cores are free.
             let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
             this.connection.execute_batch(&format!("SET threads = {cores}"))?;
+            let is_discovered = Migration::read(&this.connection)?.phase == Phase::Traversing && phase == Phase::Review;
             fold_events(&this.connection)?;
+            this.begin_transaction()?;
+            if is_discovered {
+                let (settings, run, now_ns) = (&this.settings, this.run, (this.now_ns)());
+                make_plan(&this.connection, settings, &mut this.counters, run, now_ns, &mut this.next_seq)?;
+            }
+            set_phase(&this.connection, phase, reason)?;
+            Run::end(&this.connection, this.run, outcome, (this.now_ns)())?;
+            this.commit_transaction()?;
             this.checkpoint_inner()?;
             Overview::read(&this.connection)
         })?;
@@ -106,6 +115,8 @@ impl Recorder {
         flush(&mut self.events.src, "src_status_events", connection)?;
         flush(&mut self.events.dst, "dst_status_events", connection)?;
         flush(&mut self.errors, "errors", connection)?;
+        flush(&mut self.copied, "copied", connection)?;
+        flush(&mut self.parts, "parts", connection)?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use duckdb::Config;
 
-use longhaul_model::ErrorClass;
+use longhaul_model::{CompareBy, Comparison, ErrorClass};
 
 use super::*;
 use crate::error::LedgerError;
@@ -26,7 +26,7 @@ fn spec() -> MigrationSpec {
     MigrationSpec {
         source: "/from".to_owned(),
         destination: "/to".to_owned(),
-        settings: Settings { comparison: Comparison { time_tolerance_ns: TOLERANCE_NS }, one_file_system: false },
+        settings: Settings::new(Comparison { by: CompareBy::default(), time_tolerance_ns: TOLERANCE_NS }),
     }
 }
 
@@ -39,7 +39,7 @@ fn in_memory() -> Recorder {
     let connection = Connection::open_in_memory_with_flags(Config::default().threads(1).unwrap()).unwrap();
     connection.execute_batch(include_str!("../schema.sql")).unwrap();
     Migration::insert(&connection, &spec(), 0).unwrap();
-    let mut recorder = Recorder::begin(connection, "test", spec().settings.comparison, some_time_ns).unwrap();
+    let mut recorder = Recorder::begin(connection, "test", spec().settings, some_time_ns).unwrap();
     recorder.begin_traversal().unwrap();
     recorder
 }

@@ -4,66 +4,125 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use longhaul_actors::{Controller, Ended, MigrationConfig, Outcome, StartError, Tuning, start, start_with_stores};
+use anyhow::{Result, bail};
+use longhaul_actors::{
+    Controller, Ended, MigrationConfig, Outcome, ResumeConfig, Resumed, StartError, Tuning, resume, start,
+    start_with_stores,
+};
+use longhaul_ledger::{Counters, Log, Reader};
 use longhaul_model::{BySide, Side};
 use longhaul_storage::{Location, OpenOptions, Store};
 
 use super::report::{Report, grouped};
+use super::scratch::names_in;
+use crate::interrupt::{Interrupt, Interrupted};
 
 /// The ledger's file in the scratch folder.
 pub(crate) const LEDGER: &str = "ledger.duckdb";
 
-/// A run that has ended.
+/// How long nobody looks whether the end was asked for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A traversal that has ended.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) ledger: PathBuf,
-    pub(crate) outcome: Outcome,
+    /// The engine's last word; `None` where all was listed before this run, and only the checks were not made.
+    pub(crate) outcome: Option<Outcome>,
+    /// Whether an earlier run had begun with it.
+    pub(crate) is_gone_on: bool,
+    totals: BySide<Counters>,
     took: Duration,
     peak_memory_kib: Option<u64>,
 }
 
 impl Run {
     /// Traverses two stores that are open already, with the engine's own settings, into a ledger in `scratch`.
-    pub(crate) fn of_stores(scratch: &Path, stores: BySide<(Location, Arc<dyn Store>)>) -> Result<Run> {
+    pub(crate) fn of_stores(
+        scratch: &Path,
+        stores: BySide<(Location, Arc<dyn Store>)>,
+        interrupt: &Interrupt,
+    ) -> Result<Run> {
         let locations = BySide { src: stores.src.0.clone(), dst: stores.dst.0.clone() };
-        Run::begin(scratch, locations, |config| start_with_stores(config, stores))
+        Run::begin(scratch, locations, interrupt, |config| start_with_stores(config, stores))
     }
 
     /// Traverses two places, with the engine's own settings, into a ledger in `scratch`.
-    pub(crate) fn of_places(scratch: &Path, locations: BySide<Location>) -> Result<Run> {
-        Run::begin(scratch, locations, start)
+    pub(crate) fn of_places(scratch: &Path, locations: BySide<Location>, interrupt: &Interrupt) -> Result<Run> {
+        Run::begin(scratch, locations, interrupt, start)
+    }
+
+    /// Goes on where an earlier run in `scratch` was. `None` where that had not come so far as to have a ledger.
+    pub(crate) fn gone_on_with(scratch: &Path, interrupt: &Interrupt) -> Result<Option<Run>> {
+        remove_unfinished_ledgers(scratch)?;
+        let ledger = scratch.join(LEDGER);
+        if !ledger.exists() {
+            return Ok(None);
+        }
+        let config = ResumeConfig {
+            ledger: ledger.clone(),
+            log: Log::Unknown,
+            locations: BySide { src: None, dst: None },
+            one_file_system: false,
+            compare: None,
+            on_conflict: None,
+            tuning: Tuning::default(),
+        };
+        let started = Instant::now();
+        let outcome = match resume(&config)? {
+            Resumed::Running(controller) => Some(attend(controller, interrupt)?),
+            Resumed::NothingToDo(_) => None,
+        };
+        Run::of(ledger, outcome, true, started.elapsed()).map(Some)
     }
 
     fn begin(
         scratch: &Path,
         locations: BySide<Location>,
+        interrupt: &Interrupt,
         start: impl FnOnce(&MigrationConfig) -> Result<Controller, StartError>,
     ) -> Result<Run> {
         let config = MigrationConfig {
             locations,
             ledger: scratch.join(LEDGER),
             open: OpenOptions::default(),
+            compare: None,
+            on_conflict: None,
             tuning: Tuning::default(),
         };
         let started = Instant::now();
-        let outcome = start(&config)?.wait();
+        let outcome = attend(start(&config)?, interrupt)?;
         let took = started.elapsed();
-        Ok(Run { ledger: config.ledger, outcome, took, peak_memory_kib: peak_memory_kib() })
+        Run::of(config.ledger, Some(outcome), false, took)
+    }
+
+    fn of(ledger: PathBuf, outcome: Option<Outcome>, is_gone_on: bool, took: Duration) -> Result<Run> {
+        let totals = match &outcome {
+            Some(outcome) => outcome.closed.totals(),
+            None => Reader::open(&ledger)?.overview()?.totals,
+        };
+        Ok(Run { ledger, outcome, is_gone_on, totals, took, peak_memory_kib: peak_memory_kib() })
     }
 
     /// Nodes in the ledger, by the last word of the engine.
     pub(crate) fn nodes(&self, side: Side) -> u64 {
-        self.outcome.closed.totals()[side].nodes().unsigned_abs()
+        self.totals[side].nodes().unsigned_abs()
     }
 
-    /// Prints rate, memory and disk space. The rate is a plain integer, for programs that read it.
+    /// Prints rate, memory and disk space. The rate is a plain integer, for programs that read it; of a run that was
+    /// gone on with there is none, as it is not known what it had done before.
     pub(crate) fn print(&self, report: &mut Report<'_>) -> Result<()> {
         let nodes = self.nodes(Side::Source) + self.nodes(Side::Destination);
         let seconds = self.took.as_secs_f64();
-        #[allow(clippy::cast_precision_loss, reason = "below 2^52")]
-        let per_second = nodes as f64 / seconds.max(1e-9);
-        report.line(&format!("{per_second:.0} nodes/s (both sides, {} nodes in {seconds:.2} s)", grouped(nodes)))?;
+        if self.is_gone_on {
+            let what = if self.outcome.is_some() { "gone on for" } else { "complete before, looked at in" };
+            report.line(&format!("{what} {seconds:.2} s, {} nodes on both sides in the end", grouped(nodes)))?;
+        } else {
+            #[allow(clippy::cast_precision_loss, reason = "below 2^52")]
+            let per_second = nodes as f64 / seconds.max(1e-9);
+            report
+                .line(&format!("{per_second:.0} nodes/s (both sides, {} nodes in {seconds:.2} s)", grouped(nodes)))?;
+        }
         if let Some(kib) = self.peak_memory_kib {
             report.line(&format!("{} MiB peak memory of the process", grouped(kib / 1024)))?;
         }
@@ -73,16 +132,56 @@ impl Run {
         report.line(&format!("{} bytes of ledger, {each:.1} bytes a node", grouped(bytes)))?;
         Ok(())
     }
+}
 
-    /// How it ended, in a line.
-    pub(crate) fn ending(&self) -> String {
-        match &self.outcome.ended {
-            Ended::Done => "done".to_owned(),
-            Ended::Interrupted => "interrupted".to_owned(),
-            Ended::StoreGaveUp { side, reason } => format!("the {side} gave up: {reason}"),
-            Ended::LedgerFailed(error) => format!("the ledger failed: {error}"),
-            Ended::Broken(what) => format!("broken: {what}"),
+/// Waits for the end of a traversal, and shuts it down when somebody asks for that. Then it is an [`Interrupted`] error,
+/// unless it came to its end all the same.
+fn attend(mut controller: Controller, interrupt: &Interrupt) -> Result<Outcome> {
+    let mut is_asked = false;
+    let outcome = loop {
+        match controller.wait_for(LOOK_INTERVAL) {
+            Ok(outcome) => break outcome,
+            Err(still_running) => controller = still_running,
         }
+        if !is_asked && interrupt.is_asked() {
+            is_asked = true;
+            controller.shutdown();
+        }
+    };
+    match &outcome.ended {
+        Ended::Interrupted if is_asked => {
+            let totals = outcome.closed.totals();
+            let number = |of: fn(&Counters) -> i64| grouped((of(&totals.src) + of(&totals.dst)).unsigned_abs());
+            let (listed, pending) = (number(|side| side.folders_listed), number(Counters::folders_pending));
+            let so_far = Some(format!("{listed} folders are listed and {pending} are still to be"));
+            Err(Interrupted { so_far }.into())
+        }
+        Ended::StoreGaveUp { .. } | Ended::LedgerFailed(_) | Ended::Broken(_) if is_asked => {
+            // Checks are not made any more, so nobody else would tell.
+            bail!("while it was interrupted: {}", ending(&outcome))
+        }
+        _ => Ok(outcome),
+    }
+}
+
+/// What is left of a ledger when a run is killed while it makes it. It has another name until it is one.
+fn remove_unfinished_ledgers(scratch: &Path) -> Result<()> {
+    for name in names_in(scratch)? {
+        if name.strip_prefix(LEDGER).is_some_and(|rest| rest.starts_with('.') && rest.contains(".new")) {
+            std::fs::remove_file(scratch.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// How a run of the engine ended, in a line.
+pub(crate) fn ending(outcome: &Outcome) -> String {
+    match &outcome.ended {
+        Ended::Done => "done".to_owned(),
+        Ended::Interrupted => "interrupted".to_owned(),
+        Ended::StoreGaveUp { side, reason } => format!("the {side} gave up: {reason}"),
+        Ended::LedgerFailed(error) => format!("the ledger failed: {error}"),
+        Ended::Broken(what) => format!("broken: {what}"),
     }
 }
 

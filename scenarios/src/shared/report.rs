@@ -1,43 +1,52 @@
 //! What a run prints: phases, checks, verdict.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-/// What a scenario is given: a place to work in and somebody to tell.
-pub(crate) struct Stage<'a> {
-    /// An empty folder of its own, as a canonical path.
-    pub(crate) scratch: PathBuf,
-    /// Where it says what it does and what it found.
-    pub(crate) report: Report<'a>,
-}
+use anyhow::Result;
 
-/// The report of one run.
+use crate::interrupt::Interrupt;
+
+/// The report of one run. Once somebody has asked for the end, whoever has something to say gets an error instead.
 pub(crate) struct Report<'a> {
     out: &'a mut dyn Write,
     first_failed: Option<String>,
+    interrupt: Interrupt,
 }
 
 impl<'a> Report<'a> {
     pub(crate) fn new(out: &'a mut dyn Write) -> Self {
-        Report { out, first_failed: None }
+        Report { out, first_failed: None, interrupt: Interrupt::default() }
+    }
+
+    /// From now on heeds whether somebody asks for the end.
+    pub(crate) fn heed(&mut self, interrupt: &Interrupt) {
+        self.interrupt = interrupt.clone();
+    }
+
+    /// An error once somebody has asked for the end; for whatever takes long and has nothing to say.
+    pub(crate) fn check_interrupt(&self) -> Result<()> {
+        self.interrupt.check()
     }
 
     pub(crate) fn title(&mut self, name: &str, description: &str) -> io::Result<()> {
         writeln!(self.out, "{name}: {description}")
     }
 
-    pub(crate) fn phase(&mut self, name: &str) -> io::Result<()> {
+    pub(crate) fn phase(&mut self, name: &str) -> Result<()> {
+        self.check_interrupt()?;
         writeln!(self.out, "{name}")?;
         // Whoever watches sees what is going on now.
-        self.out.flush()
+        Ok(self.out.flush()?)
     }
 
-    pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "  {text}")
+    pub(crate) fn line(&mut self, text: &str) -> Result<()> {
+        self.check_interrupt()?;
+        Ok(writeln!(self.out, "  {text}")?)
     }
 
     /// Prints a check. A check that does not hold decides the verdict, and does not keep the others from being made.
-    pub(crate) fn check(&mut self, what: &str, holds: bool, expected: &str, found: &str) -> io::Result<()> {
+    pub(crate) fn check(&mut self, what: &str, holds: bool, expected: &str, found: &str) -> Result<()> {
+        self.check_interrupt()?;
         let mark = if holds { "ok" } else { "FAILED" };
         let text = format!("{what}: expected {expected}, found {found}");
         writeln!(self.out, "  {mark:<8}{text}")?;
@@ -47,11 +56,11 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    pub(crate) fn check_count(&mut self, what: &str, expected: u64, found: u64) -> io::Result<()> {
+    pub(crate) fn check_count(&mut self, what: &str, expected: u64, found: u64) -> Result<()> {
         self.check(what, expected == found, &grouped(expected), &grouped(found))
     }
 
-    pub(crate) fn check_text(&mut self, what: &str, expected: &str, found: &str) -> io::Result<()> {
+    pub(crate) fn check_text(&mut self, what: &str, expected: &str, found: &str) -> Result<()> {
         self.check(what, expected == found, expected, found)
     }
 

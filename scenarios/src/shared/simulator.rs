@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use longhaul_model::{BySide, NodeKind};
-use longhaul_spectra::{Config, Spectra, World};
+use longhaul_spectra::{Config, Spectra, SpectraError, World};
 use longhaul_storage::{Location, SpectraStore, Store};
 
 use super::tree::{Child, Listing, Tree};
 
 /// Entries of a folder that are asked for at a time.
 const PAGE_ENTRIES: usize = 4_096;
+
+/// How long the engine's threads may take to let go of a simulator, and how often that is looked at.
+const IN_USE_WAIT: Duration = Duration::from_secs(5);
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A configuration that comes with the program.
 pub(crate) struct Shipped {
@@ -23,24 +27,29 @@ pub(crate) struct Shipped {
 }
 
 impl Shipped {
-    /// The file: in `configs` below the working folder, or else written into `scratch`.
-    pub(crate) fn file(&self, scratch: &Path) -> Result<PathBuf> {
-        if let Ok(found) = self.in_working_folder().canonicalize() {
-            return Ok(found);
-        }
-        let written = scratch.join(self.name);
-        std::fs::write(&written, self.text).with_context(|| format!("cannot write {}", written.display()))?;
-        Ok(written)
+    /// Writes it into `scratch`, with everything that the simulator keeps in there too. It is taken from `configs` below
+    /// the working folder, or else is what the program came with. Gives the file, which whoever goes on finds again.
+    pub(crate) fn write_into(&self, scratch: &Path) -> Result<PathBuf> {
+        let in_working_folder = Path::new("configs").join(self.name);
+        let mut config = match in_working_folder.canonicalize() {
+            Ok(found) => Config::load(&found)?,
+            Err(_) => Config::from_json(self.text).with_context(|| format!("the {} of this program", self.name))?,
+        };
+        config.seed.db_path = database_in(scratch);
+        let file = self.file_in(scratch);
+        std::fs::write(&file, serde_json::to_vec_pretty(&config)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(file)
     }
 
-    /// Whether it has to be written into the scratch folder.
-    pub(crate) fn is_written_out(&self) -> bool {
-        !self.in_working_folder().exists()
+    /// Where it is in `scratch`.
+    pub(crate) fn file_in(&self, scratch: &Path) -> PathBuf {
+        scratch.join(self.name)
     }
+}
 
-    fn in_working_folder(&self) -> PathBuf {
-        Path::new("configs").join(self.name)
-    }
+fn database_in(scratch: &Path) -> PathBuf {
+    scratch.join("spectra.redb")
 }
 
 /// A world of the simulator as a tree: no faults, limits or latency, and listings are not counted.
@@ -101,6 +110,22 @@ pub(crate) fn stores(
 /// Opens the simulator of a configuration file, with what it keeps in `scratch`.
 pub(crate) fn open(config: &Path, scratch: &Path) -> Result<Spectra> {
     let mut config = Config::load(config)?;
-    config.seed.db_path = scratch.join("spectra.redb");
+    config.seed.db_path = database_in(scratch);
     Ok(Spectra::open(config)?)
+}
+
+/// As [`open`], after a run of the engine that had opened it by itself: its threads let go of it a moment after the
+/// engine's last word.
+pub(crate) fn open_after_engine(config: &Path, scratch: &Path) -> Result<Spectra> {
+    let deadline = Instant::now() + IN_USE_WAIT;
+    loop {
+        match open(config, scratch) {
+            Err(error) if is_in_use(&error) && Instant::now() < deadline => std::thread::sleep(LOOK_INTERVAL),
+            opened => return opened,
+        }
+    }
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(SpectraError::InUse { .. }))
 }

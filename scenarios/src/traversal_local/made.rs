@@ -40,6 +40,11 @@ impl Maker {
         Ok(Maker { root: root.to_owned(), entries: 0, closed: Vec::new() })
     }
 
+    /// For a folder in which all entries are made.
+    pub(super) fn of_made(root: &Path) -> Maker {
+        Maker { root: root.to_owned(), entries: 0, closed: Vec::new() }
+    }
+
     fn at(&self, path: &[u8]) -> PathBuf {
         self.root.join(OsStr::from_bytes(path))
     }

@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use longhaul_model::BySide;
+use longhaul_model::{BySide, Side};
+use serde::{Deserialize, Serialize};
 
 use super::made::{Maker, Special, Time};
+use crate::interrupt::Interrupt;
 
 /// Some time, with nanoseconds.
 const TIME: Time = Time(1_600_000_000, 123_456_789);
@@ -16,38 +18,59 @@ const NEXT_TIME: Time = Time(1_600_000_000, 123_456_790);
 const MANY: usize = 20_000;
 const LEVELS: usize = 200;
 
-/// Both folders, made. Some of them cannot be read as long as this lives.
-#[derive(Debug)]
+/// What was made.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Made {
     pub(super) entries: BySide<u64>,
     /// Source entries that are where nobody can see them.
     pub(super) hidden_on_source: u64,
     /// What could not be made, and why.
     pub(super) remarks: Vec<String>,
+}
+
+/// Some folders cannot be read as long as this lives.
+#[derive(Debug)]
+pub(super) struct Closed {
     _folders: BySide<Maker>,
 }
 
 /// Makes both folders.
-pub(super) fn make(folders: &BySide<PathBuf>) -> Result<Made> {
+pub(super) fn make(folders: &BySide<PathBuf>, interrupt: &Interrupt) -> Result<(Made, Closed)> {
     let mut remarks = Vec::new();
     let mut both = BySide { src: Maker::new(&folders.src)?, dst: Maker::new(&folders.dst)? };
     names(&mut both)?;
     links(&mut both)?;
     specials(&mut both, &mut remarks)?;
     sizes_and_times(&mut both)?;
+    interrupt.check()?;
     many_entries(&mut both)?;
+    interrupt.check()?;
     depth(&mut both)?;
     conflicts(&mut both)?;
+    interrupt.check()?;
     extras(&mut both)?;
-    let hidden_on_source = if rustix::process::geteuid().is_root() {
+    let hidden_on_source = if may_everything() {
         remarks
             .push("skipped: folders that may not be read or searched, because this user (root) may everything".into());
         0
     } else {
-        closed_folders(&mut both)?
+        make_closed_folders(&mut both)?
     };
     let entries = BySide { src: both.src.entries, dst: both.dst.entries };
-    Ok(Made { entries, hidden_on_source, remarks, _folders: both })
+    Ok((Made { entries, hidden_on_source, remarks }, Closed { _folders: both }))
+}
+
+/// Closes the folders again that are closed in what [`make`] has made.
+pub(super) fn close_again(folders: &BySide<PathBuf>) -> Result<Closed> {
+    let mut both = BySide { src: Maker::of_made(&folders.src), dst: Maker::of_made(&folders.dst) };
+    if !may_everything() {
+        close_folders(&mut both)?;
+    }
+    Ok(Closed { _folders: both })
+}
+
+fn may_everything() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// Makes a folder on both sides.
@@ -331,28 +354,38 @@ fn extras(both: &mut BySide<Maker>) -> Result<()> {
     Ok(())
 }
 
-/// Folders without the permission to list them, or to look at what is in them. Returns how many source entries nobody
-/// can see.
-fn closed_folders(both: &mut BySide<Maker>) -> Result<u64> {
-    let unreadable = 0o000;
-    let not_searchable = 0o444;
-    let not_listable = 0o311;
-    for (name, mode) in [("unreadable", unreadable), ("not searchable", not_searchable), ("not listable", not_listable)]
-    {
-        for place in ["on the source alone", "on both sides", "on both sides, closed there"] {
+/// Folders without the permission to list them, or to look at what is in them: what they are called, and their mode.
+const CLOSED: [(&str, u32); 3] = [("unreadable", 0o000), ("not searchable", 0o444), ("not listable", 0o311)];
+
+/// Where there is one of each, and on which side it is closed.
+const CLOSED_PLACES: [(&str, Side); 3] = [
+    ("on the source alone", Side::Source),
+    ("on both sides", Side::Source),
+    ("on both sides, closed there", Side::Destination),
+];
+
+/// Makes folders and closes them. Returns how many source entries nobody can see.
+fn make_closed_folders(both: &mut BySide<Maker>) -> Result<u64> {
+    for (name, _) in CLOSED {
+        for (place, _) in CLOSED_PLACES {
             let path = format!("{name} {place}").into_bytes();
             one_of(&mut both.src, &path, Kind::Folder)?;
             if place != "on the source alone" {
                 one_of(&mut both.dst, &path, Kind::Folder)?;
             }
-            if place == "on both sides, closed there" {
-                both.dst.close(&path, mode)?;
-            } else {
-                both.src.close(&path, mode)?;
-            }
         }
     }
+    close_folders(both)?;
     // All four entries of two folders that cannot be listed, of each sort; and the one in the folder of each of the two
     // whose names can be.
     Ok(2 * 4 + 2 * 4 + 2)
+}
+
+fn close_folders(both: &mut BySide<Maker>) -> Result<()> {
+    for (name, mode) in CLOSED {
+        for (place, side) in CLOSED_PLACES {
+            both[side].close(format!("{name} {place}").as_bytes(), mode)?;
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! This program, run once more as a child that can be stopped.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -10,6 +10,7 @@ use longhaul_model::Side;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::listings::{LOG_FILTER, Listing, TimeOfDay, world_of};
+use crate::interrupt::Interrupt;
 
 /// Lines of what the program said that are kept for an error message.
 const SAID_LINES_MAX: usize = 20;
@@ -17,8 +18,9 @@ const SAID_LINES_MAX: usize = 20;
 /// The program, and the folder that it runs in.
 #[derive(Debug)]
 pub(super) struct Program {
-    program: PathBuf,
+    file: PathBuf,
     folder: PathBuf,
+    interrupt: Interrupt,
 }
 
 /// A signal to the program once it has listed so many folders.
@@ -40,10 +42,10 @@ pub(super) struct Ended {
 }
 
 impl Program {
-    /// The program that this process is.
-    pub(super) fn this(folder: &Path) -> Result<Program> {
-        let program = std::env::current_exe().context("this program does not know where it is")?;
-        Ok(Program { program, folder: folder.to_owned() })
+    /// The program that this process is. Once somebody asks for the end, it is killed.
+    pub(super) fn this(folder: &Path, interrupt: &Interrupt) -> Result<Program> {
+        let file = std::env::current_exe().context("this program does not know where it is")?;
+        Ok(Program { file, folder: folder.to_owned(), interrupt: interrupt.clone() })
     }
 
     /// Lists both worlds of a simulator into a new ledger.
@@ -60,7 +62,7 @@ impl Program {
     }
 
     fn run(&self, arguments: &[&str], stop: Option<Stop>) -> Result<Ended> {
-        let mut child = Command::new(&self.program)
+        let mut child = Command::new(&self.file)
             .args(arguments)
             .current_dir(&self.folder)
             .env("LONGHAUL_LOG", LOG_FILTER)
@@ -68,9 +70,11 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            // Ctrl-C is for us: what it would do to the program would look like a failure of it.
+            .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot run {}", self.program.display()))?;
-        let read = read_log(&mut child, stop);
+            .with_context(|| format!("cannot run {}", self.file.display()))?;
+        let read = read_log(&mut child, stop, &self.interrupt);
         if read.is_err() {
             // Nobody would wait for it any more.
             let _ = child.kill();
@@ -82,12 +86,17 @@ impl Program {
 }
 
 /// Reads what the program logs until it ends, and stops it when the time has come.
-fn read_log(child: &mut Child, stop: Option<Stop>) -> Result<(Vec<Listing>, Option<TimeOfDay>, Vec<String>)> {
+fn read_log(
+    child: &mut Child,
+    stop: Option<Stop>,
+    interrupt: &Interrupt,
+) -> Result<(Vec<Listing>, Option<TimeOfDay>, Vec<String>)> {
     let pid = Pid::from_child(child);
     let log = child.stderr.take().context("its standard error is not a pipe")?;
     let (mut listings, mut stopped_at, mut said) = (Vec::new(), None, Vec::new());
     for line in BufReader::new(log).lines() {
         let line = line?;
+        interrupt.check()?;
         match Listing::parse(&line) {
             Some(listing) => listings.push(listing),
             None if said.len() < SAID_LINES_MAX => said.push(line),

@@ -1,4 +1,7 @@
-//! What only Linux has: `openat2`, `getdents64` into a buffer of our own, and `statx` relative to the open folder.
+//! What only Linux has: `openat2`, `getdents64` into a buffer of our own, and `statx` relative to the open folder; for
+//! single files, what is in `files`.
+
+mod files;
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,6 +14,9 @@ use rustix::io::Errno;
 use super::portable::{describe, kind_of, push_unreadable};
 use super::{MOUNT_POINT, PAGE_ENTRIES_MAX, Root, components};
 use crate::error::StoreError;
+pub(super) use files::{
+    copy_range, data_within, extended_attributes, flush, keeps_extended, rename_new, set_extended_attribute,
+};
 
 /// A folder's entries are read in blocks of this many bytes: some 800 names a call.
 const BUFFER_BYTES: usize = 32 << 10;

@@ -1,5 +1,6 @@
 //! The same with what every Unix has: `openat` one component at a time, `readdir`, `fstatat`.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -7,8 +8,11 @@ use longhaul_model::{NodeKind, Page};
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
 
+#[cfg(not(target_os = "linux"))]
+use super::ExtendedAttributes;
 use super::{Device, MOUNT_POINT, PAGE_ENTRIES_MAX, Root, components, open_below};
 use crate::error::StoreError;
+use crate::folder::Placed;
 
 /// Opens the folder at `path` below `root`, one component after the other, following no symbolic link.
 pub(super) fn open_folder(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
@@ -22,13 +26,22 @@ pub(super) fn open_folder(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, 
     Ok(folder)
 }
 
+/// Permissions that nothing new has. Asking the system itself means setting it, for all threads: only Linux tells
+/// without that.
+pub(super) fn umask() -> u32 {
+    const USUAL: u32 = 0o022;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    line.and_then(|digits| u32::from_str_radix(digits.trim(), 8).ok()).unwrap_or(USUAL)
+}
+
 /// The file system that an open folder is on.
 pub(super) fn device_of(folder: BorrowedFd<'_>) -> Result<Device, Errno> {
     Ok(device(&rustix::fs::fstat(folder)?))
 }
 
 #[allow(clippy::useless_conversion, reason = "the type of st_dev differs between systems")]
-fn device(found: &rustix::fs::Stat) -> Device {
+pub(super) fn device(found: &rustix::fs::Stat) -> Device {
     let number = found.st_dev.into();
     (rustix::fs::major(number), rustix::fs::minor(number))
 }
@@ -87,16 +100,21 @@ impl Iterator for Listing {
     }
 }
 
+/// Nanoseconds since 1970; `None` for times that do not fit.
 #[allow(
     clippy::useless_conversion,
     clippy::unnecessary_cast,
     clippy::cast_possible_wrap,
     reason = "the types differ between systems, and there are fewer than 2^63 nanoseconds in a second"
 )]
+pub(super) fn modified_ns(found: &rustix::fs::Stat) -> Option<i64> {
+    i64::from(found.st_mtime).checked_mul(1_000_000_000).and_then(|ns| ns.checked_add(found.st_mtime_nsec as i64))
+}
+
+#[allow(clippy::useless_conversion, reason = "the type of st_size differs between systems")]
 fn push_entry(page: &mut Page, root: &Root, name: &[u8], found: &rustix::fs::Stat) {
     let file_type = FileType::from_raw_mode(found.st_mode);
-    let modified_ns =
-        i64::from(found.st_mtime).checked_mul(1_000_000_000).and_then(|ns| ns.checked_add(found.st_mtime_nsec as i64));
+    let modified_ns = modified_ns(found);
     if file_type == FileType::Directory && root.stops_at(device(found)) {
         page.push(name, NodeKind::Other, None, modified_ns);
         page.remark(MOUNT_POINT);
@@ -138,4 +156,72 @@ pub(super) fn describe(file_type: FileType) -> &'static str {
         FileType::BlockDevice => "block device: not carried over",
         _ => "neither a file, a folder nor a symbolic link: not carried over",
     }
+}
+
+/// Gives the entry `temporary` of `folder` another name, unless something has that name: by a second name for it, which
+/// no system gives in place of another.
+pub(super) fn rename_new(folder: BorrowedFd<'_>, temporary: &[u8], name: &[u8]) -> Result<Placed, Errno> {
+    match rustix::fs::linkat(folder, temporary, folder, name, AtFlags::empty()) {
+        Ok(()) => {}
+        Err(Errno::EXIST) => return Ok(Placed::Taken),
+        // A file system without second names.
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
+            return rename_unseen(folder, temporary, name);
+        }
+        Err(errno) => return Err(errno),
+    }
+    // It has its name; that it may have another one as well is no reason to call that a failure.
+    let _ = rustix::fs::unlinkat(folder, temporary, AtFlags::empty());
+    Ok(Placed::Done)
+}
+
+/// The same where there is no way to do it in one step. Something that gets the name between the two calls is
+/// replaced, which could only be avoided by not writing here at all.
+pub(super) fn rename_unseen(folder: BorrowedFd<'_>, temporary: &[u8], name: &[u8]) -> Result<Placed, Errno> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(Placed::Taken),
+        Err(Errno::NOENT) => rustix::fs::renameat(folder, temporary, folder, name).map(|()| Placed::Done),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The stretches of `range` that have bytes in them: all of it, as far as can be known everywhere.
+#[allow(clippy::unnecessary_wraps, reason = "as where it can be found out")]
+pub(super) fn data_within(_file: BorrowedFd<'_>, range: Range<u64>) -> Result<Vec<Range<u64>>, Errno> {
+    Ok(if range.is_empty() { Vec::new() } else { vec![range] })
+}
+
+/// Writes all file systems out; nobody says whether that went well.
+#[allow(clippy::unnecessary_wraps, reason = "as where it can be found out")]
+pub(super) fn flush(_folder: BorrowedFd<'_>) -> Result<(), Errno> {
+    rustix::fs::sync();
+    Ok(())
+}
+
+/// Copies nothing: no system but Linux has a way that all of its file systems know.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps, reason = "as where there is a way")]
+pub(super) fn copy_range(
+    _original: BorrowedFd<'_>,
+    _draft: BorrowedFd<'_>,
+    _range: Range<u64>,
+    _draft_is_new: bool,
+) -> Result<bool, StoreError> {
+    Ok(false)
+}
+
+/// Extended attributes differ too much between systems to be carried over.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn keeps_extended(_file: BorrowedFd<'_>) -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn extended_attributes(_file: BorrowedFd<'_>) -> Result<ExtendedAttributes, Errno> {
+    Ok(Vec::new())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn set_extended_attribute(_file: BorrowedFd<'_>, _name: &[u8], _value: &[u8]) -> Result<(), Errno> {
+    Err(Errno::NOTSUP)
 }

@@ -1,3 +1,11 @@
+mod drafts;
+mod entries;
+mod holes;
+mod kept_drafts;
+mod swaps;
+mod tree;
+mod twins;
+
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 

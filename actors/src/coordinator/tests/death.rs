@@ -16,8 +16,8 @@ use crate::progress::Progress;
 /// Longer than anything that is waited for on purpose. The clock is paused, so it costs nothing.
 const LONG: Duration = Duration::from_secs(3_600);
 
-fn recorder(folder: &tempfile::TempDir) -> Recorder {
-    let settings = Settings { comparison: Comparison { time_tolerance_ns: 0 }, one_file_system: false };
+pub(super) fn recorder(folder: &tempfile::TempDir) -> Recorder {
+    let settings = Settings::new(Comparison::for_resolutions(1, 1));
     let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
     let path = folder.path().join("ledger.duckdb");
     let mut recorder = longhaul_ledger::create(&path, &spec, "test", &Resources::default(), || 0).unwrap();
@@ -31,7 +31,7 @@ async fn a_dead_db_actor_is_told_as_broken() {
     drop(may_finish);
     db.do_send(Die);
     settle().await;
-    coordinator.do_send(BatchDone { side: Side::Source, lister: 0, given_back: 1 });
+    coordinator.do_send(BatchDone { side: Side::Source, lister: 0, given_back: 1, traffic: Traffic::default() });
     coordinator.do_send(Interrupt);
     let outcome = outcome.await.unwrap();
     assert!(matches!(outcome.ended, Ended::Broken(_)), "{outcome:?}");
@@ -88,7 +88,7 @@ async fn a_db_actor_that_panics_ends_the_run_as_broken() {
     let folder = Folder { depth: i32::MAX, ..root() };
     let page = ListedPage { folder, page: Page::default(), is_last: true, attempts: 1 };
     db.do_send(RecordListings { side: Side::Source, listed: vec![Listed::Page(page)], permit: None });
-    coordinator.do_send(BatchDone { side: Side::Source, lister: 0, given_back: 0 });
+    coordinator.do_send(BatchDone { side: Side::Source, lister: 0, given_back: 0, traffic: Traffic::default() });
     let outcome = tokio::time::timeout(LONG, outcome).await.expect("the run hangs").unwrap();
     assert!(matches!(outcome.ended, Ended::Broken(_)), "{outcome:?}");
 }

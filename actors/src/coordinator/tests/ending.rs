@@ -33,7 +33,7 @@ async fn an_interrupt_gives_nothing_more_out_and_waits_for_what_is_in_flight() {
     scene.may_finish.send(()).unwrap();
     let outcome = scene.outcome.await.unwrap();
     assert!(matches!(outcome.ended, Ended::Interrupted), "{outcome:?}");
-    assert_eq!((outcome.given_back, outcome.still_running, outcome.closed.recorded), (2, 0, 7));
+    assert_eq!((outcome.given_back, outcome.still_running, outcome.closed.traffic.answered), (2, 0, 7));
 }
 
 /// The DB actor records what the Listers sent last, and then comes to `Finish`: its answers are still on their way.

@@ -71,6 +71,7 @@ impl Handler<ListFolders> for QuickLister {
         trees.given_out[side].extend(folders.iter().map(|folder| folder.id.0));
         drop(trees);
         let trees = self.trees.clone();
+        let count = folders.len() as u64;
         let work = async move {
             let coordinator = trees.borrow().coordinator.clone().unwrap();
             for folder in folders {
@@ -79,7 +80,8 @@ impl Handler<ListFolders> for QuickLister {
                 trees.borrow_mut().in_flight[side] -= 1;
                 coordinator.do_send(ListingsRecorded(vec![listing]));
             }
-            coordinator.do_send(BatchDone { side, lister, given_back: 0 });
+            let traffic = Traffic { received: count, answered: count, dropped: 0 };
+            coordinator.do_send(BatchDone { side, lister, given_back: 0, traffic });
         };
         ctx.wait(work.into_actor(self));
     }
@@ -116,7 +118,7 @@ async fn folders_are_given_out_in_id_order_and_the_last_message_is_finish_for_re
     let trees = Trees::new(3, 5);
     let (outcome, told) = traverse(&trees, 1, ROOMY).await;
     assert!(matches!(outcome.ended, Ended::Done), "{outcome:?}");
-    assert_eq!((outcome.given_back, outcome.still_running, outcome.closed.recorded), (0, 0, 7));
+    assert_eq!((outcome.given_back, outcome.still_running, outcome.closed.traffic.answered), (0, 0, 7));
     assert_eq!(told, [finish(Phase::Review, None, "complete")]);
     let trees = trees.borrow();
     for side in Side::BOTH {

@@ -46,6 +46,9 @@ async fn the_pages_before_an_error_that_stays_come_before_the_failure() {
     for class in [ErrorClass::Denied, ErrorClass::Transient] {
         let scene = Scene::another(RetryPolicy { attempts_max: 2, ..RETRY });
         scene.store.when("/a", vec![page(&["1"]), page(&["2"]), error(class), error(class)]);
+        if class == ErrorClass::Denied {
+            scene.store.when("/", vec![page(&["a"])]);
+        }
         scene.list(&["/a"]);
         scene.done(1).await;
         let attempts = if class.is_retried() { 2 } else { 1 };

@@ -22,7 +22,8 @@ async fn a_stop_ends_a_pause_and_the_remaining_folders_are_given_back() {
     settle().await;
     let stopped_at = Instant::now();
     scene.stop.cancel();
-    assert_eq!(scene.done(1).await.given_back, 2);
+    let done = scene.done(1).await;
+    assert_eq!((done.given_back, done.traffic), (2, Traffic { received: 3, answered: 3, dropped: 0 }));
     assert!(stopped_at.elapsed() < Duration::from_secs(1));
     assert_eq!(scene.found(), ["/a [x]. 1"]);
     assert_eq!(scene.store.called(), ["/a", "/b"]);

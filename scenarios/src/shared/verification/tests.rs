@@ -6,6 +6,7 @@ use duckdb::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::interrupt::Interrupt;
 use crate::shared::simulator::{self, WorldTree};
 
 const CONFIG: &str = r#"{
@@ -28,7 +29,8 @@ fn traverse() -> Traversed {
     std::fs::write(&file, CONFIG).unwrap();
     let simulator = simulator::open(&file, folder.path()).unwrap();
     let worlds = BySide { src: "primary", dst: "s1" };
-    let run = Run::of_stores(folder.path(), simulator::stores(&simulator, worlds, &file).unwrap()).unwrap();
+    let stores = simulator::stores(&simulator, worlds, &file).unwrap();
+    let run = Run::of_stores(folder.path(), stores, &Interrupt::default()).unwrap();
     let trees = BySide {
         src: WorldTree::new(&simulator, worlds.src).unwrap(),
         dst: WorldTree::new(&simulator, worlds.dst).unwrap(),

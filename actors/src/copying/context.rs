@@ -1,0 +1,103 @@
+//! What all Copiers have in common.
+
+use std::sync::Arc;
+
+use longhaul_ledger::{CopySettings, Settings};
+use longhaul_model::{BySide, ErrorClass, NodeId, Side};
+use longhaul_storage::{Attributes, Durability, Facts, Folder, Keeps, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use super::hard_links::HardLinks;
+use crate::health::Health;
+use crate::retry::RetryPolicy;
+
+/// What all Copiers have in common.
+#[derive(Debug)]
+pub struct CopyContext {
+    /// Where files are read, and where they are written.
+    pub stores: BySide<Arc<dyn Store>>,
+    /// What the migration keeps to.
+    pub settings: Settings,
+    /// How files are copied.
+    pub copying: CopySettings,
+    /// Whether each file is made durable by itself.
+    pub durability: Durability,
+    /// What the names of files begin with that are not whole yet. No name on the source does.
+    pub temporary_prefix: String,
+    /// Items with lower ids may have been begun by an earlier run.
+    pub begun_below: i64,
+    /// When and how often something is tried again.
+    pub retry: RetryPolicy,
+    /// Whether the stores answer at all.
+    pub health: BySide<Health>,
+    /// Files with several names.
+    pub links: HardLinks,
+    /// Set when the run is being stopped.
+    pub stop: CancellationToken,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// A store said so.
+    Store(Side, StoreError),
+    /// Something was not any more as it had been a moment before.
+    Changed(String),
+    /// The run is being stopped.
+    Stopped,
+}
+
+/// A result of work on an item.
+pub(super) type Attempt<T> = Result<T, Trouble>;
+
+/// Which side an error came from.
+pub(super) trait On<T> {
+    fn on(self, side: Side) -> Attempt<T>;
+}
+
+impl<T> On<T> for Result<T, StoreError> {
+    fn on(self, side: Side) -> Attempt<T> {
+        self.map_err(|error| Trouble::Store(side, error))
+    }
+}
+
+impl CopyContext {
+    /// What the two stores can keep of an entry, both of them.
+    pub(super) fn keeps(&self, side: Side) -> Keeps {
+        self.stores[side].keeps()
+    }
+
+    /// The name of an item while it is not whole.
+    pub(super) fn temporary_name(&self, id: NodeId) -> Vec<u8> {
+        format!("{}{id}", self.temporary_prefix).into_bytes()
+    }
+
+    /// Whether an earlier run may have begun with an item, or even have done it without that being recorded.
+    pub(super) fn may_be_begun(&self, id: NodeId) -> bool {
+        id.0 < self.begun_below
+    }
+
+    pub(super) fn check_stop(&self) -> Attempt<()> {
+        if self.stop.is_cancelled() { Err(Trouble::Stopped) } else { Ok(()) }
+    }
+
+    /// What is set on the copy of an entry. `name` is empty for the folder itself.
+    pub(super) async fn attributes(&self, folder: &dyn Folder, name: &[u8], facts: &Facts) -> Attempt<Attributes> {
+        let extended = if self.copying.extended && self.keeps(Side::Source).extended {
+            folder.extended_attributes(name).await.on(Side::Source)?
+        } else {
+            Vec::new()
+        };
+        Ok(Attributes {
+            modified_ns: facts.modified_ns,
+            mode: facts.mode,
+            owner: facts.owner.filter(|_| self.copying.owner),
+            extended,
+        })
+    }
+}
+
+/// What became of an item that a store has trouble with for good.
+pub(super) fn is_gone(side: Side, error: &StoreError) -> bool {
+    side == Side::Source && error.class == ErrorClass::Vanished
+}

@@ -1,0 +1,458 @@
+//! The Copier: does one thing after the other that the plan says, and sends what becomes of it to the DB actor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
+use longhaul_ledger::{CopyOutcome, CopyResult, PartCopied, PlanBatch, PlanItem};
+use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Side, child_path, decode_name};
+use longhaul_storage::{Folder, StoreError};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::context::{Attempt, CopyContext, On, Trouble, is_gone};
+use super::file::Folders;
+use super::item;
+use super::large::{self, Prepared};
+use super::work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};
+use crate::messages::{ActorDied, DeathNotice, StoreGaveUp, Which};
+use crate::progress::Board;
+use crate::retry::Pauses;
+
+/// Bytes read at a time.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// What was done is sent on after this time at the latest.
+const SEND_AFTER: Duration = Duration::from_millis(100);
+
+/// A Copier's surroundings. Everything it needs is given to it, so that it can be tried alone.
+#[derive(Clone, Debug)]
+pub struct CopierLinks {
+    /// Where results go.
+    pub records: Recipient<RecordCopies>,
+    /// Who is told that work is done.
+    pub done: Recipient<CopyDone>,
+    /// Who is told that a store gave up.
+    pub gave_up: Recipient<StoreGaveUp>,
+    /// Who is told if the actor dies.
+    pub died: Recipient<ActorDied>,
+    /// Places for results that are under way to the DB actor or wait for a commit.
+    pub places: Arc<Semaphore>,
+    /// How many places there are.
+    pub places_max: usize,
+    /// Where it shows what it does.
+    pub board: Board,
+}
+
+/// Copies what the plan says.
+#[derive(Debug)]
+pub struct Copier {
+    number: usize,
+    context: Arc<CopyContext>,
+    links: CopierLinks,
+    buffer: Vec<u8>,
+    #[expect(dead_code, reason = "it speaks when it is dropped")]
+    death_notice: DeathNotice,
+}
+
+impl Copier {
+    /// The Copier with this number.
+    pub fn new(number: usize, context: Arc<CopyContext>, links: CopierLinks) -> Self {
+        let death_notice = DeathNotice::new(Which::Copier(number), links.died.clone());
+        Copier { number, context, links, buffer: vec![0; BUFFER_BYTES], death_notice }
+    }
+}
+
+impl Actor for Copier {
+    type Context = Context<Self>;
+}
+
+impl Handler<CopyWork> for Copier {
+    type Result = ();
+
+    fn handle(&mut self, work: CopyWork, ctx: &mut Self::Context) {
+        let job = Job {
+            context: self.context.clone(),
+            links: self.links.clone(),
+            buffer: std::mem::take(&mut self.buffer),
+            record: RecordCopies::default(),
+            sent_at: Instant::now(),
+        };
+        // One thing after the other: the next message is looked at when this one is done.
+        ctx.wait(job.work(work).into_actor(self).map(|(done, buffer), this, _| {
+            this.buffer = buffer;
+            this.links.done.do_send(CopyDone { copier: this.number, done });
+        }));
+    }
+}
+
+/// One message's work.
+struct Job {
+    context: Arc<CopyContext>,
+    links: CopierLinks,
+    buffer: Vec<u8>,
+    record: RecordCopies,
+    sent_at: Instant,
+}
+
+/// The attempts at one thing.
+struct Tries {
+    attempts: u32,
+    since: Instant,
+    pauses: Pauses,
+}
+
+/// What an attempt that came to nothing leads to.
+enum Next {
+    Again,
+    /// It is over: this is what became of it.
+    Over(CopyOutcome),
+    /// It stays pending.
+    GiveBack,
+}
+
+impl Job {
+    async fn work(mut self, work: CopyWork) -> (Done, Vec<u8>) {
+        let done = match work {
+            CopyWork::Items(batches) => self.items(batches).await,
+            CopyWork::Prepare(large) => self.prepare(large).await,
+            CopyWork::Part { file, part } => self.part(&file, part).await,
+            CopyWork::Place { file, checksum } => self.place(&file, checksum).await,
+            CopyWork::FinishFolders(folders) => self.finish_folders(folders).await,
+        };
+        self.send().await;
+        (done, self.buffer)
+    }
+
+    async fn items(&mut self, batches: Vec<PlanBatch>) -> Done {
+        let (mut made, mut lost, mut given_back) = (Vec::new(), Vec::new(), 0);
+        for batch in batches {
+            let mut opened = OpenFolders::new(&batch.path);
+            for item in &batch.items {
+                let Some((outcome, attempts)) = self.one_item(&mut opened, &batch.path, item).await else {
+                    given_back += 1;
+                    continue;
+                };
+                if item.kind == NodeKind::Folder {
+                    match outcome {
+                        CopyOutcome::Copied(_) | CopyOutcome::AlreadyThere => made.push(item.id),
+                        _ => lost.push(item.id),
+                    }
+                }
+                self.record(item, batch.depth, outcome, attempts).await;
+            }
+        }
+        Done::Items { made, lost, given_back }
+    }
+
+    /// What becomes of an item, and after how many attempts; `None` where it stays pending.
+    async fn one_item(
+        &mut self,
+        opened: &mut OpenFolders,
+        folder: &str,
+        item: &PlanItem,
+    ) -> Option<(CopyOutcome, u32)> {
+        if let Some(outcome) = &opened.failed {
+            return Some((outcome.clone(), 0));
+        }
+        let name = decode_name(&item.name).expect("the ledger gives out printable names");
+        let mut tries = self.tries(item.id);
+        loop {
+            let attempt = match opened.open(&self.context).await {
+                Ok(folders) => item::attempt(&self.context, &folders, item, &name, &mut self.buffer).await,
+                Err(trouble) => Err(trouble),
+            };
+            let trouble = match attempt {
+                Ok(outcome) => {
+                    self.answered();
+                    return Some((outcome, tries.attempts));
+                }
+                Err(trouble) => trouble,
+            };
+            match self.after(trouble, &mut tries, || child_path(folder, &item.name)).await {
+                Next::Again => {}
+                Next::GiveBack => return None,
+                Next::Over(outcome) => {
+                    if opened.folders.is_none() {
+                        opened.failed = Some(outcome.clone());
+                    }
+                    return Some((outcome, tries.attempts));
+                }
+            }
+        }
+    }
+
+    async fn prepare(&mut self, large: Arc<LargeItem>) -> Done {
+        let id = large.item.id;
+        let mut opened = OpenFolders::new(&large.folder);
+        let name = decode_name(&large.item.name).expect("the ledger gives out printable names");
+        let mut tries = self.tries(id);
+        loop {
+            let attempt = match opened.open(&self.context).await {
+                Ok(folders) => large::prepare(&self.context, &folders, &large, &name, &mut self.buffer).await,
+                Err(trouble) => Err(trouble),
+            };
+            match attempt {
+                Ok(Prepared::File(file)) => {
+                    if file.done.is_empty() && !(large.item.parts.is_empty() && large.attempt == 1) {
+                        self.record.forget.push(id);
+                    }
+                    return Done::Prepared(Arc::new(file));
+                }
+                Ok(Prepared::Outcome(outcome)) => return self.large_is_over(&large, outcome, tries.attempts).await,
+                Err(trouble) => match self.after(trouble, &mut tries, || path_of(&large)).await {
+                    Next::Again => {}
+                    Next::GiveBack => return Done::LargeGivenBack(id),
+                    Next::Over(outcome) => return self.large_is_over(&large, outcome, tries.attempts).await,
+                },
+            }
+        }
+    }
+
+    async fn part(&mut self, file: &Arc<LargeFile>, part: u32) -> Done {
+        let large = &file.large;
+        let id = large.item.id;
+        let mut opened = OpenFolders::new(&large.folder);
+        let name = decode_name(&large.item.name).expect("the ledger gives out printable names");
+        let mut tries = self.tries(id);
+        loop {
+            let attempt = match opened.open(&self.context).await {
+                Ok(folders) => large::copy_part(&self.context, &folders, file, part, &name, &mut self.buffer).await,
+                Err(trouble) => Err(trouble),
+            };
+            match attempt {
+                Ok(value) => {
+                    self.answered();
+                    let range = file.range(part);
+                    self.links.board.copied(0, range.end - range.start);
+                    let is_recorded = file.done.iter().any(|done| done.part == part && Some(done.value) == value);
+                    if let Some(value) = value.filter(|_| !is_recorded) {
+                        self.record.parts.push((id, PartCopied { part, facts: file.facts, value }));
+                    }
+                    return Done::Part { id, part, value };
+                }
+                Err(trouble) => match self.after_large(trouble, &mut tries, file).await {
+                    None => {}
+                    Some(done) => return done,
+                },
+            }
+        }
+    }
+
+    async fn place(&mut self, file: &Arc<LargeFile>, checksum: Option<[u8; 32]>) -> Done {
+        let large = &file.large;
+        let mut opened = OpenFolders::new(&large.folder);
+        let name = decode_name(&large.item.name).expect("the ledger gives out printable names");
+        let mut tries = self.tries(large.item.id);
+        loop {
+            let attempt = match opened.open(&self.context).await {
+                Ok(folders) => large::place(&self.context, &folders, file, checksum, &name, &mut self.buffer).await,
+                Err(trouble) => Err(trouble),
+            };
+            match attempt {
+                Ok(outcome) => return self.large_is_over(large, outcome, tries.attempts).await,
+                Err(trouble) => match self.after_large(trouble, &mut tries, file).await {
+                    None => {}
+                    Some(done) => return done,
+                },
+            }
+        }
+    }
+
+    /// As [`Job::after`], for a file that was prepared: where it changed it is begun again as a whole. `None` means
+    /// that the same thing is tried once more.
+    async fn after_large(&mut self, trouble: Trouble, tries: &mut Tries, file: &Arc<LargeFile>) -> Option<Done> {
+        let large = &file.large;
+        if let Trouble::Changed(message) = &trouble
+            && large.attempt < self.context.retry.attempts_max
+        {
+            tracing::debug!(path = path_of(large), attempt = large.attempt, "begun again: {message}");
+            return Some(Done::Changed(large.item.id));
+        }
+        if matches!(trouble, Trouble::Changed(_)) {
+            tries.attempts = large.attempt;
+        }
+        match self.after(trouble, tries, || path_of(large)).await {
+            Next::Again => None,
+            Next::GiveBack => Some(Done::LargeGivenBack(large.item.id)),
+            Next::Over(outcome) => Some(self.large_is_over(large, outcome, tries.attempts).await),
+        }
+    }
+
+    /// Records what became of a large file. What is left of one that failed is removed, as far as that goes.
+    async fn large_is_over(&mut self, large: &Arc<LargeItem>, outcome: CopyOutcome, attempts: u32) -> Done {
+        if !matches!(outcome, CopyOutcome::Copied(_)) {
+            let mut opened = OpenFolders::new(&large.folder);
+            if let Ok(folders) = opened.open(&self.context).await {
+                let temporary = self.context.temporary_name(large.item.id);
+                if let Err(error) = folders.destination.remove_draft(&temporary).await {
+                    tracing::debug!(path = path_of(large), "its temporary file stays: {error}");
+                }
+            }
+        }
+        self.record.forget.push(large.item.id);
+        self.record(&large.item, large.depth, outcome, attempts).await;
+        Done::Large(large.item.id)
+    }
+
+    async fn finish_folders(&mut self, folders: Vec<(NodeId, String)>) -> Done {
+        for (id, path) in folders {
+            let mut tries = self.tries(id);
+            loop {
+                let trouble = match self.finish_folder(&path).await {
+                    Ok(()) => break,
+                    Err(trouble) => trouble,
+                };
+                match self.after(trouble, &mut tries, || path.clone()).await {
+                    Next::Again => {}
+                    // Set again by the next run.
+                    Next::GiveBack => return Done::Folders,
+                    Next::Over(CopyOutcome::Failed { message, .. }) => {
+                        let remark = format!("its time and permissions could not be set: {message}");
+                        self.record.remarks.push((id, remark));
+                        break;
+                    }
+                    // It is gone from the source: there is nothing to be set.
+                    Next::Over(_) => break,
+                }
+            }
+        }
+        Done::Folders
+    }
+
+    async fn finish_folder(&mut self, path: &str) -> Attempt<()> {
+        self.context.check_stop()?;
+        let mut opened = OpenFolders::new(path);
+        let folders = opened.open(&self.context).await?;
+        let facts = folders.source.facts().await.on(Side::Source)?;
+        let attributes = self.context.attributes(folders.source, b"", &facts).await?;
+        folders.destination.set_attributes(&attributes).await.on(Side::Destination)
+    }
+
+    fn tries(&self, id: NodeId) -> Tries {
+        Tries { attempts: 1, since: Instant::now(), pauses: self.context.retry.pauses(id) }
+    }
+
+    fn answered(&self) {
+        for side in Side::BOTH {
+            self.context.health[side].answered();
+        }
+    }
+
+    /// What an attempt that came to nothing leads to. Waits before it says that it should be made again.
+    async fn after(&mut self, trouble: Trouble, tries: &mut Tries, path: impl Fn() -> String) -> Next {
+        let retry = &self.context.retry;
+        let (side, error) = match trouble {
+            Trouble::Stopped => return Next::GiveBack,
+            Trouble::Changed(message) => (None, StoreError::new(ErrorClass::Transient, message)),
+            Trouble::Store(side, error) => (Some(side), error),
+        };
+        if error.class.suspends() || (!error.class.is_retried() && self.is_refused(side).await) {
+            tracing::warn!(path = path(), class = %error.class, "{error}");
+            self.give_up(side, path(), error);
+            return Next::GiveBack;
+        }
+        if !error.class.is_retried() {
+            return Next::Over(outcome_of(side, error));
+        }
+        if tries.attempts >= retry.attempts_max {
+            let Some(side) = side else { return Next::Over(outcome_of(None, error)) };
+            let (health, store) = (&self.context.health[side], &self.context.stores[side]);
+            if !health.store_is_away(store, tries.since).await {
+                return Next::Over(outcome_of(Some(side), error));
+            }
+        }
+        if let Some(away) = side.and_then(|side| self.context.health[side].away_for()) {
+            let message = format!("{error}, and nothing else for {} s", away.as_secs());
+            self.give_up(side, path(), StoreError::new(error.class, message));
+            return Next::GiveBack;
+        }
+        let pause = error.retry_after.or_else(|| tries.pauses.next()).unwrap_or(retry.pause_max);
+        tracing::debug!(path = path(), attempt = tries.attempts, class = %error.class, "{error}");
+        // What others wait for should not wait for this.
+        self.send().await;
+        tokio::select! {
+            // The stop first: where both have come, chance must not decide.
+            biased;
+            () = self.context.stop.cancelled() => return Next::GiveBack,
+            () = tokio::time::sleep(pause) => {}
+        }
+        tries.attempts += 1;
+        Next::Again
+    }
+
+    /// Whether the whole store refuses us, and not just one entry: its root cannot even be opened.
+    async fn is_refused(&self, side: Option<Side>) -> bool {
+        let Some(side) = side else { return false };
+        self.context.stores[side].clone().folder(b"/").await.is_err()
+    }
+
+    fn give_up(&self, side: Option<Side>, path: String, error: StoreError) {
+        let side = side.unwrap_or(Side::Source);
+        self.links.gave_up.do_send(StoreGaveUp { side, path, error });
+    }
+
+    async fn record(&mut self, item: &PlanItem, depth: i32, outcome: CopyOutcome, attempts: u32) {
+        if let CopyOutcome::Failed { class, message } = &outcome {
+            tracing::debug!(name = item.name, %class, attempts, "not copied: {message}");
+        }
+        let bytes = item.facts.size.filter(|_| item.kind == NodeKind::File).map_or(0, i64::unsigned_abs);
+        self.links.board.copied(1, if matches!(outcome, CopyOutcome::Copied(_)) { bytes } else { 0 });
+        let (id, kind, size) = (item.id, item.kind, item.facts.size);
+        self.record.results.push(CopyResult { id, depth, kind, size, outcome, attempts });
+        if self.sent_at.elapsed() >= SEND_AFTER {
+            self.send().await;
+        }
+    }
+
+    /// Sends what was done, when there is room for it.
+    async fn send(&mut self) {
+        self.sent_at = Instant::now();
+        let places = self.record.len().min(self.links.places_max);
+        if places == 0 {
+            return;
+        }
+        let places = u32::try_from(places).expect("places are fewer than 2^32");
+        // The semaphore is never closed: only then could this fail.
+        let permit = self.links.places.clone().acquire_many_owned(places).await.ok();
+        let record = std::mem::take(&mut self.record);
+        self.links.records.do_send(RecordCopies { permit, ..record });
+    }
+}
+
+fn path_of(large: &LargeItem) -> String {
+    child_path(&large.folder, &large.item.name)
+}
+
+fn outcome_of(side: Option<Side>, error: StoreError) -> CopyOutcome {
+    match side {
+        Some(side) if is_gone(side, &error) => CopyOutcome::Vanished(error.message),
+        Some(side) => CopyOutcome::Failed { class: error.class, message: format!("on the {side}: {}", error.message) },
+        None => CopyOutcome::Failed { class: error.class, message: error.message },
+    }
+}
+
+/// The two folders of a batch: opened when they are first needed, and again after trouble.
+struct OpenFolders {
+    path: Vec<u8>,
+    folders: Option<BySide<Box<dyn Folder>>>,
+    /// They cannot be opened: this becomes of everything in them.
+    failed: Option<CopyOutcome>,
+}
+
+impl OpenFolders {
+    fn new(path: &str) -> Self {
+        let path = decode_name(path).expect("the ledger gives out printable paths");
+        OpenFolders { path, folders: None, failed: None }
+    }
+
+    async fn open(&mut self, context: &CopyContext) -> Attempt<Folders<'_>> {
+        if self.folders.is_none() {
+            let src = context.stores.src.clone().folder(&self.path).await.on(Side::Source)?;
+            let dst = context.stores.dst.clone().folder(&self.path).await.on(Side::Destination)?;
+            self.folders = Some(BySide { src, dst });
+        }
+        let folders = self.folders.as_ref().expect("opened above");
+        Ok(Folders { source: folders.src.as_ref(), destination: folders.dst.as_ref(), path: &self.path })
+    }
+}

@@ -1,0 +1,388 @@
+//! A file's way to the destination: read, hashed, written under a temporary name, compared with what it was, and given
+//! its name without replacing anything that the plan did not mean to replace.
+
+use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
+use longhaul_model::{ConflictPolicy, FileFacts, NodeKind, PlanAction, Side, encode_name};
+use longhaul_storage::{Attributes, Draft, Facts, Folder, Original, Placed, Target};
+
+use super::context::{Attempt, CopyContext, On, Trouble};
+use super::hard_links::Claim;
+
+/// Times that the destination may change under our hands before an attempt is given up.
+const LOOKS_MAX: u32 = 8;
+
+/// The two folders that an item is in.
+#[derive(Debug)]
+pub(super) struct Folders<'a> {
+    pub(super) source: &'a dyn Folder,
+    pub(super) destination: &'a dyn Folder,
+    /// The destination folder's path from the root, as bytes.
+    pub(super) path: &'a [u8],
+}
+
+/// Where a file may go, as far as is known.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// Nothing has its name.
+    Free,
+    /// A file with these facts has its name, and is to be replaced.
+    Replace(FileFacts),
+    /// Its name is taken: the first of these that is not.
+    Beside,
+    /// It does not go there: this is what became of it.
+    Nowhere(CopyOutcome),
+}
+
+/// The part of facts that comparing is about.
+pub(super) fn compared(facts: &Facts) -> FileFacts {
+    FileFacts { size: facts.size, modified_ns: facts.modified_ns }
+}
+
+/// Finds out where a file may go. `original` and `facts` are the source's.
+pub(super) async fn find_way(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    item: &PlanItem,
+    name: &[u8],
+    original: &dyn Original,
+    facts: &Facts,
+    buffer: &mut [u8],
+) -> Attempt<Way> {
+    let Some(found) = folders.destination.look(name).await.on(Side::Destination)? else { return Ok(Way::Free) };
+    if found.kind != NodeKind::File {
+        let reason = format!("the source has a file of this name, the destination a {}", found.kind);
+        return Ok(Way::Nowhere(CopyOutcome::Conflict(reason)));
+    }
+    let comparison = &context.settings.comparison;
+    let (source, destination) = (compared(facts), compared(&found));
+    // What an earlier run brought there without its being recorded is ours, and is told by its contents.
+    let may_be_ours = context.may_be_begun(item.id)
+        && source.size == destination.size
+        && (comparison.is_same_time(source, destination) || !context.keeps(Side::Destination).modified);
+    let is_as_planned = item.in_its_place == Some(destination);
+    if (may_be_ours && !is_as_planned) || comparison.needs_reading(source, destination) {
+        let checksum = same_contents(context, folders.destination, name, original, facts, buffer).await?;
+        if let Some(checksum) = checksum {
+            return Ok(Way::Nowhere(if may_be_ours {
+                CopyOutcome::Copied(copied(context, facts, Some(checksum)))
+            } else {
+                CopyOutcome::AlreadyThere
+            }));
+        }
+    } else if comparison.is_same(source, destination) {
+        return Ok(Way::Nowhere(CopyOutcome::AlreadyThere));
+    }
+    if is_as_planned {
+        match item.action {
+            PlanAction::Overwrite => return Ok(Way::Replace(destination)),
+            PlanAction::KeepBoth => return Ok(Way::Beside),
+            _ => {}
+        }
+    }
+    // It is not what it was when the plan was made, or the plan left it open: the policy is asked now.
+    let when = if item.in_its_place.is_none() { "which was not there when the plan was made" } else { "which differs" };
+    Ok(match context.settings.on_conflict {
+        ConflictPolicy::Overwrite => Way::Replace(destination),
+        ConflictPolicy::Newer if comparison.is_newer(source, destination) => Way::Replace(destination),
+        ConflictPolicy::KeepBoth => Way::Beside,
+        ConflictPolicy::Ask => {
+            Way::Nowhere(CopyOutcome::Conflict(format!("the destination has another file, {when} (on conflict: ask)")))
+        }
+        policy @ (ConflictPolicy::Newer | ConflictPolicy::Skip) => {
+            let age = if policy == ConflictPolicy::Newer { " that is not older" } else { "" };
+            let reason = format!("the destination has another file{age}, {when} (on conflict: {})", policy.as_str());
+            Way::Nowhere(CopyOutcome::Skipped(reason))
+        }
+    })
+}
+
+/// Copies a file that is not copied in parts.
+pub(super) async fn copy_file(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    item: &PlanItem,
+    name: &[u8],
+    buffer: &mut [u8],
+) -> Attempt<CopyOutcome> {
+    let original = folders.source.open(name).await.on(Side::Source)?;
+    let facts = original.facts_at_opening();
+    let temporary = context.temporary_name(item.id);
+    let may_be_begun = context.may_be_begun(item.id);
+    if may_be_begun {
+        folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
+    }
+    let mut way = Way::Free;
+    let mut is_to_be_looked_at = may_be_begun || item.action != PlanAction::Copy;
+    for _ in 0..LOOKS_MAX {
+        if is_to_be_looked_at {
+            way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
+        }
+        if let Way::Nowhere(outcome) = way {
+            return Ok(outcome);
+        }
+        if let (Way::Beside, true) = (&way, may_be_begun)
+            && let Some(copied) = find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await?
+        {
+            return Ok(CopyOutcome::Copied(copied));
+        }
+        let claimed = match facts.shared.filter(|_| context.copying.hard_links && matches!(way, Way::Free)) {
+            None => None,
+            Some(identity) => match context.links.claim(identity).await {
+                Claim::Copy(claimed) => Some(claimed),
+                Claim::LinkTo(existing) => match folders.destination.hard_link(&existing, name).await {
+                    Ok(Placed::Done) => return Ok(CopyOutcome::Copied(copied(context, &facts, None))),
+                    Ok(Placed::Taken) => {
+                        is_to_be_looked_at = true;
+                        continue;
+                    }
+                    // There are file systems, and numbers of names, with which that cannot be done.
+                    Err(error) => {
+                        tracing::debug!(name = %encode_name(name), "not linked, copied: {error}");
+                        None
+                    }
+                },
+            },
+        };
+        let target = Target { name, temporary: &temporary, replace: matches!(way, Way::Replace(_)) };
+        let (draft, checksum) = write_draft(context, folders, target, original.as_ref(), &facts, buffer).await?;
+        let after = original.facts().await.on(Side::Source)?;
+        if compared(&after) != compared(&facts) {
+            return Err(Trouble::Changed("the file changed while it was read".to_owned()));
+        }
+        let attributes = context.attributes(folders.source, name, &facts).await?;
+        let size = facts.size.map_or(0, i64::unsigned_abs);
+        if let Way::Beside = way {
+            let placed_as = place_beside(context, draft, target, size, &attributes, folders).await?;
+            let name = Some(encode_name(&placed_as).into_owned());
+            return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, &facts, checksum) }));
+        }
+        if !still_replaces(folders, name, &way).await? {
+            // Dropping the draft removes it.
+            is_to_be_looked_at = true;
+            continue;
+        }
+        match draft.finish(target, size, &attributes, context.durability).await.on(Side::Destination)? {
+            Placed::Done => {
+                if let Some(claimed) = claimed {
+                    claimed.copied(path_in(folders.path, name));
+                }
+                return Ok(CopyOutcome::Copied(copied(context, &facts, checksum)));
+            }
+            Placed::Taken => is_to_be_looked_at = true,
+        }
+    }
+    Err(Trouble::Changed("the destination changed again and again while it was copied".to_owned()))
+}
+
+/// Whether what is to be replaced is still what it was when that was decided.
+pub(super) async fn still_replaces(folders: &Folders<'_>, name: &[u8], way: &Way) -> Attempt<bool> {
+    let Way::Replace(expected) = way else { return Ok(true) };
+    let found = folders.destination.look(name).await.on(Side::Destination)?;
+    Ok(found.is_none_or(|found| found.kind == NodeKind::File && compared(&found) == *expected))
+}
+
+/// The facts of a copy that are kept.
+pub(super) fn copied(context: &CopyContext, facts: &Facts, checksum: Option<[u8; 32]>) -> CopiedFile {
+    let identity = facts.shared.filter(|_| context.copying.hard_links);
+    CopiedFile {
+        name: None,
+        size: facts.size,
+        modified_ns: facts.modified_ns,
+        checksum,
+        // Numbers of files and devices are kept by their bits.
+        identity: identity.map(|shared| (shared.device.cast_signed(), shared.inode.cast_signed())),
+    }
+}
+
+async fn write_draft(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    target: Target<'_>,
+    original: &dyn Original,
+    facts: &Facts,
+    buffer: &mut [u8],
+) -> Attempt<(Box<dyn Draft>, Option<[u8; 32]>)> {
+    let mut draft = folders.destination.create(target).await.on(Side::Destination)?;
+    let size = facts.size.map_or(0, i64::unsigned_abs);
+    if !context.copying.checksum && draft.copy_range(original, 0..size).await.on(Side::Destination)? {
+        return Ok((draft, None));
+    }
+    let mut hasher = context.copying.checksum.then(blake3::Hasher::new);
+    copy_range(context, original, draft.as_mut(), 0..size, hasher.as_mut(), buffer).await?;
+    Ok((draft, hasher.map(|hasher| *hasher.finalize().as_bytes())))
+}
+
+/// Copies a stretch of a file through `buffer`; what it has is hashed along the way.
+pub(super) async fn copy_range(
+    context: &CopyContext,
+    original: &dyn Original,
+    draft: &mut dyn Draft,
+    range: std::ops::Range<u64>,
+    mut hasher: Option<&mut blake3::Hasher>,
+    buffer: &mut [u8],
+) -> Attempt<()> {
+    let mut hash = |bytes: &[u8]| {
+        if let Some(hasher) = hasher.as_deref_mut() {
+            hasher.update(bytes);
+        }
+    };
+    let stretches = if context.copying.holes {
+        original.data_within(range.clone()).await.on(Side::Source)?
+    } else {
+        vec![range.clone()]
+    };
+    let mut position = range.start;
+    for stretch in stretches {
+        hash_zeros(&mut hash, stretch.start - position);
+        position = stretch.start;
+        while position < stretch.end {
+            context.check_stop()?;
+            let wanted = usize::try_from(stretch.end - position).unwrap_or(usize::MAX).min(buffer.len());
+            let read = original.read_at(position, &mut buffer[..wanted]).await.on(Side::Source)?;
+            if read == 0 {
+                return Err(Trouble::Changed("the file got shorter while it was read".to_owned()));
+            }
+            hash(&buffer[..read]);
+            draft.write_at(position, &buffer[..read]).await.on(Side::Destination)?;
+            position += read as u64;
+        }
+    }
+    hash_zeros(&mut hash, range.end - position);
+    Ok(())
+}
+
+/// A hole reads as zeros.
+fn hash_zeros(hash: &mut impl FnMut(&[u8]), mut count: u64) {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    while count > 0 {
+        let length = usize::try_from(count).unwrap_or(usize::MAX).min(ZEROS.len());
+        hash(&ZEROS[..length]);
+        count -= length as u64;
+    }
+}
+
+/// The checksum of both, if the file on the destination has the same contents as `original`.
+async fn same_contents(
+    context: &CopyContext,
+    destination: &dyn Folder,
+    name: &[u8],
+    original: &dyn Original,
+    facts: &Facts,
+    buffer: &mut [u8],
+) -> Attempt<Option<[u8; 32]>> {
+    let other = destination.open(name).await.on(Side::Destination)?;
+    let size = facts.size.map_or(0, i64::unsigned_abs);
+    let theirs = checksum_of(context, other.as_ref(), size, Side::Destination, buffer).await?;
+    let ours = checksum_of(context, original, size, Side::Source, buffer).await?;
+    Ok((ours == theirs).then_some(ours).flatten())
+}
+
+/// The checksum of a file of this length; `None` if it is shorter.
+pub(super) async fn checksum_of(
+    context: &CopyContext,
+    file: &dyn Original,
+    length: u64,
+    on: Side,
+    buffer: &mut [u8],
+) -> Attempt<Option<[u8; 32]>> {
+    let mut hasher = blake3::Hasher::new();
+    let mut position = 0;
+    while position < length {
+        context.check_stop()?;
+        let wanted = usize::try_from(length - position).unwrap_or(usize::MAX).min(buffer.len());
+        let read = file.read_at(position, &mut buffer[..wanted]).await.on(on)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        hasher.update(&buffer[..read]);
+        position += read as u64;
+    }
+    Ok(Some(*hasher.finalize().as_bytes()))
+}
+
+/// Gives a draft the first name beside its own that is free, and returns it.
+pub(super) async fn place_beside(
+    context: &CopyContext,
+    draft: Box<dyn Draft>,
+    target: Target<'_>,
+    size: u64,
+    attributes: &Attributes,
+    folders: &Folders<'_>,
+) -> Attempt<Vec<u8>> {
+    for number in 1..=u32::MAX {
+        let name = beside(target.name, number);
+        if folders.destination.look(&name).await.on(Side::Destination)?.is_some() {
+            continue;
+        }
+        let target = Target { name: &name, replace: false, ..target };
+        // Somebody who takes the name at this very moment makes it another attempt.
+        return match draft.finish(target, size, attributes, context.durability).await.on(Side::Destination)? {
+            Placed::Done => Ok(name),
+            Placed::Taken => Err(Trouble::Changed("the name beside it was taken a moment before".to_owned())),
+        };
+    }
+    Err(Trouble::Changed("there is no name left beside it".to_owned()))
+}
+
+/// What an earlier run placed beside a file, without its being recorded.
+async fn find_ours_beside(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    name: &[u8],
+    original: &dyn Original,
+    facts: &Facts,
+    buffer: &mut [u8],
+) -> Attempt<Option<CopiedFile>> {
+    for number in 1..=u32::MAX {
+        let name = beside(name, number);
+        let Some(found) = folders.destination.look(&name).await.on(Side::Destination)? else { break };
+        if found.kind == NodeKind::File && compared(&found) == compared(facts) {
+            let checksum = same_contents(context, folders.destination, &name, original, facts, buffer).await?;
+            if checksum.is_some() {
+                let name = Some(encode_name(&name).into_owned());
+                return Ok(Some(CopiedFile { name, ..copied(context, facts, checksum) }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// `report.txt` becomes `report (source).txt`, `report (source 2).txt`, …, cut short where that would be too long.
+pub(super) fn beside(name: &[u8], number: u32) -> Vec<u8> {
+    const NAME_BYTES_MAX: usize = 255;
+    let dot = name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0 && name.len() - dot <= 16);
+    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    let mark = if number == 1 { " (source)".to_owned() } else { format!(" (source {number})") };
+    let mut end = stem.len().min(NAME_BYTES_MAX - mark.len() - extension.len());
+    // Not in the middle of a character.
+    while end < stem.len() && end > 0 && stem[end] & 0b1100_0000 == 0b1000_0000 {
+        end -= 1;
+    }
+    [&stem[..end], mark.as_bytes(), extension].concat()
+}
+
+pub(super) fn path_in(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    let folder = folder.strip_suffix(b"/").unwrap_or(folder);
+    [folder, b"/", name].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beside_others_keep_their_extension_and_their_length() {
+        assert_eq!(beside(b"report.txt", 1), b"report (source).txt");
+        assert_eq!(beside(b"report.txt", 2), b"report (source 2).txt");
+        assert_eq!(beside(b".profile", 1), b".profile (source)");
+        let long = "ü".repeat(127);
+        let name = beside(long.as_bytes(), 1);
+        assert!(name.len() <= 255 && std::str::from_utf8(&name).is_ok());
+    }
+
+    #[test]
+    fn paths_begin_at_the_root() {
+        assert_eq!(path_in(b"/", b"a"), b"/a");
+        assert_eq!(path_in(b"/a/b", b"c"), b"/a/b/c");
+    }
+}

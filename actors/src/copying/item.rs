@@ -1,0 +1,108 @@
+//! One item of the plan: what is done about it, and what becomes of it.
+
+use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
+use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Side};
+use longhaul_storage::{Attributes, Placed, Target};
+
+use super::context::{Attempt, CopyContext, On, Trouble};
+use super::file::{Folders, compared, copied, copy_file};
+
+/// Makes one attempt at an item that is not a large file.
+pub(super) async fn attempt(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    item: &PlanItem,
+    name: &[u8],
+    buffer: &mut [u8],
+) -> Attempt<CopyOutcome> {
+    context.check_stop()?;
+    match item.action {
+        PlanAction::CreateFolder => create_folder(context, folders, item, name).await,
+        PlanAction::MakeLink => make_link(context, folders, item, name).await,
+        PlanAction::KeepBoth if item.kind == NodeKind::Symlink => make_link(context, folders, item, name).await,
+        PlanAction::Copy | PlanAction::Overwrite | PlanAction::KeepBoth | PlanAction::Compare => {
+            copy_file(context, folders, item, name, buffer).await
+        }
+        PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied => {
+            unreachable!("the ledger gives out what is to be done")
+        }
+    }
+}
+
+async fn create_folder(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    item: &PlanItem,
+    name: &[u8],
+) -> Attempt<CopyOutcome> {
+    match folders.source.look(name).await.on(Side::Source)? {
+        None => return Ok(CopyOutcome::Vanished("it is gone from the source".to_owned())),
+        Some(found) if found.kind != NodeKind::Folder => {
+            return Ok(CopyOutcome::Vanished(format!("it is a {} now", found.kind)));
+        }
+        Some(_) => {}
+    }
+    if folders.destination.create_folder(name).await.on(Side::Destination)? == Placed::Done {
+        return Ok(CopyOutcome::Copied(CopiedFile::default()));
+    }
+    match folders.destination.look(name).await.on(Side::Destination)? {
+        // It cannot be told whose it is; if it is ours it has yet to get its attributes.
+        Some(found) if found.kind == NodeKind::Folder && context.may_be_begun(item.id) => {
+            Ok(CopyOutcome::Copied(CopiedFile::default()))
+        }
+        Some(found) if found.kind == NodeKind::Folder => Ok(CopyOutcome::AlreadyThere),
+        Some(found) => {
+            Ok(CopyOutcome::Conflict(format!("the source has a folder of this name, the destination a {}", found.kind)))
+        }
+        None => Err(Trouble::Changed("the destination changed while the folder was made".to_owned())),
+    }
+}
+
+async fn make_link(context: &CopyContext, folders: &Folders<'_>, item: &PlanItem, name: &[u8]) -> Attempt<CopyOutcome> {
+    let Some(facts) = folders.source.look(name).await.on(Side::Source)? else {
+        return Ok(CopyOutcome::Vanished("it is gone from the source".to_owned()));
+    };
+    let points_to = folders.source.read_link(name).await.on(Side::Source)?;
+    let temporary = context.temporary_name(item.id);
+    let replace = match folders.destination.look(name).await.on(Side::Destination)? {
+        None => false,
+        Some(found) if found.kind != NodeKind::Symlink => {
+            let reason = format!("the source has a symlink of this name, the destination a {}", found.kind);
+            return Ok(CopyOutcome::Conflict(reason));
+        }
+        Some(found) => {
+            if folders.destination.read_link(name).await.on(Side::Destination)? == points_to {
+                return Ok(if context.may_be_begun(item.id) {
+                    CopyOutcome::Copied(copied(context, &facts, None))
+                } else {
+                    CopyOutcome::AlreadyThere
+                });
+            }
+            let is_as_planned = item.in_its_place == Some(compared(&found)) && item.action == PlanAction::MakeLink;
+            let is_newer = context.settings.comparison.is_newer(compared(&facts), compared(&found));
+            match context.settings.on_conflict {
+                _ if is_as_planned => true,
+                ConflictPolicy::Overwrite => true,
+                ConflictPolicy::Newer if is_newer => true,
+                ConflictPolicy::Ask => {
+                    let reason = "the destination has another link (on conflict: ask)".to_owned();
+                    return Ok(CopyOutcome::Conflict(reason));
+                }
+                policy => {
+                    let reason = format!("the destination has another link (on conflict: {})", policy.as_str());
+                    return Ok(CopyOutcome::Skipped(reason));
+                }
+            }
+        }
+    };
+    let attributes = Attributes {
+        modified_ns: facts.modified_ns,
+        owner: facts.owner.filter(|_| context.copying.owner),
+        ..Attributes::default()
+    };
+    let target = Target { name, temporary: &temporary, replace };
+    match folders.destination.create_link(target, &points_to, &attributes).await.on(Side::Destination)? {
+        Placed::Done => Ok(CopyOutcome::Copied(copied(context, &facts, None))),
+        Placed::Taken => Err(Trouble::Changed("its name was taken a moment before".to_owned())),
+    }
+}

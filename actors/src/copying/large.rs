@@ -1,0 +1,167 @@
+//! A large file's way to the destination, in parts that several Copiers can take.
+
+use std::sync::Arc;
+
+use longhaul_ledger::{CopiedFile, CopyOutcome, PartCopied};
+use longhaul_model::{ErrorClass, Side, encode_name};
+use longhaul_storage::{Draft, Placed, Target};
+
+use super::context::{Attempt, CopyContext, On, Trouble};
+use super::file::{Folders, Way, compared, copied, copy_range, find_way, place_beside, still_replaces};
+use super::tree_hash;
+use super::work::{LargeFile, LargeItem};
+
+/// What looking at a large file comes to.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// Its parts are to be copied.
+    File(LargeFile),
+    /// There is nothing to be copied.
+    Outcome(CopyOutcome),
+}
+
+/// Finds out how a large file stands. Parts of an earlier run count if the source has not changed since.
+pub(super) async fn prepare(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    large: &Arc<LargeItem>,
+    name: &[u8],
+    buffer: &mut [u8],
+) -> Attempt<Prepared> {
+    let original = folders.source.open(name).await.on(Side::Source)?;
+    let facts = original.facts_at_opening();
+    let item = &large.item;
+    if context.may_be_begun(item.id) || item.in_its_place.is_some() {
+        let way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
+        if let Way::Nowhere(outcome) = way {
+            folders.destination.remove_draft(&context.temporary_name(item.id)).await.on(Side::Destination)?;
+            return Ok(Prepared::Outcome(outcome));
+        }
+    }
+    let part_bytes = tree_hash::part_bytes(context.copying.large_from);
+    let size = facts.size.map_or(0, i64::unsigned_abs);
+    let parts = u32::try_from(size.div_ceil(part_bytes)).map_err(|_| Trouble::Changed("it is too large".to_owned()))?;
+    let now = compared(&facts);
+    let done: Vec<PartCopied> = if large.attempt == 1 {
+        item.parts.iter().filter(|part| part.facts == now && part.part < parts).copied().collect()
+    } else {
+        Vec::new()
+    };
+    let temporary = context.temporary_name(item.id);
+    if done.is_empty() {
+        // Whatever an earlier attempt wrote is not what is in the file now.
+        folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
+    }
+    // From here on it has to be there: one that comes into being later would lack what was written before.
+    let target = Target { name, temporary: &temporary, replace: false };
+    folders.destination.open_draft(target).await.on(Side::Destination)?;
+    Ok(Prepared::File(LargeFile { large: large.clone(), facts: now, part_bytes, parts, done }))
+}
+
+/// Copies one part, or finds that it was copied before. Returns its chaining value, where checksums are taken.
+pub(super) async fn copy_part(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    file: &LargeFile,
+    part: u32,
+    name: &[u8],
+    buffer: &mut [u8],
+) -> Attempt<Option<[u8; 32]>> {
+    context.check_stop()?;
+    let temporary = context.temporary_name(file.large.item.id);
+    let target = Target { name, temporary: &temporary, replace: false };
+    let mut draft = open_draft(folders, target).await?;
+    let range = file.range(part);
+    if let Some(done) = file.done.iter().find(|done| done.part == part)
+        && value_of(context, draft.as_mut(), range.clone(), buffer).await? == Some(done.value)
+    {
+        return Ok(Some(done.value));
+    }
+    let original = folders.source.open(name).await.on(Side::Source)?;
+    check_unchanged(original.as_ref(), file).await?;
+    if !context.copying.checksum && draft.copy_range(original.as_ref(), range.clone()).await.on(Side::Destination)? {
+        check_unchanged(original.as_ref(), file).await?;
+        return Ok(None);
+    }
+    let mut hasher = context.copying.checksum.then(|| tree_hash::hasher_at(range.start));
+    copy_range(context, original.as_ref(), draft.as_mut(), range, hasher.as_mut(), buffer).await?;
+    check_unchanged(original.as_ref(), file).await?;
+    Ok(hasher.as_ref().map(tree_hash::part_value))
+}
+
+/// Opens the draft that [`prepare`] began.
+async fn open_draft(folders: &Folders<'_>, target: Target<'_>) -> Attempt<Box<dyn Draft>> {
+    match folders.destination.reopen_draft(target).await {
+        Err(error) if error.class == ErrorClass::Vanished => {
+            Err(Trouble::Changed("the temporary file on the destination is gone".to_owned()))
+        }
+        opened => opened.on(Side::Destination),
+    }
+}
+
+async fn check_unchanged(original: &dyn longhaul_storage::Original, file: &LargeFile) -> Attempt<()> {
+    let facts = original.facts().await.on(Side::Source)?;
+    if compared(&facts) == file.facts {
+        return Ok(());
+    }
+    Err(Trouble::Changed("the file changed while it was read".to_owned()))
+}
+
+/// The chaining value of a stretch of what was written; `None` if it is not all there.
+async fn value_of(
+    context: &CopyContext,
+    draft: &mut dyn Draft,
+    range: std::ops::Range<u64>,
+    buffer: &mut [u8],
+) -> Attempt<Option<[u8; 32]>> {
+    let mut hasher = tree_hash::hasher_at(range.start);
+    let mut position = range.start;
+    while position < range.end {
+        context.check_stop()?;
+        let wanted = usize::try_from(range.end - position).unwrap_or(usize::MAX).min(buffer.len());
+        let read = draft.read_at(position, &mut buffer[..wanted]).await.on(Side::Destination)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        hasher.update(&buffer[..read]);
+        position += read as u64;
+    }
+    Ok(Some(tree_hash::part_value(&hasher)))
+}
+
+/// Gives a file of which all parts are there its attributes and its name.
+pub(super) async fn place(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    file: &LargeFile,
+    checksum: Option<[u8; 32]>,
+    name: &[u8],
+    buffer: &mut [u8],
+) -> Attempt<CopyOutcome> {
+    let item = &file.large.item;
+    let original = folders.source.open(name).await.on(Side::Source)?;
+    check_unchanged(original.as_ref(), file).await?;
+    let facts = original.facts().await.on(Side::Source)?;
+    let way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
+    let temporary = context.temporary_name(item.id);
+    if let Way::Nowhere(outcome) = way {
+        folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
+        return Ok(outcome);
+    }
+    let attributes = context.attributes(folders.source, name, &facts).await?;
+    let target = Target { name, temporary: &temporary, replace: matches!(way, Way::Replace(_)) };
+    let draft = open_draft(folders, target).await?;
+    let size = facts.size.map_or(0, i64::unsigned_abs);
+    if let Way::Beside = way {
+        let placed_as = place_beside(context, draft, target, size, &attributes, folders).await?;
+        let name = Some(encode_name(&placed_as).into_owned());
+        return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, &facts, checksum) }));
+    }
+    if !still_replaces(folders, name, &way).await? {
+        return Err(Trouble::Changed("the destination changed while the file was copied".to_owned()));
+    }
+    match draft.finish(target, size, &attributes, context.durability).await.on(Side::Destination)? {
+        Placed::Done => Ok(CopyOutcome::Copied(copied(context, &facts, checksum))),
+        Placed::Taken => Err(Trouble::Changed("its name was taken a moment before".to_owned())),
+    }
+}

@@ -1,0 +1,320 @@
+//! Which items of the plan may be done now.
+//!
+//! The plan is pulled in id order, and given out in id order: a folder comes before what is in it. What is in a folder
+//! that is yet to be made waits for just that folder, not for all folders.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use longhaul_ledger::{CopyRemaining, PlanBatch};
+use longhaul_model::{NodeId, NodeKind, PlanAction};
+
+use super::tree_hash;
+use super::work::{CopyWork, Done, LargeFile, LargeItem};
+
+/// Source ids of the first pull.
+const PULL_IDS_MIN: i64 = 16_384;
+
+/// Source ids of one pull at most: where little is to be done, it takes many of them to find any.
+const PULL_IDS_MAX: i64 = 1 << 20;
+
+/// Items in memory at most, unless one pull brings more.
+const ITEMS_MAX: usize = 32_768;
+
+/// Items of one message at most.
+const MESSAGE_ITEMS_MAX: usize = 128;
+
+/// Large files that are copied at a time.
+const LARGE_FILES_MAX: usize = 4;
+
+/// What waits and is in flight while the plan is carried out.
+#[derive(Debug)]
+pub struct CopySchedule {
+    /// Files from this size on, in bytes, are copied in parts; `None` where the destination does not take any.
+    large_from: Option<u64>,
+    /// Ids that are still to be pulled.
+    ids: Range<i64>,
+    pull_ids: i64,
+    pulling: Option<Range<i64>>,
+    /// By the id of the first item.
+    ready: BTreeMap<i64, Ready>,
+    items_in_memory: usize,
+    /// Folders that are pulled and not made yet.
+    unmade: HashSet<NodeId>,
+    /// What waits for them.
+    waiting: HashMap<NodeId, Vec<PlanBatch>>,
+    /// Folders that are not on the destination and will not be: nothing in them is done.
+    lost: HashSet<NodeId>,
+    large: BTreeMap<NodeId, Large>,
+    in_flight: usize,
+}
+
+#[derive(Debug)]
+enum Ready {
+    Batch(PlanBatch),
+    Large(Arc<LargeItem>),
+}
+
+/// A large file that was begun.
+#[derive(Debug)]
+struct Large {
+    item: Arc<LargeItem>,
+    file: Option<Arc<LargeFile>>,
+    /// Parts that are not given out yet.
+    to_do: VecDeque<u32>,
+    values: Vec<Option<[u8; 32]>>,
+    parts_done: u32,
+    in_flight: usize,
+    /// What is in flight comes to its end, and then it is begun again.
+    has_changed: bool,
+    is_over: bool,
+}
+
+impl CopySchedule {
+    /// A schedule of what remains.
+    pub fn new(remaining: &CopyRemaining, large_from: Option<u64>) -> Self {
+        CopySchedule {
+            large_from,
+            ids: remaining.ids.clone(),
+            pull_ids: PULL_IDS_MIN,
+            pulling: None,
+            ready: BTreeMap::new(),
+            items_in_memory: 0,
+            unmade: HashSet::new(),
+            waiting: HashMap::new(),
+            lost: HashSet::new(),
+            large: BTreeMap::new(),
+            in_flight: 0,
+        }
+    }
+
+    /// The next ids to be pulled, if it is time; they count as under way from then on.
+    pub fn next_pull(&mut self) -> Option<Range<i64>> {
+        if self.pulling.is_some() || self.ids.is_empty() || self.items_in_memory >= ITEMS_MAX / 2 {
+            return None;
+        }
+        let end = self.ids.end.min(self.ids.start + self.pull_ids);
+        self.pulling = Some(self.ids.start..end);
+        self.ids.start = end;
+        self.pulling.clone()
+    }
+
+    /// The answer to a pull.
+    pub fn pulled(&mut self, ids: &Range<i64>, batches: Vec<PlanBatch>) {
+        assert_eq!(self.pulling.take().as_ref(), Some(ids), "the answer to the pull that is under way");
+        let items: usize = batches.iter().map(|batch| batch.items.len()).sum();
+        if items < ITEMS_MAX / 8 {
+            self.pull_ids = (self.pull_ids * 2).min(PULL_IDS_MAX);
+        } else if items > ITEMS_MAX / 2 {
+            self.pull_ids = (self.pull_ids / 2).max(PULL_IDS_MIN);
+        }
+        self.items_in_memory += items;
+        for batch in batches {
+            self.unmade
+                .extend(batch.items.iter().filter(|item| item.action == PlanAction::CreateFolder).map(|item| item.id));
+            self.add(batch);
+        }
+    }
+
+    fn add(&mut self, batch: PlanBatch) {
+        if self.lost.contains(&batch.folder) {
+            self.lose(batch);
+        } else if self.unmade.contains(&batch.folder) {
+            self.waiting.entry(batch.folder).or_default().push(batch);
+        } else {
+            self.make_ready(batch);
+        }
+    }
+
+    /// What is in a folder that is not there is not done, and neither is what is in the folders among it: the ledger
+    /// has recorded that already.
+    fn lose(&mut self, batch: PlanBatch) {
+        self.items_in_memory -= batch.items.len();
+        for folder in batch.items.into_iter().filter(|item| item.kind == NodeKind::Folder) {
+            self.lose_folder(folder.id);
+        }
+    }
+
+    fn lose_folder(&mut self, folder: NodeId) {
+        self.unmade.remove(&folder);
+        self.lost.insert(folder);
+        for batch in self.waiting.remove(&folder).unwrap_or_default() {
+            self.lose(batch);
+        }
+    }
+
+    fn make_ready(&mut self, mut batch: PlanBatch) {
+        let Some(large_from) = self.large_from else {
+            self.ready.insert(batch.items[0].id.0, Ready::Batch(batch));
+            return;
+        };
+        let is_large = |item: &longhaul_ledger::PlanItem| {
+            matches!(item.action, PlanAction::Copy | PlanAction::Overwrite)
+                && item.kind == NodeKind::File
+                && item.facts.size.is_some_and(|size| size.unsigned_abs() >= large_from)
+        };
+        for item in batch.items.extract_if(.., |item| is_large(item)) {
+            let (folder, depth) = (batch.path.clone(), batch.depth);
+            let large = LargeItem { folder, depth, item, attempt: 1 };
+            self.ready.insert(large.item.id.0, Ready::Large(Arc::new(large)));
+        }
+        if let Some(first) = batch.items.first() {
+            self.ready.insert(first.id.0, Ready::Batch(batch));
+        }
+    }
+
+    /// The next thing to be done, if there is any that may be.
+    pub fn give_out(&mut self) -> Option<CopyWork> {
+        let work = self.give_out_large().or_else(|| self.give_out_ready())?;
+        self.in_flight += 1;
+        Some(work)
+    }
+
+    /// What was begun goes first.
+    fn give_out_large(&mut self) -> Option<CopyWork> {
+        for large in self.large.values_mut().filter(|large| !large.is_over && !large.has_changed) {
+            let Some(file) = &large.file else { continue };
+            if let Some(part) = large.to_do.pop_front() {
+                large.in_flight += 1;
+                return Some(CopyWork::Part { file: file.clone(), part });
+            }
+            if large.parts_done == file.parts && large.in_flight == 0 {
+                large.in_flight += 1;
+                let values: Option<Vec<_>> = large.values.iter().copied().collect();
+                let checksum = values.map(|values| tree_hash::whole(&values));
+                return Some(CopyWork::Place { file: file.clone(), checksum });
+            }
+        }
+        None
+    }
+
+    fn give_out_ready(&mut self) -> Option<CopyWork> {
+        let is_full = self.large.len() >= LARGE_FILES_MAX;
+        let first = self.ready.iter().find(|(_, ready)| !is_full || matches!(ready, Ready::Batch(_)))?;
+        let first = *first.0;
+        match self.ready.remove(&first)? {
+            Ready::Large(item) => {
+                self.items_in_memory -= 1;
+                self.begin_large(&item);
+                Some(CopyWork::Prepare(item))
+            }
+            Ready::Batch(batch) => {
+                let mut items = batch.items.len();
+                let mut batches = vec![batch];
+                // Folders with little in them go together, so that a message is worth its while.
+                while let Some(next) = self.ready.first_entry() {
+                    let Ready::Batch(batch) = next.get() else { break };
+                    if items + batch.items.len() > MESSAGE_ITEMS_MAX || bytes(&batches) + bytes([batch]) > 16 << 20 {
+                        break;
+                    }
+                    items += batch.items.len();
+                    let Ready::Batch(batch) = next.remove() else { unreachable!("it was looked at") };
+                    batches.push(batch);
+                }
+                self.items_in_memory -= items;
+                Some(CopyWork::Items(batches))
+            }
+        }
+    }
+
+    fn begin_large(&mut self, item: &Arc<LargeItem>) {
+        let large = Large {
+            item: item.clone(),
+            file: None,
+            to_do: VecDeque::new(),
+            values: Vec::new(),
+            parts_done: 0,
+            in_flight: 1,
+            has_changed: false,
+            is_over: false,
+        };
+        self.large.insert(item.item.id, large);
+    }
+
+    /// Something that was given out has been dealt with.
+    pub fn done(&mut self, done: Done) {
+        self.in_flight -= 1;
+        match done {
+            Done::Items { made, lost, .. } => {
+                for folder in made {
+                    self.unmade.remove(&folder);
+                    for batch in self.waiting.remove(&folder).unwrap_or_default() {
+                        self.make_ready(batch);
+                    }
+                }
+                for folder in lost {
+                    self.lose_folder(folder);
+                }
+            }
+            Done::Prepared(file) => {
+                let large = self.large_in_flight(file.large.item.id);
+                large.to_do = (0..file.parts).collect();
+                large.values = vec![None; file.parts as usize];
+                large.file = Some(file);
+            }
+            Done::Part { id, part, value } => {
+                let large = self.large_in_flight(id);
+                large.values[part as usize] = value;
+                large.parts_done += 1;
+                self.settle_large(id);
+            }
+            Done::Changed(id) => {
+                self.large_in_flight(id).has_changed = true;
+                self.settle_large(id);
+            }
+            Done::Large(id) => {
+                self.large_in_flight(id).is_over = true;
+                self.settle_large(id);
+            }
+            Done::LargeGivenBack(id) => {
+                self.large_in_flight(id);
+            }
+            Done::Folders => {}
+        }
+    }
+
+    fn large_in_flight(&mut self, id: NodeId) -> &mut Large {
+        let large = self.large.get_mut(&id).expect("a large file in flight is known");
+        large.in_flight -= 1;
+        large
+    }
+
+    /// A file that is over is forgotten, and one that has changed is begun again, when nothing of it is in flight.
+    fn settle_large(&mut self, id: NodeId) {
+        let Some(large) = self.large.get(&id).filter(|large| large.in_flight == 0) else { return };
+        if large.is_over {
+            self.large.remove(&id);
+        } else if large.has_changed {
+            let LargeItem { folder, depth, item, attempt } = &*large.item;
+            let again = LargeItem { folder: folder.clone(), depth: *depth, item: item.clone(), attempt: attempt + 1 };
+            self.large.remove(&id);
+            self.items_in_memory += 1;
+            self.ready.insert(id.0, Ready::Large(Arc::new(again)));
+        }
+    }
+
+    /// How much is given out and not dealt with.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// How many items wait in memory.
+    pub fn waiting(&self) -> usize {
+        self.items_in_memory
+    }
+
+    /// Whether nothing waits and nothing is in flight.
+    pub fn is_over(&self) -> bool {
+        self.ids.is_empty()
+            && self.pulling.is_none()
+            && self.ready.is_empty()
+            && self.waiting.is_empty()
+            && self.large.is_empty()
+            && self.in_flight == 0
+    }
+}
+
+fn bytes<'a>(batches: impl IntoIterator<Item = &'a PlanBatch>) -> i64 {
+    batches.into_iter().flat_map(|batch| &batch.items).filter_map(|item| item.facts.size).sum()
+}

@@ -1,0 +1,61 @@
+//! What an actor was asked to do and what came of it: nothing may get lost on the way from one to the other.
+
+use longhaul_model::BySide;
+
+/// One actor's count. When a run has ended, what it received is what it answered and what it dropped; and it dropped
+/// something only where the ledger failed, an actor died, or a Lister was left behind after the grace period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// What came.
+    pub received: u64,
+    /// What was dealt with, one way or another, and said so.
+    pub answered: u64,
+    /// What came and was not dealt with.
+    pub dropped: u64,
+}
+
+impl Traffic {
+    /// Whether each thing that came is answered or dropped, and none of them both.
+    pub fn adds_up(&self) -> bool {
+        self.received == self.answered + self.dropped
+    }
+
+    /// What was never answered is dropped: nobody waits for it any more.
+    pub(crate) fn close(&mut self) {
+        self.dropped = self.received.saturating_sub(self.answered);
+    }
+
+    pub(crate) fn add(&mut self, other: Traffic) {
+        self.received += other.received;
+        self.answered += other.answered;
+        self.dropped += other.dropped;
+    }
+}
+
+/// The counts of all actors of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunTraffic {
+    /// Folders that the Coordinator gave out, or failed itself; answered when they are recorded or given back.
+    pub coordinator: Traffic,
+    /// Folders that the Listers of each side were given; answered when they are listed, failed or given back.
+    pub listers: BySide<Traffic>,
+    /// Listings, and failures, that came to the DB actor; answered when they are recorded.
+    pub db: Traffic,
+}
+
+impl RunTraffic {
+    /// Each actor's, with its name.
+    pub fn by_actor(&self) -> [(&'static str, Traffic); 4] {
+        [
+            ("Coordinator", self.coordinator),
+            ("Listers of the source", self.listers.src),
+            ("Listers of the destination", self.listers.dst),
+            ("DB actor", self.db),
+        ]
+    }
+
+    /// What was dropped by any of them.
+    pub fn dropped(&self) -> u64 {
+        self.by_actor().iter().map(|(_, traffic)| traffic.dropped).sum()
+    }
+}

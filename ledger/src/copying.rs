@@ -1,0 +1,312 @@
+//! The copy phase as the ledger sees it: items of the plan out, what became of them in.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use duckdb::arrow::array::{Array, AsArray};
+use duckdb::arrow::datatypes::{Int32Type, Int64Type};
+use duckdb::{Connection, params};
+use longhaul_model::{ErrorClass, FileFacts, NodeId, NodeKind, PlanAction};
+
+use crate::counters::Counters;
+use crate::error::{LedgerError, Result};
+
+/// Items of one batch at most: one message, so that neither the size of a folder nor a single worker decides how long
+/// the others wait.
+const BATCH_ITEMS_MAX: usize = 128;
+
+/// Bytes of one batch at most, unless a single item has more.
+const BATCH_BYTES_MAX: i64 = 32 << 20;
+
+/// Items of the plan that are in one folder: what a worker is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanBatch {
+    /// The folder on the source.
+    pub folder: NodeId,
+    /// Its printable path, on both sides.
+    pub path: String,
+    /// Of the items.
+    pub depth: i32,
+    /// In id order, at least one.
+    pub items: Vec<PlanItem>,
+}
+
+/// One thing to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanItem {
+    /// The source node.
+    pub id: NodeId,
+    /// Its printable name.
+    pub name: String,
+    /// What it was when it was found.
+    pub kind: NodeKind,
+    /// Its size and time then.
+    pub facts: FileFacts,
+    /// What is to be done.
+    pub action: PlanAction,
+    /// What had its place on the destination then, where something is to be replaced, or compared.
+    pub in_its_place: Option<FileFacts>,
+    /// Parts of it that an earlier run copied.
+    pub parts: Vec<PartCopied>,
+}
+
+/// A part of a large file that is at the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartCopied {
+    /// 0, 1, 2, …
+    pub part: u32,
+    /// Of the whole file, when the part was read.
+    pub facts: FileFacts,
+    /// The chaining value of its contents.
+    pub value: [u8; 32],
+}
+
+/// What there is to be copied when a run begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopyRemaining {
+    /// Source ids among which all items are; empty if there are none.
+    pub ids: Range<i64>,
+    /// Items with lower ids may have been begun by an earlier run.
+    pub begun_below: i64,
+    /// Items.
+    pub nodes: i64,
+    /// Bytes of the files among them.
+    pub bytes: i64,
+    /// What the names of files begin with that are not whole yet: no name on the source does.
+    pub temporary_prefix: String,
+    /// Files with several names that were copied already: device, inode, and the path of one of its names.
+    pub linked: Vec<(i64, i64, String)>,
+}
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyResult {
+    /// The source node.
+    pub id: NodeId,
+    /// How deep it is.
+    pub depth: i32,
+    /// What it was when it was found.
+    pub kind: NodeKind,
+    /// Its size when it was found.
+    pub size: Option<i64>,
+    /// What became of it.
+    pub outcome: CopyOutcome,
+    /// How many attempts it took; 0 where nothing was tried.
+    pub attempts: u32,
+}
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyOutcome {
+    /// It is at the destination.
+    Copied(CopiedFile),
+    /// It was there already.
+    AlreadyThere,
+    /// What is in its place is left there, for this reason.
+    Skipped(String),
+    /// A person has to decide, for this reason.
+    Conflict(String),
+    /// It is gone from the source.
+    Vanished(String),
+    /// It could not be copied.
+    Failed {
+        /// What kind of error it was.
+        class: ErrorClass,
+        /// What it was, for people.
+        message: String,
+    },
+}
+
+/// What was copied, as it was when it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopiedFile {
+    /// Its printable name on the destination, where it is another one.
+    pub name: Option<String>,
+    /// Bytes; `None` for what has none.
+    pub size: Option<i64>,
+    /// Nanoseconds since 1970.
+    pub modified_ns: Option<i64>,
+    /// BLAKE3 of its contents.
+    pub checksum: Option<[u8; 32]>,
+    /// Device and inode, where it has several names that are kept together.
+    pub identity: Option<(i64, i64)>,
+}
+
+/// Items of the plan that are still to be done, with source ids within `ids`, by folder; every folder's creation comes
+/// before what is in it.
+///
+/// As with folders to be listed, all conditions are ranges of ids, which take a few milliseconds whatever the size of
+/// the tables.
+pub(crate) fn pull_plan(connection: &Connection, ids: &Range<i64>) -> Result<Vec<PlanBatch>> {
+    let bounds: (Option<i64>, Option<i64>, Option<i64>, Option<i64>) = connection
+        .prepare_cached(
+            "SELECT min(n.parent_id), max(n.parent_id), min(p.dst_id), max(p.dst_id)
+             FROM plan p
+             JOIN src_nodes n ON n.id = p.src_id
+             WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?",
+        )?
+        .query_row(params![ids.start, ids.end, ids.start, ids.end], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+    let (Some(first_parent), Some(last_parent), first_taken, last_taken) = bounds else { return Ok(Vec::new()) };
+    let mut statement = connection.prepare_cached(
+        "SELECT n.id, n.parent_id, n.depth, n.name, n.kind::VARCHAR, n.size, n.modified_ns, f.path,
+           p.action::VARCHAR, d.id, d.size, d.modified_ns
+         FROM plan p
+         ANTI JOIN (
+           SELECT id
+           FROM src_current
+           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> 'pending'
+         ) done ON done.id = p.src_id
+         JOIN src_nodes n ON n.id = p.src_id
+         JOIN src_folders f ON f.id = n.parent_id
+         LEFT JOIN (SELECT id, size, modified_ns FROM dst_nodes WHERE id >= ? AND id <= ?) d ON d.id = p.dst_id
+         WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ? AND f.id >= ? AND f.id <= ?
+           AND p.action NOT IN ('skip', 'conflict', 'not_copied')
+         ORDER BY n.id",
+    )?;
+    let (start, end) = (ids.start, ids.end);
+    let (first_taken, last_taken) = (first_taken.unwrap_or(0), last_taken.unwrap_or(-1));
+    let batches = statement.query_arrow(params![
+        start,
+        end,
+        first_taken,
+        last_taken,
+        start,
+        end,
+        start,
+        end,
+        first_parent,
+        last_parent
+    ])?;
+    let mut pulled = Batches::default();
+    for batch in batches {
+        let number = |column: usize| batch.column(column).as_primitive::<Int64Type>();
+        let text = |column: usize| batch.column(column).as_string::<i32>();
+        let depths = batch.column(2).as_primitive::<Int32Type>();
+        let maybe = |column: usize, row: usize| number(column).is_valid(row).then(|| number(column).value(row));
+        let inconsistent = |error: &dyn std::fmt::Display| LedgerError::Inconsistent(error.to_string());
+        for row in 0..batch.num_rows() {
+            let item = PlanItem {
+                id: NodeId(number(0).value(row)),
+                name: text(3).value(row).to_owned(),
+                kind: text(4)
+                    .value(row)
+                    .parse()
+                    .map_err(|error| inconsistent(&error as &longhaul_model::UnknownNodeKind))?,
+                facts: FileFacts { size: maybe(5, row), modified_ns: maybe(6, row) },
+                action: text(8)
+                    .value(row)
+                    .parse()
+                    .map_err(|error| inconsistent(&error as &longhaul_model::UnknownPlanAction))?,
+                in_its_place: maybe(9, row).map(|_| FileFacts { size: maybe(10, row), modified_ns: maybe(11, row) }),
+                parts: Vec::new(),
+            };
+            pulled.add(NodeId(number(1).value(row)), text(7).value(row), depths.value(row), item);
+        }
+    }
+    let mut batches = pulled.batches;
+    add_parts(connection, ids, &mut batches)?;
+    Ok(batches)
+}
+
+/// Gathers items into batches: those of one folder follow one another, except where a folder was listed in pages.
+#[derive(Default)]
+struct Batches {
+    batches: Vec<PlanBatch>,
+    bytes: i64,
+}
+
+impl Batches {
+    fn add(&mut self, folder: NodeId, path: &str, depth: i32, item: PlanItem) {
+        let bytes = item.facts.size.unwrap_or(0);
+        match self.batches.last_mut() {
+            Some(last)
+                if last.folder == folder
+                    && last.items.len() < BATCH_ITEMS_MAX
+                    && self.bytes.saturating_add(bytes) <= BATCH_BYTES_MAX =>
+            {
+                last.items.push(item);
+                self.bytes += bytes;
+            }
+            _ => {
+                self.batches.push(PlanBatch { folder, path: path.to_owned(), depth, items: vec![item] });
+                self.bytes = bytes;
+            }
+        }
+    }
+}
+
+fn add_parts(connection: &Connection, ids: &Range<i64>, batches: &mut [PlanBatch]) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT src_id, part, size, modified_ns, value
+         FROM parts
+         WHERE src_id >= ? AND src_id < ?
+         ORDER BY src_id, part",
+    )?;
+    let mut rows = statement.query(params![ids.start, ids.end])?;
+    let mut parts: HashMap<NodeId, Vec<PartCopied>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let value: Vec<u8> = row.get(4)?;
+        let part = PartCopied {
+            part: row.get(1)?,
+            facts: FileFacts { size: Some(row.get(2)?), modified_ns: row.get(3)? },
+            value: value
+                .try_into()
+                .map_err(|_| LedgerError::Inconsistent("a part's value has not 32 bytes".to_owned()))?,
+        };
+        parts.entry(NodeId(row.get(0)?)).or_default().push(part);
+    }
+    if !parts.is_empty() {
+        for item in batches.iter_mut().flat_map(|batch| &mut batch.items) {
+            item.parts = parts.remove(&item.id).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// What is still to be copied, of which `counters` has the numbers. The events must have been folded.
+pub(crate) fn remaining(connection: &Connection, counters: &Counters, begun_below: i64) -> Result<CopyRemaining> {
+    // What is done already is passed over when it is pulled.
+    let (first, last) = connection.query_row(
+        "SELECT min(src_id), max(src_id)
+         FROM plan
+         WHERE action NOT IN ('skip', 'conflict', 'not_copied')",
+        [],
+        |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
+    )?;
+    let nodes = counters.copy_pending();
+    let ids = first.zip(last).filter(|_| nodes > 0).map_or(0..0, |(first, last)| first..last + 1);
+    let mut statement = connection.prepare(
+        "SELECT DISTINCT ON (c.device, c.inode) c.device, c.inode,
+           CASE WHEN f.id = 1 THEN '/' ELSE f.path || '/' END || coalesce(c.name, n.name)
+         FROM copied c
+         JOIN src_nodes n ON n.id = c.src_id
+         JOIN src_folders f ON f.id = n.parent_id
+         WHERE c.inode IS NOT NULL",
+    )?;
+    let linked = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(CopyRemaining {
+        temporary_prefix: temporary_prefix(connection)?,
+        ids,
+        begun_below,
+        nodes,
+        bytes: counters.copy_pending_bytes(),
+        linked: linked.collect::<duckdb::Result<_>>()?,
+    })
+}
+
+/// A prefix that tells this migration's temporary files from any other name.
+fn temporary_prefix(connection: &Connection) -> Result<String> {
+    let created_ns: i64 = connection.query_row("SELECT created_ns FROM migration", [], |row| row.get(0))?;
+    let mut prefix = format!(".longhaul-{created_ns:x}-");
+    loop {
+        let taken: i64 = connection
+            .prepare_cached("SELECT count(*) FROM src_nodes WHERE starts_with(name, ?)")?
+            .query_row(params![prefix], |row| row.get(0))?;
+        if taken == 0 {
+            return Ok(prefix);
+        }
+        prefix.insert(prefix.len() - 1, 'x');
+    }
+}

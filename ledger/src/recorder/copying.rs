@@ -1,0 +1,217 @@
+//! The write path of copying: what became of items of the plan, in; statuses, facts and counters, out.
+
+use std::ops::Range;
+
+use duckdb::params;
+use longhaul_model::{CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Side};
+
+use super::Recorder;
+use crate::copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PlanBatch, pull_plan, remaining};
+use crate::error::Result;
+use crate::fold::fold_events;
+use crate::migration::{CopySettings, Migration, set_phase};
+use crate::rows::{CopiedRow, ErrorRow};
+
+/// How many ids further the mark is set, below which items may have been begun: one commit for so many.
+const MARK_STEP: i64 = 131_072;
+
+impl Recorder {
+    /// Begins to copy, or goes on with it: commits the phase `copying` with its settings, which are those of the first
+    /// time, and returns them with what is still to be done.
+    pub fn begin_copying(&mut self, settings: &CopySettings) -> Result<(CopySettings, CopyRemaining)> {
+        let settings = self.guarded(|this| {
+            fold_events(&this.connection)?;
+            this.begin_transaction()?;
+            set_phase(&this.connection, Phase::Copying, None)?;
+            let settings = Migration::read(&this.connection)?.copy_settings.unwrap_or(*settings);
+            let json = serde_json::to_string(&settings).expect("settings are plain data");
+            this.connection.execute("UPDATE migration SET copy_settings = ?", params![json])?;
+            Ok(settings)
+        })?;
+        self.commit()?;
+        let remaining = self.guarded(|this| {
+            remaining(&this.connection, &this.counters.get().totals().src, this.counters.copy_given_out())
+        })?;
+        Ok((settings, remaining))
+    }
+
+    /// The items of the plan that are still to be done and whose source ids lie within `ids`. That they may have been
+    /// begun from now on is durable before this returns.
+    pub fn pull_plan(&mut self, ids: &Range<i64>) -> Result<Vec<PlanBatch>> {
+        let pulled = self.guarded(|this| {
+            this.flush_rows()?;
+            pull_plan(&this.connection, ids)
+        })?;
+        if !pulled.is_empty() && self.counters.copy_given_out() < ids.end {
+            self.counters.set_copy_given_out(ids.end + MARK_STEP);
+            self.uncommitted_rows += 1;
+            self.commit()?;
+        }
+        Ok(pulled)
+    }
+
+    /// Records what became of items. What cannot be done any more because of it is failed along with it.
+    pub fn record_copies(&mut self, results: &[CopyResult]) -> Result<()> {
+        self.guarded(|this| results.iter().try_for_each(|result| this.record_copy(result)))
+    }
+
+    fn record_copy(&mut self, result: &CopyResult) -> Result<()> {
+        let (change, reason) = match &result.outcome {
+            CopyOutcome::Copied(_) => (CopyChange::Copied, None),
+            CopyOutcome::AlreadyThere => (CopyChange::FoundOnDestination, None),
+            CopyOutcome::Skipped(reason) => (CopyChange::NotCarriedOver, Some(reason)),
+            CopyOutcome::Conflict(reason) => (CopyChange::Conflicting, Some(reason)),
+            CopyOutcome::Vanished(reason) => (CopyChange::Gone, Some(reason)),
+            CopyOutcome::Failed { message, .. } => (CopyChange::OutOfAttempts, Some(message)),
+        };
+        let status = CopyStatus::Pending.after(change).expect("in the table");
+        let attempts = i32::try_from(result.attempts).unwrap_or(i32::MAX);
+        self.push_event(Side::Source, result.id, None, Some(status), attempts, reason.map(String::as_str));
+        self.counters.change(Side::Source, result.depth).count_copy_status(status, result.kind, result.size);
+        self.uncommitted_rows += 1;
+        match &result.outcome {
+            CopyOutcome::Copied(copied) => self.record_copied(result.id, result.kind, copied),
+            CopyOutcome::Failed { class, message } => self.record_copy_error(result.id, *class, message, attempts),
+            _ => {}
+        }
+        if result.kind == NodeKind::Folder && !matches!(status, CopyStatus::Successful | CopyStatus::AlreadyExisted) {
+            self.give_up_below(result.id, status)?;
+        }
+        Ok(())
+    }
+
+    fn record_copied(&mut self, id: NodeId, kind: NodeKind, copied: &CopiedFile) {
+        // There is nothing to say of a folder that its status does not say.
+        if kind == NodeKind::Folder {
+            return;
+        }
+        self.copied.push(&CopiedRow {
+            source: id,
+            name: copied.name.as_deref(),
+            size: copied.size,
+            modified_ns: copied.modified_ns,
+            checksum: copied.checksum.as_ref(),
+            identity: copied.identity,
+        });
+    }
+
+    fn record_copy_error(&mut self, node: NodeId, class: ErrorClass, message: &str, attempts: i32) {
+        let (run, at_ns) = (self.run, (self.now_ns)());
+        let (side, phase) = (Side::Source, Phase::Copying);
+        self.errors.push(&ErrorRow { side, node, phase, class, message, attempts, run, at_ns });
+    }
+
+    /// Everything below a folder that is not at the destination, and that was still to be done, goes its way: failed,
+    /// vanished or in conflict with it, for the reason that names it.
+    fn give_up_below(&mut self, folder: NodeId, status: CopyStatus) -> Result<()> {
+        self.flush_rows()?;
+        let (change, what) = match status {
+            CopyStatus::Vanished => (CopyChange::Gone, "is gone from the source"),
+            CopyStatus::Conflict => (CopyChange::Conflicting, "is in conflict"),
+            CopyStatus::Skipped => (CopyChange::NotCarriedOver, "is left out"),
+            _ => (CopyChange::ParentFailed, "could not be made"),
+        };
+        let status = CopyStatus::Pending.after(change).expect("in the table");
+        self.connection.execute_batch(
+            "CREATE OR REPLACE TEMP TABLE given_up (id BIGINT, kind node_kind, size BIGINT, depth INTEGER)",
+        )?;
+        self.connection.execute(
+            "INSERT INTO given_up
+             SELECT n.id, n.kind, n.size, n.depth
+             FROM plan p
+             JOIN src_nodes n ON n.id = p.src_id
+             JOIN src_folders f ON f.id = n.parent_id
+             LEFT JOIN src_latest l ON l.id = n.id AND l.copy_status IS NOT NULL AND l.copy_status <> 'pending'
+             WHERE p.action NOT IN ('skip', 'conflict', 'not_copied') AND n.id > ? AND l.id IS NULL
+               AND starts_with(f.path || '/', (SELECT path || '/' FROM src_folders WHERE id = ?))",
+            params![folder.0, folder.0],
+        )?;
+        let mut statement = self.connection.prepare(
+            "SELECT depth, count(*), coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)::BIGINT
+             FROM given_up
+             GROUP BY depth",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut nodes = 0;
+        while let Some(row) = rows.next()? {
+            let count: i64 = row.get(1)?;
+            self.counters.change(Side::Source, row.get(0)?).count_copy_statuses(status, count, row.get(2)?);
+            nodes += count;
+        }
+        drop(rows);
+        self.connection.execute(
+            "INSERT INTO src_status_events
+             SELECT ? + row_number() OVER (ORDER BY id) - 1, id, NULL, ?::copy_status, 0, ?, ?,
+               'the folder ' || (SELECT path FROM src_folders WHERE id = ?) || ' ' || ?
+             FROM given_up",
+            params![self.next_seq, status.as_str(), self.run, (self.now_ns)(), folder.0, what],
+        )?;
+        self.next_seq += nodes;
+        self.uncommitted_rows += usize::try_from(nodes).unwrap_or(0);
+        Ok(())
+    }
+
+    /// Records that a part of a large file is at the destination. `facts` are those of the whole file.
+    pub fn record_part(&mut self, id: NodeId, part: u32, facts: FileFacts, value: &[u8; 32]) -> Result<()> {
+        self.guarded(|this| {
+            let part = i32::try_from(part).expect("a file has fewer than 2^31 parts");
+            this.parts.push(id, part, facts.size.unwrap_or(0), facts.modified_ns, value);
+            this.uncommitted_rows += 1;
+            Ok(())
+        })
+    }
+
+    /// Records what else there is to say of a node.
+    pub fn record_remark(&mut self, side: Side, node: NodeId, remark: &str) -> Result<()> {
+        self.guarded(|this| {
+            this.push_event(side, node, None, None, 0, Some(remark));
+            this.uncommitted_rows += 1;
+            Ok(())
+        })
+    }
+
+    /// Forgets the parts of a file that was copied, or that has changed.
+    pub fn forget_parts(&mut self, id: NodeId) -> Result<()> {
+        self.guarded(|this| {
+            this.flush_rows()?;
+            this.connection.execute("DELETE FROM parts WHERE src_id = ?", params![id.0])?;
+            this.uncommitted_rows += 1;
+            Ok(())
+        })
+    }
+
+    /// Everything is copied: commits, folds the events, and returns the ids among which all folders are that this
+    /// migration made on the destination. Their attributes are to be set now that everything is in them.
+    pub fn begin_made_folders(&mut self) -> Result<Range<i64>> {
+        self.commit()?;
+        self.guarded(|this| {
+            fold_events(&this.connection)?;
+            let (first, last) = this.connection.query_row(
+                "SELECT min(f.id), max(f.id)
+                 FROM src_folders f
+                 JOIN src_current c ON c.id = f.id
+                 WHERE c.copy_status = 'successful'",
+                [],
+                |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
+            )?;
+            Ok(first.zip(last).map_or(0..0, |(first, last)| first..last + 1))
+        })
+    }
+
+    /// Those of them with ids within `ids`, with their printable paths, in id order.
+    pub fn pull_made_folders(&mut self, ids: &Range<i64>) -> Result<Vec<(NodeId, String)>> {
+        self.guarded(|this| {
+            let mut statement = this.connection.prepare_cached(
+                "SELECT f.id, f.path
+                 FROM src_folders f
+                 JOIN src_current c ON c.id = f.id
+                 WHERE f.id >= ? AND f.id < ? AND c.id >= ? AND c.id < ? AND c.copy_status = 'successful'
+                 ORDER BY f.id",
+            )?;
+            let folders = statement.query_map(params![ids.start, ids.end, ids.start, ids.end], |row| {
+                Ok((NodeId(row.get(0)?), row.get(1)?))
+            })?;
+            Ok(folders.collect::<duckdb::Result<_>>()?)
+        })
+    }
+}

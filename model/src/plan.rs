@@ -1,0 +1,111 @@
+//! What the copy phase does with a source node, and the policies that this follows from.
+
+use std::fmt;
+
+/// What is done about a file whose place is taken by another one that is not the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictPolicy {
+    /// Overwritten where the source's is newer, otherwise left as it is.
+    #[default]
+    Newer,
+    /// Left as it is.
+    Skip,
+    /// Overwritten.
+    Overwrite,
+    /// The source's gets another name beside it.
+    KeepBoth,
+    /// A person decides: it stays a conflict.
+    Ask,
+}
+
+impl ConflictPolicy {
+    /// The word used on the command line and in reasons.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ConflictPolicy::Newer => "newer",
+            ConflictPolicy::Skip => "skip",
+            ConflictPolicy::Overwrite => "overwrite",
+            ConflictPolicy::KeepBoth => "keep-both",
+            ConflictPolicy::Ask => "ask",
+        }
+    }
+}
+
+/// What the copy phase does with a source node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanAction {
+    /// A folder is made.
+    CreateFolder,
+    /// A file is copied to where nothing is.
+    Copy,
+    /// A file is copied in the place of another one.
+    Overwrite,
+    /// A file is copied under another name, beside the one that has its name.
+    KeepBoth,
+    /// Both files are read; where they differ, the conflict policy says what is done.
+    Compare,
+    /// A symbolic link is made, or made anew.
+    MakeLink,
+    /// Nothing: it is there already, or what is there is left as it is.
+    Skip,
+    /// Nothing until somebody decides.
+    Conflict,
+    /// Nothing: it is of a kind that is not carried over.
+    NotCopied,
+}
+
+/// A text that names no action.
+#[derive(Debug, thiserror::Error)]
+#[error("no action is called {0:?}")]
+pub struct UnknownPlanAction(String);
+
+impl PlanAction {
+    /// All actions, in the order of the ledger's enumeration.
+    pub const ALL: [PlanAction; 9] = [
+        PlanAction::CreateFolder,
+        PlanAction::Copy,
+        PlanAction::Overwrite,
+        PlanAction::KeepBoth,
+        PlanAction::Compare,
+        PlanAction::MakeLink,
+        PlanAction::Skip,
+        PlanAction::Conflict,
+        PlanAction::NotCopied,
+    ];
+
+    /// The word used in the ledger and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PlanAction::CreateFolder => "create_folder",
+            PlanAction::Copy => "copy",
+            PlanAction::Overwrite => "overwrite",
+            PlanAction::KeepBoth => "keep_both",
+            PlanAction::Compare => "compare",
+            PlanAction::MakeLink => "make_link",
+            PlanAction::Skip => "skip",
+            PlanAction::Conflict => "conflict",
+            PlanAction::NotCopied => "not_copied",
+        }
+    }
+
+    /// Whether there is anything to be done.
+    pub const fn is_work(self) -> bool {
+        !matches!(self, PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied)
+    }
+}
+
+impl std::str::FromStr for PlanAction {
+    type Err = UnknownPlanAction;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPlanAction> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text).ok_or_else(|| UnknownPlanAction(text.to_owned()))
+    }
+}
+
+impl fmt::Display for PlanAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,96 @@
+//! What all commands that run an engine have in common: they wait for a ledger that somebody is letting go of, show
+//! progress, pass signals on, and say how it ended.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use crossbeam_channel::Receiver;
+use longhaul_actors::{Controller, Ended, Outcome, StartError};
+
+use crate::live;
+use crate::progress::ProgressLine;
+use crate::report::Report;
+
+/// How often the progress line and the signals are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long a ledger is waited for that somebody holds who does not answer.
+const IN_USE_WAIT: Duration = Duration::from_secs(2);
+
+/// Begins something with a ledger. One that is in use by a run is refused, and it is said since when; whoever holds it
+/// and is no run that answers is just coming or going, and is waited for a moment.
+pub(crate) fn begin<T>(ledger: &Path, begin: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + IN_USE_WAIT;
+    loop {
+        let error = match begin() {
+            Err(error) if error.downcast_ref::<StartError>().is_some_and(StartError::is_in_use) => error,
+            settled => return settled,
+        };
+        if let Some(live) = live::ask(ledger) {
+            let since = format!("process {} has been at it for {:.0} s", live.pid, live.progress.elapsed_s);
+            return Err(error.context(since));
+        }
+        if Instant::now() >= deadline {
+            return Err(error);
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+/// How a run came to its end.
+#[derive(Debug)]
+pub(crate) struct Attended {
+    /// How the migration stands now.
+    pub(crate) report: Report,
+    /// The signal that interrupted it.
+    pub(crate) interrupted: Option<i32>,
+}
+
+/// Shows progress, answers others who ask for it, and passes signals on, until the run ends. Whatever keeps it from
+/// going on is an error.
+pub(crate) fn attend(
+    ledger: &Path,
+    quiet: bool,
+    signals: &Receiver<i32>,
+    controller: Controller,
+) -> anyhow::Result<Attended> {
+    // Without it `status` cannot tell how far the run has come, which is no reason not to run.
+    let answering = live::answer(ledger, controller.progress_reader())
+        .inspect_err(|error| tracing::warn!("no status for other processes: {error}"));
+    let (outcome, signal) = wait(controller, signals, quiet);
+    drop(answering);
+    let interrupted = match outcome.ended {
+        Ended::Done => None,
+        Ended::Interrupted => Some(signal.unwrap_or(signal_hook::consts::SIGINT)),
+        Ended::StoreGaveUp { reason, .. } => bail!("suspended: {reason}"),
+        Ended::LedgerFailed(error) => {
+            bail!("suspended: {error}; what was committed before is safe in {}", ledger.display())
+        }
+        Ended::Broken(what) => bail!("{what}; what was committed before is safe in {}", ledger.display()),
+    };
+    let report = match outcome.closed.overview {
+        Some(overview) => Report::new(ledger, overview),
+        None => Report::read(ledger)?,
+    };
+    Ok(Attended { report, interrupted })
+}
+
+fn wait(mut controller: Controller, signals: &Receiver<i32>, quiet: bool) -> (Outcome, Option<i32>) {
+    let line = ProgressLine::start(quiet);
+    let mut received = None;
+    let outcome = loop {
+        match controller.wait_for(LOOK_INTERVAL) {
+            Ok(outcome) => break outcome,
+            Err(still_running) => controller = still_running,
+        }
+        line.show(&controller.progress());
+        if let Ok(signal) = signals.try_recv() {
+            received = Some(signal);
+            controller.shutdown();
+            line.stopping();
+        }
+    };
+    line.end();
+    (outcome, received)
+}

@@ -1,0 +1,34 @@
+//! `longhaul plan`.
+
+use std::io;
+use std::path::Path;
+
+use anyhow::bail;
+use longhaul_ledger::{PlanFilter, Reader, Table};
+
+use crate::cli::PlanArguments;
+use crate::{Exit, query, soundness};
+
+pub(crate) fn run(ledger: &Path, arguments: &PlanArguments) -> anyhow::Result<Exit> {
+    soundness::require(ledger)?;
+    let reader = Reader::open(ledger)?;
+    if !reader.migration()?.is_discovered() {
+        bail!(
+            "there is no plan yet, because discovery is not complete: go on with longhaul discover --resume --ledger {}",
+            ledger.display()
+        );
+    }
+    let mut out = io::stdout().lock();
+    if arguments.action.is_none() && arguments.under.is_none() {
+        let rows = reader
+            .plan_totals()?
+            .into_iter()
+            .map(|total| vec![Some(total.action), Some(total.nodes.to_string()), Some(total.bytes.to_string())]);
+        let columns = ["action", "nodes", "bytes"].map(str::to_owned).to_vec();
+        query::print(&Table { columns, rows: rows.collect() }, arguments.format, &mut out)?;
+        return Ok(Exit::Done);
+    }
+    let filter = PlanFilter { action: arguments.action, under: arguments.under.clone(), limit: arguments.limit };
+    query::print(&reader.plan_items(&filter)?, arguments.format, &mut out)?;
+    Ok(Exit::Done)
+}

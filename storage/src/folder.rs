@@ -1,0 +1,199 @@
+//! Single entries of a folder: looking at them, reading them, and making new ones.
+//!
+//! Everything is relative to a folder that was opened first, so that no path is resolved for each entry, and no link
+//! that is swapped in on the way leads elsewhere. Names are bytes and have no `/` in them.
+
+use futures_util::future::BoxFuture;
+use longhaul_model::NodeKind;
+
+use crate::error::StoreError;
+
+/// What a call to a store comes to.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// What is known of one entry when it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// What it is.
+    pub kind: NodeKind,
+    /// Bytes of a file, or of a link's target; `None` for anything else.
+    pub size: Option<i64>,
+    /// Nanoseconds since 1970; `None` where the store does not say.
+    pub modified_ns: Option<i64>,
+    /// Permission bits, the special ones included; `None` where the store has none.
+    pub mode: Option<u32>,
+    /// User and group, as numbers; `None` where the store has none.
+    pub owner: Option<(u32, u32)>,
+    /// What all names of the same file have in common, where it has more than one.
+    pub shared: Option<FileIdentity>,
+}
+
+/// Tells a file from all others of its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    /// Of the device.
+    pub device: u64,
+    /// Of the file on the device.
+    pub inode: u64,
+}
+
+/// What is set on an entry when it is made. What the store cannot keep is passed over: see [`Keeps`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Nanoseconds since 1970.
+    pub modified_ns: Option<i64>,
+    /// Permission bits, the special ones included; `None` for those of anything new.
+    pub mode: Option<u32>,
+    /// User and group, as numbers.
+    pub owner: Option<(u32, u32)>,
+    /// Extended attributes, names and values.
+    pub extended: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What a store keeps of an entry beside its name, its contents and its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "a store may have any of them without the others")]
+pub struct Keeps {
+    /// Modification times of what is written.
+    pub modified: bool,
+    /// Permission bits.
+    pub mode: bool,
+    /// User and group.
+    pub owner: bool,
+    /// Extended attributes.
+    pub extended: bool,
+    /// Symbolic links.
+    pub symlinks: bool,
+    /// Several names for one file.
+    pub hard_links: bool,
+    /// Holes in files.
+    pub holes: bool,
+    /// A draft is kept over the end of the process, and can be written anywhere and by several at a time.
+    pub parts: bool,
+}
+
+/// What came of giving something a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// It has the name now.
+    Done,
+    /// Something else has it, and was not replaced.
+    Taken,
+}
+
+/// Where a new file goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The name that it gets when it is whole.
+    pub name: &'a [u8],
+    /// The name that it has until then, where the store has such a thing.
+    pub temporary: &'a [u8],
+    /// Whether a file that has the name may be replaced.
+    pub replace: bool,
+}
+
+/// How much care is taken that what was written survives a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It is made durable before it gets its name, and so is its name.
+    EachFile,
+    /// Somebody calls [`Store::flush`](crate::Store::flush) later, or does not care.
+    Later,
+}
+
+/// An open folder of a store.
+pub trait Folder: Send + Sync + std::fmt::Debug {
+    /// What is known of the folder itself.
+    fn facts(&self) -> Answer<'_, Facts>;
+
+    /// What is known of the entry with this name, without following links; `None` if there is none.
+    fn look<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Option<Facts>>;
+
+    /// Opens a regular file for reading. Anything else, a symbolic link among it, is an error: it has vanished.
+    fn open<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Box<dyn Original>>;
+
+    /// The target of a symbolic link. Anything else is an error: it has vanished.
+    fn read_link<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Vec<u8>>;
+
+    /// The extended attributes that a user can see and set, of an entry or, with an empty name, of the folder itself.
+    fn extended_attributes<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>>;
+
+    /// Creates an empty folder that we can write into. [`Folder::set_attributes`] finishes it.
+    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed>;
+
+    /// Begins a new file. Nothing is seen of it under its own name until [`Draft::finish`]. Something that has the
+    /// temporary name is replaced: it is ours.
+    fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>>;
+
+    /// Opens the draft with this temporary name, or begins it, without removing what was written before; only where
+    /// the store [keeps](Keeps::parts) such drafts. It is left where it is when it is dropped.
+    fn open_draft<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>>;
+
+    /// As [`Folder::open_draft`], where it must have been begun before: one that is not there has vanished.
+    fn reopen_draft<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>>;
+
+    /// Creates a symbolic link with its time and owner, whole or not at all. With `target.replace` a file or link that
+    /// has the name is replaced.
+    fn create_link<'a>(
+        &'a self,
+        target: Target<'a>,
+        points_to: &'a [u8],
+        attributes: &'a Attributes,
+    ) -> Answer<'a, Placed>;
+
+    /// Gives the file at `existing`, a path from the store's root, another name in this folder.
+    fn hard_link<'a>(&'a self, existing: &'a [u8], name: &'a [u8]) -> Answer<'a, Placed>;
+
+    /// Sets attributes of the folder itself.
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()>;
+
+    /// Removes a draft that a killed run has left. That there is none is fine.
+    fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()>;
+}
+
+/// A file that is open for reading.
+pub trait Original: Send + Sync + std::fmt::Debug {
+    /// What was known of it when it was opened.
+    fn facts_at_opening(&self) -> Facts;
+
+    /// What is known of it at this moment.
+    fn facts(&self) -> Answer<'_, Facts>;
+
+    /// Fills `buffer` from `offset` on, as far as there are bytes; returns how many. Fewer than the buffer holds means
+    /// that the file ends there.
+    fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize>;
+
+    /// The stretches of `range` that have bytes in them: the rest is holes, and reads as zeros. A store that does not
+    /// know of holes gives the range.
+    fn data_within(&self, range: std::ops::Range<u64>) -> Answer<'_, Vec<std::ops::Range<u64>>>;
+
+    /// The open file of this machine that it is, for copying without the bytes passing through the process.
+    #[cfg(unix)]
+    fn as_local(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// A file that is being written, and cannot be seen under its own name yet. Dropping one that was begun by
+/// [`Folder::create`] removes it.
+pub trait Draft: Send + std::fmt::Debug {
+    /// Writes all bytes at this place. A store that does not [keep parts](Keeps::parts) takes them in order only.
+    fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()>;
+
+    /// Copies a stretch of `original` to the same place without the bytes passing through the process, by sharing
+    /// them or in the kernel. `false` where that is not possible: nothing was done.
+    fn copy_range<'a>(&'a mut self, original: &'a dyn Original, range: std::ops::Range<u64>) -> Answer<'a, bool>;
+
+    /// Reads back what was written, as [`Original::read_at`].
+    fn read_at<'a>(&'a mut self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize>;
+
+    /// Gives it this length, its attributes and its name, in one step for whoever looks at the name. An error, or
+    /// [`Placed::Taken`], leaves nothing behind.
+    fn finish<'a>(
+        self: Box<Self>,
+        target: Target<'a>,
+        size: u64,
+        attributes: &'a Attributes,
+        durability: Durability,
+    ) -> Answer<'a, Placed>;
+}

@@ -1,0 +1,62 @@
+//! From a temporary name to the one that people see.
+
+use std::os::fd::BorrowedFd;
+
+use longhaul_model::{ErrorClass, NodeKind};
+use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::io::Errno;
+
+use super::{portable, system};
+use crate::error::StoreError;
+use crate::folder::{Placed, Target};
+
+/// How often something that has the temporary name is removed before somebody else must be making it again and again.
+const REMOVALS_MAX: usize = 3;
+
+/// What has this name, without following it; `None` if nothing has.
+pub(super) fn look(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Option<Stat>, Errno> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes something under a temporary name, in place of what an earlier run may have left there.
+pub(super) fn make_anew<T>(
+    folder: BorrowedFd<'_>,
+    temporary: &[u8],
+    mut make: impl FnMut() -> Result<T, Errno>,
+) -> Result<T, StoreError> {
+    for _ in 0..REMOVALS_MAX {
+        match make() {
+            Err(Errno::EXIST) => {}
+            result => return Ok(result?),
+        }
+        match rustix::fs::unlinkat(folder, temporary, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(Errno::ISDIR) => {
+                return Err(StoreError::new(ErrorClass::Denied, "a folder has the name of the temporary file"));
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Err(StoreError::new(ErrorClass::Transient, "something else makes the temporary file again and again"))
+}
+
+/// Gives what has the temporary name its own.
+pub(super) fn place(folder: BorrowedFd<'_>, temporary: &[u8], target: Target<'_>) -> Result<Placed, Errno> {
+    if !target.replace {
+        return system::rename_new(folder, temporary, target.name);
+    }
+    match look(folder, target.name)?.map(|found| portable::kind_of(FileType::from_raw_mode(found.st_mode))) {
+        None | Some(NodeKind::File | NodeKind::Symlink) => {}
+        Some(NodeKind::Folder | NodeKind::Other) => return Ok(Placed::Taken),
+    }
+    match rustix::fs::renameat(folder, temporary, folder, target.name) {
+        Ok(()) => Ok(Placed::Done),
+        // It became a folder in between.
+        Err(Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY) => Ok(Placed::Taken),
+        Err(errno) => Err(errno),
+    }
+}

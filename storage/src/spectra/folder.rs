@@ -1,0 +1,257 @@
+//! Single entries of a world. It has files and folders, and keeps of each its time.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use longhaul_model::{ErrorClass, NodeKind, encode_name};
+use longhaul_spectra::{CREATED_FOLDER_MODIFIED_NS, Fault, FaultClass, FileWriter, NodeInfo};
+
+use super::{SpectraStore, awaited};
+use crate::error::StoreError;
+use crate::folder::{Answer, Attributes, Draft, Durability, Facts, Folder, Original, Placed, Target};
+use crate::name::check_name;
+
+/// A folder of a world, which was there when it was opened.
+#[derive(Debug)]
+pub(super) struct SpectraFolder {
+    store: Arc<SpectraStore>,
+    path: Vec<u8>,
+}
+
+impl SpectraFolder {
+    pub(super) async fn open(store: Arc<SpectraStore>, path: &[u8]) -> Result<Self, StoreError> {
+        let found = store.stat(path).await?;
+        if found.kind != longhaul_spectra::NodeKind::Folder {
+            return Err(StoreError::new(ErrorClass::Vanished, "it is not a folder any more"));
+        }
+        Ok(SpectraFolder { store, path: path.to_owned() })
+    }
+
+    /// The path of the entry with this name.
+    fn child(&self, name: &[u8]) -> Result<Vec<u8>, StoreError> {
+        check_name(name)?;
+        let parent = self.path.strip_suffix(b"/").unwrap_or(&self.path);
+        Ok([parent, b"/", name].concat())
+    }
+}
+
+impl SpectraStore {
+    async fn stat(&self, path: &[u8]) -> Result<NodeInfo, Fault> {
+        awaited(self.world.stat(path, self.started.elapsed())).await
+    }
+}
+
+fn facts_of(found: &NodeInfo) -> Facts {
+    let (kind, size) = match found.kind {
+        longhaul_spectra::NodeKind::Folder => (NodeKind::Folder, None),
+        longhaul_spectra::NodeKind::File => (NodeKind::File, i64::try_from(found.size).ok()),
+    };
+    Facts { kind, size, modified_ns: Some(found.modified_ns), mode: None, owner: None, shared: None }
+}
+
+/// The answer to what nobody should ask who has looked at what the store keeps.
+fn not_kept<'a, T: Send + 'a>(what: &str) -> Answer<'a, T> {
+    let error = StoreError::new(ErrorClass::Fatal, format!("{what} are not kept by this store"));
+    Box::pin(std::future::ready(Err(error)))
+}
+
+/// What came of a call that gives something a name.
+fn placed(result: Result<(), Fault>) -> Result<Placed, StoreError> {
+    match result {
+        Ok(()) => Ok(Placed::Done),
+        Err(fault) if fault.class == FaultClass::AlreadyExists => Ok(Placed::Taken),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+impl Folder for SpectraFolder {
+    fn facts(&self) -> Answer<'_, Facts> {
+        Box::pin(async move { Ok(facts_of(&self.store.stat(&self.path).await?)) })
+    }
+
+    fn look<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Option<Facts>> {
+        Box::pin(async move {
+            match self.store.stat(&self.child(name)?).await {
+                Ok(found) => Ok(Some(facts_of(&found))),
+                Err(fault) if fault.class == FaultClass::Vanished => Ok(None),
+                Err(fault) => Err(fault.into()),
+            }
+        })
+    }
+
+    fn open<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Box<dyn Original>> {
+        Box::pin(async move {
+            let path = self.child(name)?;
+            let at_opening = facts_of(&self.store.stat(&path).await?);
+            if at_opening.kind != NodeKind::File {
+                return Err(StoreError::new(ErrorClass::Vanished, "it is not a regular file any more"));
+            }
+            Ok(Box::new(SpectraOriginal { store: self.store.clone(), path, at_opening }) as _)
+        })
+    }
+
+    fn read_link<'a>(&'a self, _name: &'a [u8]) -> Answer<'a, Vec<u8>> {
+        not_kept("symbolic links")
+    }
+
+    fn extended_attributes<'a>(&'a self, _name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed> {
+        Box::pin(async move {
+            let path = self.child(name)?;
+            placed(awaited(self.store.world.create_folder(&path, self.store.started.elapsed())).await)
+        })
+    }
+
+    fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
+        Box::pin(async move {
+            let path = self.child(target.name)?;
+            let reply = self.store.world.begin_file(&path, target.replace, self.store.started.elapsed());
+            let writer = match awaited(reply).await {
+                Ok(writer) => Some(writer),
+                // As with any other store it is only said at the end.
+                Err(fault) if fault.class == FaultClass::AlreadyExists => None,
+                Err(fault) => return Err(fault.into()),
+            };
+            Ok(Box::new(SpectraDraft { store: self.store.clone(), path, writer, size: 0 }) as _)
+        })
+    }
+
+    fn open_draft<'a>(&'a self, _target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
+        not_kept("parts")
+    }
+
+    fn reopen_draft<'a>(&'a self, _target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
+        not_kept("parts")
+    }
+
+    fn create_link<'a>(
+        &'a self,
+        _target: Target<'a>,
+        _points_to: &'a [u8],
+        _attributes: &'a Attributes,
+    ) -> Answer<'a, Placed> {
+        not_kept("symbolic links")
+    }
+
+    fn hard_link<'a>(&'a self, _existing: &'a [u8], _name: &'a [u8]) -> Answer<'a, Placed> {
+        not_kept("hard links")
+    }
+
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()> {
+        Box::pin(async move {
+            // The root of a world keeps its time.
+            let (Some(modified_ns), false) = (attributes.modified_ns, self.path == b"/") else { return Ok(()) };
+            let now = self.store.started.elapsed();
+            Ok(awaited(self.store.world.set_modified(&self.path, modified_ns, now)).await?)
+        })
+    }
+
+    fn remove_draft<'a>(&'a self, _temporary: &'a [u8]) -> Answer<'a, ()> {
+        // Drafts have no names here, and end with the process.
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[derive(Debug)]
+struct SpectraOriginal {
+    store: Arc<SpectraStore>,
+    path: Vec<u8>,
+    at_opening: Facts,
+}
+
+impl Original for SpectraOriginal {
+    fn facts_at_opening(&self) -> Facts {
+        self.at_opening
+    }
+
+    fn facts(&self) -> Answer<'_, Facts> {
+        Box::pin(async move { Ok(facts_of(&self.store.stat(&self.path).await?)) })
+    }
+
+    fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
+        Box::pin(async move {
+            let mut bytes = Vec::new();
+            let now = self.store.started.elapsed();
+            awaited(self.store.world.read_into(&self.path, offset, buffer.len(), now, &mut bytes)).await?;
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        })
+    }
+
+    fn data_within(&self, range: Range<u64>) -> Answer<'_, Vec<Range<u64>>> {
+        let stretches = if range.is_empty() { Vec::new() } else { vec![range] };
+        Box::pin(std::future::ready(Ok(stretches)))
+    }
+}
+
+#[derive(Debug)]
+struct SpectraDraft {
+    store: Arc<SpectraStore>,
+    path: Vec<u8>,
+    /// `None` if something else had the name already when it was begun.
+    writer: Option<FileWriter>,
+    /// Bytes written so far.
+    size: u64,
+}
+
+impl SpectraDraft {
+    fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        if offset != self.size {
+            return Err(StoreError::new(ErrorClass::Fatal, "parts are not kept by this store"));
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.append(bytes)?;
+        }
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn give_name(self, size: u64, attributes: &Attributes) -> Result<Placed, StoreError> {
+        if self.size != size {
+            let message = format!("wrote {} of {size} bytes", self.size);
+            return Err(StoreError::new(ErrorClass::Transient, message));
+        }
+        let Some(writer) = self.writer else { return Ok(Placed::Taken) };
+        // The simulator has no clock to take another time from.
+        let modified_ns = attributes.modified_ns.unwrap_or(CREATED_FOLDER_MODIFIED_NS);
+        let placed = placed(writer.finish(modified_ns, self.store.started.elapsed()))?;
+        if placed == Placed::Done {
+            // Whoever asks for this target learns which files were written, and when.
+            let (world, path) = (self.store.world.name(), encode_name(&self.path));
+            tracing::trace!(target: "longhaul::copying", %world, %path);
+        }
+        Ok(placed)
+    }
+}
+
+impl Draft for SpectraDraft {
+    fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(self.append(offset, bytes)))
+    }
+
+    fn copy_range<'a>(&'a mut self, _original: &'a dyn Original, _range: Range<u64>) -> Answer<'a, bool> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
+    fn read_at<'a>(&'a mut self, _offset: u64, _buffer: &'a mut [u8]) -> Answer<'a, usize> {
+        not_kept("parts")
+    }
+
+    fn finish<'a>(
+        self: Box<Self>,
+        _target: Target<'a>,
+        size: u64,
+        attributes: &'a Attributes,
+        durability: Durability,
+    ) -> Answer<'a, Placed> {
+        let store = self.store.clone();
+        let placed = self.give_name(size, attributes).and_then(|placed| match durability {
+            Durability::EachFile => store.simulator.flush().map(|()| placed).map_err(StoreError::from),
+            Durability::Later => Ok(placed),
+        });
+        Box::pin(std::future::ready(placed))
+    }
+}
