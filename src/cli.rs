@@ -72,6 +72,10 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     /// Copy what the plan says
     Copy(CopyArguments),
+    /// Look whether the destination has what was copied. Nothing is taken for granted
+    Verify(VerifyArguments),
+    /// List, copy and verify in one go
+    Migrate(MigrateArguments),
     /// Say where a migration stands
     Status(StatusArguments),
     /// Run an SQL statement over the ledger, for example over its views `src_status`, `dst_status` and `problems`
@@ -298,6 +302,86 @@ pub(crate) enum Preserve {
     HardLinks,
     /// Holes in files
     Sparse,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// How closely it is looked
+    #[arg(long, value_enum, default_value_t = Level::Size)]
+    pub(crate) level: Level,
+
+    /// Go on where an interrupted, suspended or killed verification was
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Workers that look at a time [default: what the stores like]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) copiers: Option<u16>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Level {
+    /// Everything is there, of the right kind, size and time
+    Size,
+    /// And what was copied, read back, has the checksum that was taken of the source
+    Checksum,
+    /// And both sides, read, have the same contents; what was there before as well
+    Full,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    /// Where the files are
+    #[arg(value_name = "SRC", value_parser = Location::parse, required_unless_present = "resume")]
+    pub(crate) source: Option<Location>,
+
+    /// Where they have to be
+    #[arg(value_name = "DST", value_parser = Location::parse, required_unless_present = "resume")]
+    pub(crate) destination: Option<Location>,
+
+    /// Go on where an interrupted, suspended or killed run was, in whatever phase
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Ask nothing: copy although there are conflicts, which are left out, or folders that could not be listed
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+
+    /// Make the destination folder if it does not exist
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) create_destination: bool,
+
+    /// Record mount points below a local root, and do not cross them
+    #[arg(long)]
+    pub(crate) one_file_system: bool,
+
+    /// Folders listed at a time on each side [default: what the store likes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    #[command(flatten)]
+    pub(crate) policies: PolicyArguments,
+
+    #[command(flatten)]
+    pub(crate) options: CopyOptions,
+
+    /// How closely the destination is looked at in the end
+    #[arg(long, value_enum, default_value_t = Level::Size)]
+    pub(crate) level: Level,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

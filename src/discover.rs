@@ -1,6 +1,7 @@
 //! `longhaul discover SRC DST`.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use longhaul_actors::{MigrationConfig, ResumeConfig, Resumed, Tuning, resume, start};
@@ -15,7 +16,7 @@ use crate::{Exit, signals, soundness};
 
 pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
-    let controller = match begin(&cli.ledger, || begin_run(cli, arguments))? {
+    let controller = match begin(&cli.ledger, || begin_run(&cli.ledger, arguments))? {
         Resumed::Running(controller) => controller,
         Resumed::NothingToDo(phase) => {
             eprintln!("longhaul: nothing to do: discovery is complete, the migration is in phase {phase}");
@@ -51,9 +52,10 @@ pub(crate) fn tuning(limits: LimitArguments) -> Tuning {
     }
 }
 
-fn begin_run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
+/// Begins to list, or goes on with it.
+pub(crate) fn begin_run(ledger: &Path, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
     let tuning = Tuning { workers: arguments.workers.map(usize::from), ..tuning(arguments.limits) };
-    let ledger = cli.ledger.clone();
+    let ledger = ledger.to_owned();
     let one_file_system = arguments.one_file_system;
     let compare = arguments.policies.compare.map(Into::into);
     let on_conflict = arguments.policies.on_conflict.map(Into::into);

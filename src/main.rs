@@ -8,12 +8,14 @@ mod signals;
 // One file a command.
 mod copy;
 mod discover;
+mod migrate;
 mod plan;
 mod query;
 mod repair;
 mod scenario;
 mod spectra_tree;
 mod status;
+mod verify;
 
 // What commands share.
 mod attend;
@@ -50,6 +52,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Discover(arguments)) => discover::run(cli, arguments),
         Some(Command::Plan(arguments)) => plan::run(&cli.ledger, arguments),
         Some(Command::Copy(arguments)) => copy::run(cli, arguments),
+        Some(Command::Verify(arguments)) => verify::run(cli, arguments),
+        Some(Command::Migrate(arguments)) => migrate::run(cli, arguments),
         Some(Command::Status(arguments)) => status::run(&cli.ledger, arguments),
         Some(Command::Query(arguments)) => query::run(&cli.ledger, arguments),
         Some(Command::Repair) => repair::run(&cli.ledger),

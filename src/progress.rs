@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use longhaul_actors::{Progress, SideProgress};
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use longhaul_actors::{CopyProgress, Progress, SideProgress};
 
 /// A few lines on standard error that are drawn again and again.
 pub(crate) struct ProgressLine(ProgressBar);
@@ -22,6 +22,10 @@ impl ProgressLine {
 
     /// Shows how far it has come.
     pub(crate) fn show(&self, progress: &Progress) {
+        if let Some(copy) = &progress.copy {
+            self.0.set_message(copying(progress, copy));
+            return;
+        }
         self.0.set_message(format!(
             "{}\n  source       {}\n  destination  {}",
             rate(progress.nodes_per_s),
@@ -39,6 +43,31 @@ impl ProgressLine {
     pub(crate) fn end(self) {
         self.0.finish_and_clear();
     }
+}
+
+/// How far copying has come, in words.
+pub(crate) fn copying(progress: &Progress, copy: &CopyProgress) -> String {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
+    let bytes_per_s = progress.bytes_per_s.max(0.0) as u64;
+    format!(
+        "{} of {} nodes, {} of {}, {}, {}/s{}",
+        HumanCount(copy.nodes),
+        HumanCount(copy.nodes_in_all),
+        HumanBytes(copy.bytes),
+        HumanBytes(copy.bytes_in_all),
+        rate(progress.nodes_per_s),
+        HumanBytes(bytes_per_s),
+        remaining(progress, copy).map_or_else(String::new, |left| format!(", {left} left")),
+    )
+}
+
+/// How long it takes at this rate: by bytes or by nodes, whichever takes longer.
+fn remaining(progress: &Progress, copy: &CopyProgress) -> Option<HumanDuration> {
+    #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+    let seconds = |done: u64, all: u64, rate: f64| (rate > 0.0).then(|| all.saturating_sub(done) as f64 / rate);
+    let by_nodes = seconds(copy.nodes, copy.nodes_in_all, progress.nodes_per_s)?;
+    let by_bytes = seconds(copy.bytes, copy.bytes_in_all, progress.bytes_per_s).unwrap_or(0.0);
+    Duration::try_from_secs_f64(by_nodes.max(by_bytes)).ok().map(HumanDuration)
 }
 
 /// A rate, in words.

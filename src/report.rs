@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
-use longhaul_ledger::{Counters, LedgerError, Overview, Problem, Reader, Run};
+use longhaul_ledger::{Counters, LedgerError, Overview, Problem, Reader, Run, Verified};
 use longhaul_model::Phase;
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ pub(crate) struct Report {
     phase_reason: Option<String>,
     src: SourceReport,
     dst: DestinationReport,
+    verified: Verified,
     problem_count: i64,
     problems: Vec<Problem>,
     runs: Vec<Run>,
@@ -79,7 +80,7 @@ impl Report {
 
     /// What an overview of this ledger says.
     pub(crate) fn new(ledger: &Path, overview: Overview) -> Report {
-        let Overview { migration, totals, runs, problem_count, problems } = overview;
+        let Overview { migration, totals, runs, verified, problem_count, problems } = overview;
         let (src, dst) = (totals.src, totals.dst);
         Report {
             ledger: ledger.display().to_string(),
@@ -105,6 +106,7 @@ impl Report {
                 counted: Counted::from(&dst),
                 not_on_src: Amount { nodes: dst.not_on_src, bytes: dst.not_on_src_bytes },
             },
+            verified,
             problem_count,
             problems,
             runs,
@@ -113,7 +115,33 @@ impl Report {
 
     /// Whether there are folders that could not be listed, or nodes that could not be copied.
     pub(crate) fn has_failures(&self) -> bool {
-        self.src.counted.folders_failed + self.dst.counted.folders_failed + self.src.copy.failed.nodes > 0
+        self.src.counted.folders_failed
+            + self.dst.counted.folders_failed
+            + self.src.copy.failed.nodes
+            + self.verified.differences
+            > 0
+    }
+
+    /// Where the migration stands.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How many nodes the verification has looked at.
+    pub(crate) fn verified_nodes(&self) -> i64 {
+        self.verified.nodes
+    }
+
+    /// What somebody should know before anything is copied.
+    pub(crate) fn doubts(&self) -> Option<String> {
+        let failed = self.src.counted.folders_failed + self.dst.counted.folders_failed;
+        let doubts = [(self.src.conflicts.nodes, "conflicts"), (failed, "folders that could not be listed")];
+        let doubts: Vec<String> = doubts
+            .iter()
+            .filter(|(nodes, _)| *nodes > 0)
+            .map(|(nodes, what)| format!("{} {what}", count(*nodes)))
+            .collect();
+        (!doubts.is_empty()).then(|| format!("there are {}", doubts.join(" and ")))
     }
 
     /// How many nodes are still to be copied.
@@ -167,6 +195,15 @@ impl Report {
             self.src.skipped.print("left out", out)?;
         }
         self.dst.not_on_src.print("only on the destination", out)?;
+        if self.verified.nodes > 0 {
+            writeln!(
+                out,
+                "\nverified     {} nodes, {} read back, {} differences",
+                count(self.verified.nodes),
+                bytes(self.verified.bytes_read),
+                count(self.verified.differences)
+            )?;
+        }
         self.print_pending(out)?;
         self.print_problems(out)
     }

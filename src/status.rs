@@ -8,7 +8,7 @@ use longhaul_ledger::LedgerError;
 
 use crate::cli::StatusArguments;
 use crate::live::{self, Live};
-use crate::progress::{rate, side};
+use crate::progress::{copying, rate, side};
 use crate::report::Report;
 use crate::{Exit, soundness};
 
@@ -47,6 +47,9 @@ fn print_live(live: &Live, json: bool) -> io::Result<()> {
     }
     let progress = &live.progress;
     writeln!(out, "running for {:.0} s in process {}: {}", progress.elapsed_s, live.pid, rate(progress.nodes_per_s))?;
+    if let Some(copy) = &progress.copy {
+        return writeln!(out, "  {}", copying(progress, copy));
+    }
     writeln!(out, "  source       {}", side(&progress.sides.src))?;
     writeln!(out, "  destination  {}", side(&progress.sides.dst))
 }

@@ -7,6 +7,7 @@ use longhaul_ledger::{CopySettings, Log, Resources};
 use longhaul_model::{BySide, CompareBy, ConflictPolicy};
 use longhaul_storage::{Location, OpenOptions};
 
+use crate::copying::VerifyLevel;
 use crate::schedule::ScheduleLimits;
 
 /// A migration: what it is about, and how it is to be run.
@@ -60,6 +61,21 @@ pub struct CopyConfig {
     pub durability: CopyDurability,
     /// Begin although the destination says that it has no room for all of it.
     pub force: bool,
+    /// How it is run.
+    pub tuning: Tuning,
+}
+
+/// A verification of what is at the destination.
+#[derive(Clone, Debug)]
+pub struct VerifyConfig {
+    /// The ledger's file.
+    pub ledger: PathBuf,
+    /// Whether the ledger's log has been probed.
+    pub log: Log,
+    /// Whether a verification that was begun is to go on; otherwise everything is looked at anew.
+    pub resume: bool,
+    /// How closely it is looked.
+    pub level: VerifyLevel,
     /// How it is run.
     pub tuning: Tuning,
 }

@@ -12,8 +12,8 @@ use longhaul_model::{BySide, Comparison, Phase, Side};
 use longhaul_storage::{Location, OpenError, OpenOptions, Store, StoreError, Target, open_pair};
 use parking_lot::Mutex;
 
-use crate::config::{CopyConfig, MigrationConfig, ResumeConfig, Tuning};
-use crate::copying::CopyRun;
+use crate::config::{CopyConfig, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
+use crate::copying::{CopyRun, Task};
 use crate::ending::{Ended, Outcome};
 use crate::engine::{Engine, Placement};
 use crate::messages::{Closed, Interrupt};
@@ -51,6 +51,9 @@ pub enum StartError {
     /// There is no plan yet.
     #[error("discovery is not complete: go on with it first, with discover --resume")]
     NotDiscovered,
+    /// There is nothing to verify yet.
+    #[error("copying is not complete: copy first, or go on with it, with copy --resume")]
+    NotCopied,
     /// The copy was begun before.
     #[error("copying has begun already: go on with it with --resume")]
     CopyBegun,
@@ -298,7 +301,30 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
     let (copying, remaining) = recorder.begin_copying(&config.settings)?;
     tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "copying");
     let settings = migration.spec.settings;
-    let run = CopyRun { stores, recorder, settings, copying, remaining, durability: config.durability };
+    let task = Task::Copy { remaining, durability: config.durability };
+    let run = CopyRun { stores, recorder, settings, copying, task };
+    launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
+}
+
+/// Begins to verify what is at the destination, or goes on with it.
+pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
+    let tuning = config.tuning.clone();
+    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
+    let migration = opened.migration().clone();
+    match migration.current_phase() {
+        Phase::Verifying => {}
+        phase @ Phase::Complete if config.resume => return Ok(Resumed::NothingToDo(phase)),
+        Phase::Complete => {}
+        _ => return Err(StartError::NotCopied),
+    }
+    let stores = open_recorded_pair(&migration.spec)?;
+    let mut recorder = opened.begin(if config.resume { "verify --resume" } else { "verify" }, system_now_ns)?;
+    let remaining = recorder.begin_verifying(config.resume)?;
+    tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "verifying");
+    let settings = migration.spec.settings;
+    let copying = migration.copy_settings.unwrap_or_default();
+    let task = Task::Verify { remaining, level: config.level };
+    let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
 }
 

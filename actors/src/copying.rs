@@ -8,6 +8,7 @@ mod coordinator;
 mod copier;
 mod db;
 mod schedule;
+mod verify_schedule;
 
 // How they are put together.
 mod engine;
@@ -19,13 +20,19 @@ mod hard_links;
 mod item;
 mod large;
 mod tree_hash;
+mod verification;
 
 pub use context::CopyContext;
-pub use coordinator::{CopyCoordinator, CopyCoordinatorLinks};
+pub use coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks};
 pub use copier::{Copier, CopierLinks};
 pub use db::{CopyDbActor, CopyDbLinks};
-pub use engine::CopyRun;
+pub use engine::{CopyRun, Task};
 pub use hard_links::HardLinks;
-pub use messages::{BeginMadeFolders, MadeFolders, MadeFoldersPulled, PlanPulled, PullMadeFolders, PullPlan};
+pub use messages::{
+    BeginMadeFolders, ExpectedPulled, MadeFolders, MadeFoldersPulled, PlanPulled, PullExpected, PullMadeFolders,
+    PullPlan,
+};
 pub use schedule::CopySchedule;
+pub use verification::VerifyLevel;
+pub use verify_schedule::VerifySchedule;
 pub use work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};

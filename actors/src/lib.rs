@@ -36,13 +36,14 @@ mod schedule;
 // How they are put together.
 mod engine;
 
-pub use config::{CopyConfig, CopyDurability, MigrationConfig, ResumeConfig, Tuning};
-pub use controller::{Controller, Resumed, StartError, copy, resume, run, start, start_with_stores};
+pub use config::{CopyConfig, CopyDurability, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
+pub use controller::{Controller, Resumed, StartError, copy, resume, run, start, start_with_stores, verify};
 pub use coordinator::{Coordinator, CoordinatorLinks};
 pub use copying::{
-    BeginMadeFolders, Copier, CopierLinks, CopyContext, CopyCoordinator, CopyCoordinatorLinks, CopyDbActor,
-    CopyDbLinks, CopyDone, CopyRun, CopySchedule, CopyWork, Done, HardLinks, LargeFile, LargeItem, MadeFolders,
-    MadeFoldersPulled, PlanPulled, PullMadeFolders, PullPlan, RecordCopies,
+    Agenda, BeginMadeFolders, Copier, CopierLinks, CopyContext, CopyCoordinator, CopyCoordinatorLinks, CopyDbActor,
+    CopyDbLinks, CopyDone, CopyRun, CopySchedule, CopyWork, Done, ExpectedPulled, HardLinks, LargeFile, LargeItem,
+    MadeFolders, MadeFoldersPulled, PlanPulled, PullExpected, PullMadeFolders, PullPlan, RecordCopies, Task,
+    VerifyLevel, VerifySchedule,
 };
 pub use db::{DbActor, DbLinks};
 pub use ending::{Ended, Outcome};
@@ -52,7 +53,7 @@ pub use health::Health;
 pub use lister::{Lister, ListerLinks};
 pub use messages::Closed;
 pub use observer::Observer;
-pub use progress::{Board, Progress, ProgressReader, SideProgress};
+pub use progress::{Board, CopyProgress, Progress, ProgressReader, SideProgress};
 pub use retry::RetryPolicy;
 pub use schedule::{Schedule, ScheduleLimits};
 pub use traffic::{RunTraffic, Traffic};

@@ -8,6 +8,7 @@ use duckdb::{Connection, params};
 use longhaul_model::{BySide, CopyStatus, NodeKind, Side};
 
 use crate::error::Result;
+use crate::marks::Marks;
 
 /// What there is on one level of one side, or on several of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -317,7 +318,7 @@ impl DepthCounters {
             connection.execute(&format!("DELETE FROM {}_stats", side.prefix()), [])?;
         }
         let changed = BySide::from_fn(|side| self.by_depth[side].keys().copied().collect());
-        CountersToWrite { counters: self, changed, copy_given_out: 0 }.write(connection)
+        CountersToWrite { counters: self, changed, marks: Marks::read(connection)? }.write(connection)
     }
 
     fn select(connection: &Connection, sql: impl Fn(Side) -> String) -> Result<Self> {
@@ -342,28 +343,14 @@ impl DepthCounters {
 pub(crate) struct CountersToWrite {
     counters: DepthCounters,
     changed: BySide<BTreeSet<i32>>,
-    copy_given_out: i64,
+    pub(crate) marks: Marks,
 }
 
 impl CountersToWrite {
     /// Goes on with what was written with the last commit.
     pub(crate) fn read(connection: &Connection) -> Result<Self> {
-        let copy_given_out = connection.query_row(
-            "SELECT coalesce(max(value), 0) FROM stats WHERE name = 'copy_given_out'",
-            [],
-            |row| row.get(0),
-        )?;
         let counters = DepthCounters::read(connection)?;
-        Ok(CountersToWrite { counters, changed: BySide::default(), copy_given_out })
-    }
-
-    /// Items of the plan with lower source ids may have been begun by somebody.
-    pub(crate) fn copy_given_out(&self) -> i64 {
-        self.copy_given_out
-    }
-
-    pub(crate) fn set_copy_given_out(&mut self, below: i64) {
-        self.copy_given_out = below;
+        Ok(CountersToWrite { counters, changed: BySide::default(), marks: Marks::read(connection)? })
     }
 
     pub(crate) fn get(&self) -> &DepthCounters {
@@ -377,15 +364,7 @@ impl CountersToWrite {
 
     /// Writes the levels that changed, and whose they are, inside the transaction that is open.
     pub(crate) fn write(&mut self, connection: &Connection) -> Result<()> {
-        connection.execute_batch(&format!(
-            "DELETE FROM stats;
-             INSERT INTO stats
-             SELECT 'created_ns', created_ns
-             FROM migration
-             UNION ALL
-             VALUES ('copy_given_out', {})",
-            self.copy_given_out
-        ))?;
+        self.marks.write(connection)?;
         for side in Side::BOTH {
             let changed = std::mem::take(&mut self.changed[side]);
             let (Some(&first), Some(&last)) = (changed.first(), changed.last()) else { continue };

@@ -8,6 +8,7 @@ mod counters;
 mod error;
 mod fold;
 mod listing;
+mod marks;
 mod matching;
 mod migration;
 mod opening;
@@ -21,6 +22,7 @@ mod recovery;
 mod repair;
 mod rows;
 mod stale;
+mod verification;
 
 pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PartCopied, PlanBatch, PlanItem};
 pub use counters::{Counters, DepthCounters};
@@ -34,6 +36,8 @@ pub use reader::{Reader, Table};
 pub use recorder::Recorder;
 pub use recovery::Remaining;
 pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
+
+pub use verification::{ExpectedBatch, ExpectedNode, Verified, VerifyRemaining};
 
 use std::path::Path;
 

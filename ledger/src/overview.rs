@@ -5,7 +5,9 @@ use longhaul_model::{BySide, Phase};
 
 use crate::counters::{Counters, DepthCounters};
 use crate::error::{LedgerError, Result};
+use crate::marks::Marks;
 use crate::migration::{Migration, Run};
+use crate::verification::Verified;
 
 /// Problems that an overview names; the view `problems` has all of them.
 pub const PROBLEMS_MAX: usize = 10;
@@ -19,6 +21,8 @@ pub struct Overview {
     pub totals: BySide<Counters>,
     /// All runs, the first one first.
     pub runs: Vec<Run>,
+    /// What the last verification has come to.
+    pub verified: Verified,
     /// How many problems there are.
     pub problem_count: i64,
     /// The first [`PROBLEMS_MAX`] of them, by side and path.
@@ -45,7 +49,11 @@ pub struct Problem {
 impl Overview {
     /// Reads it.
     pub(crate) fn read(connection: &Connection) -> Result<Overview> {
-        let errors: i64 = connection.query_row("SELECT count(*) FROM errors", [], |row| row.get(0))?;
+        let errors: i64 = connection.query_row(
+            "SELECT (SELECT count(*) FROM errors) + (SELECT count(*) FROM differences)",
+            [],
+            |row| row.get(0),
+        )?;
         // The view goes through all nodes; without an error there is nothing in it.
         let (problem_count, problems) = if errors == 0 {
             (0, Vec::new())
@@ -57,6 +65,7 @@ impl Overview {
             migration: Migration::read(connection)?,
             totals: DepthCounters::read(connection)?.totals(),
             runs: Run::read_all(connection)?,
+            verified: Marks::read(connection)?.verified,
             problem_count,
             problems,
         })
@@ -66,7 +75,7 @@ impl Overview {
 /// The first `limit` problems, by side and path.
 pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec<Problem>> {
     let mut statement = connection.prepare(
-        "SELECT side::VARCHAR, path, phase::VARCHAR, class::VARCHAR, message, attempts
+        "SELECT side::VARCHAR, path, phase::VARCHAR, coalesce(class::VARCHAR, 'different'), message, attempts
          FROM problems
          ORDER BY side, path
          LIMIT ?",

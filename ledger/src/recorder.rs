@@ -6,6 +6,7 @@
 
 mod copying;
 mod durability;
+mod verification;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

@@ -339,7 +339,7 @@ FROM matches m
 JOIN src_status s ON s.id = m.src_id
 WHERE m.same AND s.parent_id IS NOT NULL AND (SELECT phase NOT IN ('created', 'traversing') AND coalesce(suspended_from <> 'traversing', true) FROM migration);
 
--- What is wrong now, or needs a decision: the last error of each node that is still failed.
+-- What is wrong now: the last error of each node that is still failed, and what verification found to be different.
 CREATE VIEW problems AS
 WITH last_errors AS (
   SELECT side, node_id, arg_max(phase, at_ns) AS phase, arg_max(class, at_ns) AS class,
@@ -355,4 +355,8 @@ UNION ALL
 SELECT 'dst'::side, d.path, e.phase, e.class, e.message, e.attempts
 FROM last_errors e
 JOIN dst_status d ON d.id = e.node_id
-WHERE e.side = 'dst' AND d.traversal_status = 'failed';
+WHERE e.side = 'dst' AND d.traversal_status = 'failed'
+UNION ALL
+SELECT 'dst'::side, s.path, 'verifying'::phase, NULL, d.message, 1
+FROM differences d
+JOIN src_status s ON s.id = d.src_id;

@@ -8,6 +8,7 @@ use longhaul_storage::{Attributes, Durability, Facts, Folder, Keeps, Store, Stor
 use tokio_util::sync::CancellationToken;
 
 use super::hard_links::HardLinks;
+use super::verification::VerifyLevel;
 use crate::health::Health;
 use crate::retry::RetryPolicy;
 
@@ -26,6 +27,8 @@ pub struct CopyContext {
     pub temporary_prefix: String,
     /// Items with lower ids may have been begun by an earlier run.
     pub begun_below: i64,
+    /// How closely it is looked when the destination is verified.
+    pub level: VerifyLevel,
     /// When and how often something is tried again.
     pub retry: RetryPolicy,
     /// Whether the stores answer at all.

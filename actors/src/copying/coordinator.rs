@@ -1,5 +1,5 @@
-//! The Coordinator of a copy: gives out what the plan says, knows what is in flight, decides when it is over, and takes
-//! an interrupt through to the checkpoint. It does no I/O and never blocks.
+//! The Coordinator of a copy, or of a verification: gives out what is to be done, knows what is in flight, decides when
+//! it is over, and takes an interrupt through to the checkpoint. It does no I/O and never blocks.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,9 +13,13 @@ use longhaul_model::{NodeId, Phase, Side};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::messages::{BeginMadeFolders, MadeFolders, MadeFoldersPulled, PlanPulled, PullMadeFolders, PullPlan};
+use super::messages::{
+    BeginMadeFolders, ExpectedPulled, MadeFolders, MadeFoldersPulled, PlanPulled, PullExpected, PullMadeFolders,
+    PullPlan,
+};
 use super::schedule::CopySchedule;
-use super::work::{CopyDone, CopyWork, Done};
+use super::verify_schedule::VerifySchedule;
+use super::work::{CopyDone, CopyWork, Done, RecordCopies};
 use crate::ending::{Ended, Ending, Outcome};
 use crate::messages::{ActorDied, Closed, Finish, Interrupt, LedgerFailed, StoreGaveUp, Which};
 use crate::progress::Board;
@@ -37,6 +41,10 @@ pub struct CopyCoordinatorLinks {
     pub copiers: Vec<Recipient<CopyWork>>,
     /// Who pulls the plan from the ledger.
     pub pulls: Recipient<PullPlan>,
+    /// Who pulls from it what has to be at the destination.
+    pub expected_pulls: Recipient<PullExpected>,
+    /// Who records up to where that has been verified.
+    pub records: Recipient<RecordCopies>,
     /// Who finds the folders that were made.
     pub made_folders: Recipient<BeginMadeFolders>,
     /// Who pulls them.
@@ -51,15 +59,26 @@ pub struct CopyCoordinatorLinks {
     pub outcome: oneshot::Sender<Outcome>,
 }
 
-/// The state machine of a copy.
+/// What a run is about.
+#[derive(Debug)]
+pub enum Agenda {
+    /// The plan is to be carried out.
+    Plan(CopySchedule),
+    /// The destination is to be verified.
+    Verification(VerifySchedule),
+}
+
+/// The state machine of a copy, or of a verification.
 #[derive(Debug)]
 pub struct CopyCoordinator {
-    schedule: CopySchedule,
+    agenda: Agenda,
     folders: FolderStage,
     /// Messages that each Copier has not reported as done.
     work: Vec<usize>,
     copiers: Vec<Recipient<CopyWork>>,
     pulls: Recipient<PullPlan>,
+    expected_pulls: Recipient<PullExpected>,
+    records: Recipient<RecordCopies>,
     made_folders: Recipient<BeginMadeFolders>,
     folder_pulls: Recipient<PullMadeFolders>,
     finish: Recipient<Finish>,
@@ -81,15 +100,28 @@ enum FolderStage {
 }
 
 impl CopyCoordinator {
-    /// The Coordinator of a copy of what `schedule` has.
-    pub fn new(schedule: CopySchedule, grace: Duration, links: CopyCoordinatorLinks) -> Self {
-        let CopyCoordinatorLinks { copiers, pulls, made_folders, folder_pulls, finish, stop, board, outcome } = links;
+    /// The Coordinator of a run with this agenda.
+    pub fn new(agenda: Agenda, grace: Duration, links: CopyCoordinatorLinks) -> Self {
+        let CopyCoordinatorLinks {
+            copiers,
+            pulls,
+            expected_pulls,
+            records,
+            made_folders,
+            folder_pulls,
+            finish,
+            stop,
+            board,
+            outcome,
+        } = links;
         CopyCoordinator {
-            schedule,
+            agenda,
             folders: FolderStage::Copying,
             work: vec![0; copiers.len()],
             copiers,
             pulls,
+            expected_pulls,
+            records,
             made_folders,
             folder_pulls,
             finish,
@@ -111,14 +143,34 @@ impl CopyCoordinator {
             }
             return;
         }
-        if let Some(ids) = self.schedule.next_pull() {
-            self.pulls.do_send(PullPlan { ids });
-        }
-        self.pull_folders();
+        self.pull();
         self.give_out();
-        self.board.scheduled(Side::Source, self.schedule.in_flight(), self.schedule.waiting());
-        if self.schedule.is_over() {
-            self.go_on_with_folders(ctx);
+        let (in_flight, waiting, is_over) = match &self.agenda {
+            Agenda::Plan(schedule) => (schedule.in_flight(), schedule.waiting(), schedule.is_over()),
+            Agenda::Verification(schedule) => (schedule.in_flight(), schedule.waiting(), schedule.is_over()),
+        };
+        self.board.scheduled(Side::Source, in_flight, waiting);
+        if is_over {
+            match self.agenda {
+                Agenda::Plan(_) => self.go_on_with_folders(ctx),
+                Agenda::Verification(_) => self.finish(Ended::Done, ctx),
+            }
+        }
+    }
+
+    fn pull(&mut self) {
+        match &mut self.agenda {
+            Agenda::Plan(schedule) => {
+                if let Some(ids) = schedule.next_pull() {
+                    self.pulls.do_send(PullPlan { ids });
+                }
+                self.pull_folders();
+            }
+            Agenda::Verification(schedule) => {
+                if let Some(ids) = schedule.next_pull() {
+                    self.expected_pulls.do_send(PullExpected { ids });
+                }
+            }
         }
     }
 
@@ -138,10 +190,14 @@ impl CopyCoordinator {
     }
 
     fn next_work(&mut self) -> Option<CopyWork> {
-        match &mut self.folders {
-            FolderStage::Copying => self.schedule.give_out(),
-            FolderStage::Asked => None,
-            FolderStage::Setting { waiting, .. } => waiting.pop_front().map(CopyWork::FinishFolders),
+        match (&mut self.agenda, &mut self.folders) {
+            (Agenda::Verification(schedule), _) => {
+                let batches = schedule.give_out();
+                (!batches.is_empty()).then_some(CopyWork::Verify(batches))
+            }
+            (Agenda::Plan(schedule), FolderStage::Copying) => schedule.give_out(),
+            (_, FolderStage::Asked) => None,
+            (_, FolderStage::Setting { waiting, .. }) => waiting.pop_front().map(CopyWork::FinishFolders),
         }
     }
 
@@ -198,7 +254,11 @@ impl CopyCoordinator {
 
     /// Closes the ledger behind everything that was sent to it, and tells how it ended.
     fn finish(&mut self, ended: Ended, ctx: &mut Context<Self>) {
-        let Some(finish) = self.ending.finish(&ended, Phase::Verifying) else { return };
+        let done = match self.agenda {
+            Agenda::Plan(_) => Phase::Verifying,
+            Agenda::Verification(_) => Phase::Complete,
+        };
+        let Some(finish) = self.ending.finish(&ended, done) else { return };
         let closed = self.finish.send(finish).into_actor(self);
         ctx.spawn(closed.map(move |closed, _, ctx| {
             // The answer overtakes what the DB actor sent before it: that is in the mailbox, and comes first.
@@ -219,7 +279,20 @@ impl Handler<PlanPulled> for CopyCoordinator {
     type Result = ();
 
     fn handle(&mut self, PlanPulled { ids, batches }: PlanPulled, ctx: &mut Self::Context) {
-        self.schedule.pulled(&ids, batches);
+        if let Agenda::Plan(schedule) = &mut self.agenda {
+            schedule.pulled(&ids, batches);
+        }
+        self.go_on(ctx);
+    }
+}
+
+impl Handler<ExpectedPulled> for CopyCoordinator {
+    type Result = ();
+
+    fn handle(&mut self, ExpectedPulled { ids, batches }: ExpectedPulled, ctx: &mut Self::Context) {
+        if let Agenda::Verification(schedule) = &mut self.agenda {
+            schedule.pulled(&ids, batches);
+        }
         self.go_on(ctx);
     }
 }
@@ -235,8 +308,15 @@ impl Handler<CopyDone> for CopyCoordinator {
             Done::LargeGivenBack(_) => 1,
             _ => 0,
         };
-        if !matches!(done, Done::Folders) {
-            self.schedule.done(done);
+        match (&mut self.agenda, done) {
+            (_, Done::Folders) => {}
+            (Agenda::Verification(schedule), Done::Verified(verified)) => {
+                // Their results went to the DB actor before this.
+                let below = Some(schedule.done(&verified));
+                self.records.do_send(RecordCopies { verified_below: below, ..RecordCopies::default() });
+            }
+            (Agenda::Plan(schedule), done) => schedule.done(done),
+            (Agenda::Verification(_), done) => unreachable!("nothing is copied while it is verified: {done:?}"),
         }
         self.go_on(ctx);
     }

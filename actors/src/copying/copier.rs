@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
-use longhaul_ledger::{CopyOutcome, CopyResult, PartCopied, PlanBatch, PlanItem};
+use longhaul_ledger::{CopyOutcome, CopyResult, ExpectedBatch, PartCopied, PlanBatch, PlanItem};
 use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Side, child_path, decode_name};
 use longhaul_storage::{Folder, StoreError};
 use tokio::sync::Semaphore;
@@ -14,6 +14,8 @@ use super::context::{Attempt, CopyContext, On, Trouble, is_gone};
 use super::file::Folders;
 use super::item;
 use super::large::{self, Prepared};
+use super::verification::{Checked, check};
+use super::verify_schedule::first_id;
 use super::work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};
 use crate::messages::{ActorDied, DeathNotice, StoreGaveUp, Which};
 use crate::progress::Board;
@@ -119,6 +121,7 @@ impl Job {
             CopyWork::Part { file, part } => self.part(&file, part).await,
             CopyWork::Place { file, checksum } => self.place(&file, checksum).await,
             CopyWork::FinishFolders(folders) => self.finish_folders(folders).await,
+            CopyWork::Verify(batches) => self.verify(batches).await,
         };
         self.send().await;
         (done, self.buffer)
@@ -327,6 +330,39 @@ impl Job {
         let facts = folders.source.facts().await.on(Side::Source)?;
         let attributes = self.context.attributes(folders.source, b"", &facts).await?;
         folders.destination.set_attributes(&attributes).await.on(Side::Destination)
+    }
+
+    async fn verify(&mut self, batches: Vec<ExpectedBatch>) -> Done {
+        let mut verified = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let path = decode_name(&batch.path).expect("the ledger gives out printable paths");
+            let mut tries = self.tries(batch.folder);
+            let level = self.context.level;
+            let checked = loop {
+                let trouble = match check(&self.context, &path, &batch, level, &mut self.buffer).await {
+                    Ok(checked) => break checked,
+                    Err(trouble) => trouble,
+                };
+                match self.after(trouble, &mut tries, || batch.path.clone()).await {
+                    Next::Again => {}
+                    Next::GiveBack => return Done::Verified(verified),
+                    Next::Over(outcome) => {
+                        let message = match outcome {
+                            CopyOutcome::Failed { message, .. } | CopyOutcome::Vanished(message) => message,
+                            outcome => unreachable!("trouble does not lead to {outcome:?}"),
+                        };
+                        break Checked::unreadable(&batch, &message);
+                    }
+                }
+            };
+            self.answered();
+            self.links.board.copied(batch.nodes.len() as u64, checked.bytes_read);
+            self.record.verified += batch.nodes.len() as u64;
+            self.record.bytes_read += checked.bytes_read;
+            self.record.differences.extend(checked.differences);
+            verified.push(first_id(&batch));
+        }
+        Done::Verified(verified)
     }
 
     fn tries(&self, id: NodeId) -> Tries {

@@ -11,7 +11,10 @@ use longhaul_model::Side;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::messages::{BeginMadeFolders, MadeFolders, MadeFoldersPulled, PlanPulled, PullMadeFolders, PullPlan};
+use super::messages::{
+    BeginMadeFolders, ExpectedPulled, MadeFolders, MadeFoldersPulled, PlanPulled, PullExpected, PullMadeFolders,
+    PullPlan,
+};
 use super::work::RecordCopies;
 use crate::flusher::{Flush, Flushed};
 use crate::messages::{ActorDied, Closed, DeathNotice, Finish, LedgerFailed, StoreGaveUp, Which};
@@ -23,6 +26,8 @@ use crate::traffic::Traffic;
 pub struct CopyDbLinks {
     /// Who is told what was pulled of the plan.
     pub pulled: Recipient<PlanPulled>,
+    /// Who is told what has to be at the destination.
+    pub expected: Recipient<ExpectedPulled>,
     /// Who is told which folders were made.
     pub made_folders: Recipient<MadeFolders>,
     /// Who is told what was pulled of them.
@@ -137,7 +142,14 @@ fn apply(recorder: &mut Recorder, record: &RecordCopies) -> Result<(), LedgerErr
     for (id, remark) in &record.remarks {
         recorder.record_remark(Side::Source, *id, remark)?;
     }
-    recorder.record_copies(&record.results)
+    recorder.record_copies(&record.results)?;
+    if record.verified > 0 {
+        recorder.record_verified(record.verified, record.bytes_read, &record.differences)?;
+    }
+    if let Some(below) = record.verified_below {
+        recorder.set_verified_below(below);
+    }
+    Ok(())
 }
 
 impl Actor for CopyDbActor {
@@ -184,6 +196,16 @@ impl Handler<PullPlan> for CopyDbActor {
     fn handle(&mut self, PullPlan { ids }: PullPlan, _: &mut Self::Context) {
         if let Some(batches) = self.ledger.with(|recorder| recorder.pull_plan(&ids)) {
             self.links.pulled.do_send(PlanPulled { ids, batches });
+        }
+    }
+}
+
+impl Handler<PullExpected> for CopyDbActor {
+    type Result = ();
+
+    fn handle(&mut self, PullExpected { ids }: PullExpected, _: &mut Self::Context) {
+        if let Some(batches) = self.ledger.with(|recorder| recorder.pull_expected(&ids)) {
+            self.links.expected.do_send(ExpectedPulled { ids, batches });
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Putting the actors of a copy together, each on its thread.
+//! Putting the actors of a copy, or of a verification, together, each on its thread.
 
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context};
-use longhaul_ledger::{CopyRemaining, CopySettings, Recorder, Settings};
+use longhaul_ledger::{CopyRemaining, CopySettings, Recorder, Settings, VerifyRemaining};
 use longhaul_model::{BySide, decode_name};
 use longhaul_storage::{Durability, FileIdentity, Store};
 use parking_lot::Mutex;
@@ -11,11 +11,13 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::context::CopyContext;
-use super::coordinator::{CopyCoordinator, CopyCoordinatorLinks};
+use super::coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks};
 use super::copier::{Copier, CopierLinks};
 use super::db::{CopyDbActor, CopyDbLinks};
 use super::hard_links::HardLinks;
 use super::schedule::CopySchedule;
+use super::verification::VerifyLevel;
+use super::verify_schedule::VerifySchedule;
 use crate::config::{CopyDurability, Tuning};
 use crate::engine::{Engine, Placement, cores, own_thread, start_on};
 use crate::flusher::Flusher;
@@ -27,29 +29,59 @@ use crate::retry::RetryPolicy;
 /// Copiers for stores that are far away.
 const COPIERS_FOR_WAITING: usize = 16;
 
-/// A copy that is about to begin.
+/// A copy, or a verification, that is about to begin.
 #[derive(Debug)]
 pub struct CopyRun {
     /// Where files are read, and where they are written.
     pub stores: BySide<Arc<dyn Store>>,
-    /// Has begun to copy.
+    /// Has begun to copy, or to verify.
     pub recorder: Recorder,
     /// What the migration keeps to.
     pub settings: Settings,
     /// How files are copied.
     pub copying: CopySettings,
-    /// What there is to be copied.
-    pub remaining: CopyRemaining,
-    /// When what was copied is made durable.
-    pub durability: CopyDurability,
+    /// What there is to do.
+    pub task: Task,
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub enum Task {
+    /// Copy this.
+    Copy {
+        /// What there is to be copied.
+        remaining: CopyRemaining,
+        /// When what was copied is made durable.
+        durability: CopyDurability,
+    },
+    /// Verify this.
+    Verify {
+        /// What there is to be verified.
+        remaining: VerifyRemaining,
+        /// How closely it is looked.
+        level: VerifyLevel,
+    },
 }
 
 impl Engine {
-    /// Starts a copy. Must be called inside an actix system.
+    /// Starts a copy, or a verification. Must be called inside an actix system.
     pub fn start_copy(run: CopyRun, tuning: &Tuning, latest: Arc<Mutex<Progress>>, placement: Placement) -> Engine {
-        let CopyRun { stores, recorder, settings, copying, remaining, durability } = run;
+        let CopyRun { stores, recorder, settings, copying, task } = run;
         let board = Board::default();
-        board.to_be_copied(remaining.nodes.unsigned_abs(), remaining.bytes.unsigned_abs());
+        let (remaining, durability, level) = match &task {
+            Task::Copy { remaining, durability } => (remaining.clone(), *durability, VerifyLevel::default()),
+            Task::Verify { level, .. } => (CopyRemaining::default(), CopyDurability::None, *level),
+        };
+        let (agenda, nodes, bytes) = match &task {
+            Task::Copy { remaining, .. } => {
+                let large_from = stores.dst.keeps().parts.then_some(copying.large_from);
+                (Agenda::Plan(CopySchedule::new(remaining, large_from)), remaining.nodes, remaining.bytes)
+            }
+            Task::Verify { remaining, .. } => {
+                (Agenda::Verification(VerifySchedule::new(remaining)), remaining.nodes, remaining.bytes)
+            }
+        };
+        board.to_be_copied(nodes.unsigned_abs(), bytes.unsigned_abs());
         let stop = CancellationToken::new();
         let (outcome_sender, outcome) = oneshot::channel();
         let mut arbiters = Vec::new();
@@ -70,6 +102,7 @@ impl Engine {
                 });
                 let links = CopyDbLinks {
                     pulled: links_of.clone().recipient(),
+                    expected: links_of.clone().recipient(),
                     made_folders: links_of.clone().recipient(),
                     folders_pulled: links_of.clone().recipient(),
                     flusher,
@@ -87,6 +120,7 @@ impl Engine {
         let context = Arc::new(CopyContext {
             settings,
             copying,
+            level,
             durability: if durability == CopyDurability::File { Durability::EachFile } else { Durability::Later },
             temporary_prefix: remaining.temporary_prefix.clone(),
             begun_below: remaining.begun_below,
@@ -124,6 +158,8 @@ impl Engine {
         let links = CopyCoordinatorLinks {
             copiers,
             pulls: db.clone().recipient(),
+            expected_pulls: db.clone().recipient(),
+            records: db.clone().recipient(),
             made_folders: db.clone().recipient(),
             folder_pulls: db.clone().recipient(),
             finish: db.recipient(),
@@ -131,9 +167,7 @@ impl Engine {
             board: board.clone(),
             outcome: outcome_sender,
         };
-        let large_from = stores.dst.keeps().parts.then_some(copying.large_from);
-        let schedule = CopySchedule::new(&remaining, large_from);
-        let coordinator = coordinator_context.run(CopyCoordinator::new(schedule, tuning.grace, links));
+        let coordinator = coordinator_context.run(CopyCoordinator::new(agenda, tuning.grace, links));
         Observer::new(board, latest).start();
         Engine { coordinator: coordinator.recipient(), outcome, arbiters }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use actix::Message;
-use longhaul_ledger::PlanBatch;
+use longhaul_ledger::{ExpectedBatch, PlanBatch};
 use longhaul_model::NodeId;
 
 /// Coordinator → DB actor: which items of the plan have source ids in this range?
@@ -22,6 +22,24 @@ pub struct PlanPulled {
     pub ids: Range<i64>,
     /// In id order.
     pub batches: Vec<PlanBatch>,
+}
+
+/// Coordinator → DB actor: what has to be at the destination of source ids in this range?
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct PullExpected {
+    /// The ids.
+    pub ids: Range<i64>,
+}
+
+/// DB actor → Coordinator: the answer to [`PullExpected`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ExpectedPulled {
+    /// The ids that were asked for.
+    pub ids: Range<i64>,
+    /// In id order.
+    pub batches: Vec<ExpectedBatch>,
 }
 
 /// Coordinator → DB actor: everything is copied; among which ids are the folders that were made?

@@ -270,7 +270,7 @@ impl CopySchedule {
             Done::LargeGivenBack(id) => {
                 self.large_in_flight(id);
             }
-            Done::Folders => {}
+            Done::Folders | Done::Verified(_) => unreachable!("that is not given out here"),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::Message;
-use longhaul_ledger::{CopyResult, PartCopied, PlanBatch, PlanItem};
+use longhaul_ledger::{CopyResult, ExpectedBatch, PartCopied, PlanBatch, PlanItem};
 use longhaul_model::{FileFacts, NodeId};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -31,6 +31,8 @@ pub enum CopyWork {
     },
     /// Set the attributes of these folders, with their printable paths: everything is in them.
     FinishFolders(Vec<(NodeId, String)>),
+    /// Look whether these are at the destination, as they should be.
+    Verify(Vec<ExpectedBatch>),
 }
 
 /// A large file as the plan has it.
@@ -111,6 +113,8 @@ pub enum Done {
     LargeGivenBack(NodeId),
     /// Folders have their attributes.
     Folders,
+    /// Batches were verified, by their first ids; the others were not, because the run is being stopped.
+    Verified(Vec<i64>),
 }
 
 /// Copier → DB actor: record this. The permit bounds how much is under way, and comes back when it is committed.
@@ -125,6 +129,14 @@ pub struct RecordCopies {
     pub forget: Vec<NodeId>,
     /// What else there is to say of nodes.
     pub remarks: Vec<(NodeId, String)>,
+    /// Nodes that were verified.
+    pub verified: u64,
+    /// Bytes that were read for that on the destination.
+    pub bytes_read: u64,
+    /// Nodes that are not what they should be, and how.
+    pub differences: Vec<(NodeId, String)>,
+    /// Everything with a lower source id has been verified.
+    pub verified_below: Option<i64>,
     /// A place in the queue for each of them.
     pub permit: Option<OwnedSemaphorePermit>,
 }
@@ -132,6 +144,8 @@ pub struct RecordCopies {
 impl RecordCopies {
     /// How many places it takes.
     pub(crate) fn len(&self) -> usize {
-        self.results.len() + self.parts.len() + self.forget.len() + self.remarks.len()
+        let lists =
+            [self.results.len(), self.parts.len(), self.forget.len(), self.remarks.len(), self.differences.len()];
+        lists.iter().sum::<usize>() + usize::from(self.verified > 0)
     }
 }

@@ -30,7 +30,7 @@ impl Recorder {
         })?;
         self.commit()?;
         let remaining = self.guarded(|this| {
-            remaining(&this.connection, &this.counters.get().totals().src, this.counters.copy_given_out())
+            remaining(&this.connection, &this.counters.get().totals().src, this.counters.marks.copy_given_out)
         })?;
         Ok((settings, remaining))
     }
@@ -42,8 +42,8 @@ impl Recorder {
             this.flush_rows()?;
             pull_plan(&this.connection, ids)
         })?;
-        if !pulled.is_empty() && self.counters.copy_given_out() < ids.end {
-            self.counters.set_copy_given_out(ids.end + MARK_STEP);
+        if !pulled.is_empty() && self.counters.marks.copy_given_out < ids.end {
+            self.counters.marks.copy_given_out = ids.end + MARK_STEP;
             self.uncommitted_rows += 1;
             self.commit()?;
         }

@@ -1,0 +1,83 @@
+//! The write path of verification.
+
+use std::ops::Range;
+
+use duckdb::params;
+use longhaul_model::{NodeId, Phase};
+
+use super::Recorder;
+use crate::error::Result;
+use crate::fold::fold_events;
+use crate::marks::Marks;
+use crate::migration::set_phase;
+use crate::verification::{ExpectedBatch, VerifyRemaining, pull_expected};
+
+impl Recorder {
+    /// Begins to verify, or with `resume` goes on where an earlier run was. What an earlier verification found is
+    /// forgotten, as far as it is looked at again.
+    pub fn begin_verifying(&mut self, resume: bool) -> Result<VerifyRemaining> {
+        self.guarded(|this| {
+            fold_events(&this.connection)?;
+            this.begin_transaction()?;
+            if !resume {
+                this.counters.marks = Marks { copy_given_out: this.counters.marks.copy_given_out, ..Marks::default() };
+            }
+            set_phase(&this.connection, Phase::Verifying, None)?;
+            let below = this.counters.marks.verified_below;
+            this.connection.execute("DELETE FROM differences WHERE src_id >= ?", params![below])?;
+            // What was looked at behind the mark is looked at again.
+            let count = |sql: &str| this.connection.query_row(sql, params![below], |row| row.get(0));
+            this.counters.marks.verified.differences = count("SELECT count(*) FROM differences WHERE src_id < ?")?;
+            this.counters.marks.verified.nodes = count(
+                "SELECT count(*)
+                 FROM src_status
+                 WHERE id < ? AND parent_id IS NOT NULL AND copy_status IN ('successful', 'already_existed')",
+            )?;
+            this.uncommitted_rows += 1;
+            Ok(())
+        })?;
+        self.commit()?;
+        self.guarded(|this| {
+            let last: i64 =
+                this.connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
+            let (source, marks) = (this.counters.get().totals().src, this.counters.marks);
+            Ok(VerifyRemaining {
+                ids: marks.verified_below.min(last + 1)..last + 1,
+                // The root is nobody's child, and was not looked for.
+                nodes: (source.copied + source.already_existed - 1 - marks.verified.nodes).max(0),
+                bytes: source.copied_bytes + source.already_existed_bytes,
+            })
+        })
+    }
+
+    /// What has to be at the destination of source nodes with ids within `ids`.
+    pub fn pull_expected(&mut self, ids: &Range<i64>) -> Result<Vec<ExpectedBatch>> {
+        self.guarded(|this| pull_expected(&this.connection, ids))
+    }
+
+    /// Records that nodes were looked at, and which of them are not what they should be.
+    pub fn record_verified(&mut self, nodes: u64, bytes_read: u64, differences: &[(NodeId, String)]) -> Result<()> {
+        self.guarded(|this| {
+            let at_ns = (this.now_ns)();
+            this.begin_transaction()?;
+            let mut appender = this.connection.appender("differences")?;
+            for (node, message) in differences {
+                appender.append_row(params![node.0, message, at_ns])?;
+            }
+            appender.flush()?;
+            drop(appender);
+            let verified = &mut this.counters.marks.verified;
+            verified.nodes += i64::try_from(nodes).unwrap_or(i64::MAX);
+            verified.bytes_read += i64::try_from(bytes_read).unwrap_or(i64::MAX);
+            verified.differences += i64::try_from(differences.len()).unwrap_or(i64::MAX);
+            this.uncommitted_rows += differences.len() + 1;
+            Ok(())
+        })
+    }
+
+    /// Everything with a lower source id has been looked at.
+    pub fn set_verified_below(&mut self, id: i64) {
+        self.counters.marks.verified_below = id;
+        self.uncommitted_rows += 1;
+    }
+}

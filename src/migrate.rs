@@ -1,0 +1,109 @@
+//! `longhaul migrate SRC DST`: one phase after the other, on one ledger.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anyhow::bail;
+use crossbeam_channel::Receiver;
+use longhaul_actors::Resumed;
+use longhaul_ledger::Reader;
+use longhaul_model::Phase;
+
+use crate::attend::{Attended, attend, begin};
+use crate::cli::{Cli, DiscoverArguments, MigrateArguments};
+use crate::discover::exit_of;
+use crate::report::Report;
+use crate::{Exit, copy, discover, signals, soundness, verify};
+
+pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exit> {
+    let signals = signals::listen()?;
+    let mut phase = Phase::Created;
+    if arguments.resume {
+        if let Some(repaired) = soundness::repair(&cli.ledger)? {
+            repaired.tell(&cli.ledger);
+        }
+        phase = Reader::open(&cli.ledger)?.migration()?.current_phase();
+    }
+    let mut is_gone_on = arguments.resume;
+    let mut report = None;
+    while phase != Phase::Complete {
+        if phase == Phase::Review {
+            let found = report.take().map_or_else(|| Report::read(&cli.ledger), Ok)?;
+            ask(&found, arguments, cli)?;
+        }
+        let begun = begin(&cli.ledger, || match phase {
+            Phase::Created | Phase::Traversing => discover::begin_run(&cli.ledger, &discovery(arguments, is_gone_on)),
+            Phase::Verifying => {
+                verify::begin_run(cli, is_gone_on, arguments.level, arguments.options.copiers, arguments.limits)
+            }
+            _ => copy::begin_run(cli, is_gone_on, &arguments.options, arguments.limits),
+        })?;
+        let Resumed::Running(controller) = begun else { bail!("the ledger changed while it was worked on") };
+        let attended = attend_phase(cli, &signals, controller)?;
+        if let Some(signal) = attended.interrupted {
+            attended.report.print_as(arguments.json, &mut io::stdout().lock())?;
+            eprintln!(
+                "longhaul: interrupted while {phase}; go on with: longhaul migrate --resume --ledger {}",
+                cli.ledger.display()
+            );
+            return Ok(Exit::Interrupted(signal));
+        }
+        phase = attended.report.phase();
+        report = Some(attended.report);
+        is_gone_on = false;
+    }
+    let report = match report {
+        Some(report) => report,
+        None => {
+            eprintln!("longhaul: nothing to do: the migration is complete");
+            Report::read(&cli.ledger)?
+        }
+    };
+    report.print_as(arguments.json, &mut io::stdout().lock())?;
+    Ok(exit_of(&report))
+}
+
+fn attend_phase(
+    cli: &Cli,
+    signals: &Receiver<i32>,
+    controller: longhaul_actors::Controller,
+) -> anyhow::Result<Attended> {
+    attend(&cli.ledger, cli.quiet, signals, controller).map_err(|error| {
+        error.context(format!(
+            "go on, when that is mended, with: longhaul migrate --resume --ledger {}",
+            cli.ledger.display()
+        ))
+    })
+}
+
+/// What was typed, as `discover` takes it.
+fn discovery(arguments: &MigrateArguments, resume: bool) -> DiscoverArguments {
+    DiscoverArguments {
+        source: arguments.source.clone(),
+        destination: arguments.destination.clone(),
+        resume,
+        create_destination: arguments.create_destination,
+        one_file_system: arguments.one_file_system,
+        workers: arguments.workers,
+        policies: arguments.policies,
+        limits: arguments.limits,
+        json: arguments.json,
+    }
+}
+
+/// What somebody should know before anything is copied is not passed over: they are asked, or have to say so.
+fn ask(report: &Report, arguments: &MigrateArguments, cli: &Cli) -> anyhow::Result<()> {
+    let Some(doubts) = report.doubts().filter(|_| !arguments.yes) else { return Ok(()) };
+    let how = format!("longhaul migrate --resume --yes --ledger {}", cli.ledger.display());
+    if !io::stdin().is_terminal() {
+        report.print_as(arguments.json, &mut io::stdout().lock())?;
+        bail!("{doubts}: look at them, and copy the rest with: {how}");
+    }
+    eprint!("{doubts}. Copy the rest? [y/N] ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        bail!("nothing was copied; copy the rest with: {how}");
+    }
+    Ok(())
+}
