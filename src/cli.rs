@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Spectra(SpectraCommand),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct DiscoverArguments {
     /// Where the files are
@@ -101,7 +101,7 @@ pub(crate) struct DiscoverArguments {
     #[arg(value_name = "DST", value_parser = Location::parse, required_unless_present = "resume")]
     pub(crate) destination: Option<Location>,
 
-    /// Go on where an interrupted, suspended or killed run was. Locations and options are in the ledger
+    /// Go on where an interrupted, suspended or killed run was. Locations and policies are in the ledger
     #[arg(long)]
     pub(crate) resume: bool,
 
@@ -338,36 +338,13 @@ pub(crate) enum Level {
 
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArguments {
-    /// Where the files are
-    #[arg(value_name = "SRC", value_parser = Location::parse, required_unless_present = "resume")]
-    pub(crate) source: Option<Location>,
-
-    /// Where they have to be
-    #[arg(value_name = "DST", value_parser = Location::parse, required_unless_present = "resume")]
-    pub(crate) destination: Option<Location>,
-
-    /// Go on where an interrupted, suspended or killed run was, in whatever phase
-    #[arg(long)]
-    pub(crate) resume: bool,
+    /// What is listed, and how
+    #[command(flatten)]
+    pub(crate) discovery: DiscoverArguments,
 
     /// Ask nothing: copy although there are conflicts, which are left out, or folders that could not be listed
     #[arg(long, short)]
     pub(crate) yes: bool,
-
-    /// Make the destination folder if it does not exist
-    #[arg(long, conflicts_with = "resume")]
-    pub(crate) create_destination: bool,
-
-    /// Record mount points below a local root, and do not cross them
-    #[arg(long)]
-    pub(crate) one_file_system: bool,
-
-    /// Folders listed at a time on each side [default: what the store likes]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) workers: Option<u16>,
-
-    #[command(flatten)]
-    pub(crate) policies: PolicyArguments,
 
     #[command(flatten)]
     pub(crate) options: CopyOptions,
@@ -375,13 +352,6 @@ pub(crate) struct MigrateArguments {
     /// How closely the destination is looked at in the end
     #[arg(long, value_enum, default_value_t = Level::Size)]
     pub(crate) level: Level,
-
-    #[command(flatten)]
-    pub(crate) limits: LimitArguments,
-
-    /// Print the summary as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

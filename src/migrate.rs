@@ -16,49 +16,48 @@ use crate::{Exit, copy, discover, signals, soundness, verify};
 
 pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
+    let MigrateArguments { discovery, options, level, .. } = arguments;
     let mut phase = Phase::Created;
-    if arguments.resume {
+    if discovery.resume {
         if let Some(repaired) = soundness::repair(&cli.ledger)? {
             repaired.tell(&cli.ledger);
         }
         phase = Reader::open(&cli.ledger)?.migration()?.current_phase();
     }
-    let mut is_gone_on = arguments.resume;
+    // What was begun is gone on with; the phases after it begin as usual.
+    let mut is_begun = discovery.resume;
     let mut report = None;
     while phase != Phase::Complete {
         if phase == Phase::Review {
-            let found = report.take().map_or_else(|| Report::read(&cli.ledger), Ok)?;
+            let found = report.map_or_else(|| Report::read(&cli.ledger), Ok)?;
             ask(&found, arguments, cli)?;
         }
         let begun = begin(&cli.ledger, || match phase {
-            Phase::Created | Phase::Traversing => discover::begin_run(&cli.ledger, &discovery(arguments, is_gone_on)),
-            Phase::Verifying => {
-                verify::begin_run(cli, is_gone_on, arguments.level, arguments.options.copiers, arguments.limits)
+            Phase::Created | Phase::Traversing => {
+                discover::begin_run(&cli.ledger, &DiscoverArguments { resume: is_begun, ..discovery.clone() })
             }
-            _ => copy::begin_run(cli, is_gone_on, &arguments.options, arguments.limits),
+            Phase::Verifying => verify::begin_run(cli, is_begun, *level, options.copiers, discovery.limits),
+            _ => copy::begin_run(cli, is_begun, options, discovery.limits),
         })?;
         let Resumed::Running(controller) = begun else { bail!("the ledger changed while it was worked on") };
-        let attended = attend_phase(cli, &signals, controller)?;
-        if let Some(signal) = attended.interrupted {
-            attended.report.print_as(arguments.json, &mut io::stdout().lock())?;
-            eprintln!(
-                "longhaul: interrupted while {phase}; go on with: longhaul migrate --resume --ledger {}",
-                cli.ledger.display()
-            );
+        let Attended { report: reached, interrupted } = attend_phase(cli, &signals, controller)?;
+        if let Some(signal) = interrupted {
+            reached.print_as(discovery.json, &mut io::stdout().lock())?;
+            let ledger = cli.ledger.display();
+            eprintln!("longhaul: interrupted while {phase}; go on with: longhaul migrate --resume --ledger {ledger}");
             return Ok(Exit::Interrupted(signal));
         }
-        phase = attended.report.phase();
-        report = Some(attended.report);
-        is_gone_on = false;
+        phase = reached.phase();
+        report = Some(reached);
+        is_begun = false;
     }
-    let report = match report {
-        Some(report) => report,
-        None => {
-            eprintln!("longhaul: nothing to do: the migration is complete");
-            Report::read(&cli.ledger)?
-        }
+    let report = if let Some(report) = report {
+        report
+    } else {
+        eprintln!("longhaul: nothing to do: the migration is complete");
+        Report::read(&cli.ledger)?
     };
-    report.print_as(arguments.json, &mut io::stdout().lock())?;
+    report.print_as(discovery.json, &mut io::stdout().lock())?;
     Ok(exit_of(&report))
 }
 
@@ -75,27 +74,12 @@ fn attend_phase(
     })
 }
 
-/// What was typed, as `discover` takes it.
-fn discovery(arguments: &MigrateArguments, resume: bool) -> DiscoverArguments {
-    DiscoverArguments {
-        source: arguments.source.clone(),
-        destination: arguments.destination.clone(),
-        resume,
-        create_destination: arguments.create_destination,
-        one_file_system: arguments.one_file_system,
-        workers: arguments.workers,
-        policies: arguments.policies,
-        limits: arguments.limits,
-        json: arguments.json,
-    }
-}
-
 /// What somebody should know before anything is copied is not passed over: they are asked, or have to say so.
 fn ask(report: &Report, arguments: &MigrateArguments, cli: &Cli) -> anyhow::Result<()> {
     let Some(doubts) = report.doubts().filter(|_| !arguments.yes) else { return Ok(()) };
     let how = format!("longhaul migrate --resume --yes --ledger {}", cli.ledger.display());
     if !io::stdin().is_terminal() {
-        report.print_as(arguments.json, &mut io::stdout().lock())?;
+        report.print_as(arguments.discovery.json, &mut io::stdout().lock())?;
         bail!("{doubts}: look at them, and copy the rest with: {how}");
     }
     eprint!("{doubts}. Copy the rest? [y/N] ");

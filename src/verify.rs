@@ -2,8 +2,9 @@
 
 use std::io;
 
-use longhaul_actors::{Resumed, Tuning, VerifyConfig, VerifyLevel, verify};
+use longhaul_actors::{Resumed, Tuning, VerifyConfig, verify};
 use longhaul_ledger::Log;
+use longhaul_model::VerifyLevel;
 
 use crate::attend::{Attended, attend, begin};
 use crate::cli::{Cli, Level, LimitArguments, VerifyArguments};

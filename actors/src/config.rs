@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use longhaul_ledger::{CopySettings, Log, Resources};
-use longhaul_model::{BySide, CompareBy, ConflictPolicy};
+use longhaul_model::{BySide, CompareBy, ConflictPolicy, VerifyLevel};
 use longhaul_storage::{Location, OpenOptions};
 
-use crate::copying::VerifyLevel;
 use crate::schedule::ScheduleLimits;
 
 /// A migration: what it is about, and how it is to be run.
@@ -74,7 +73,7 @@ pub struct VerifyConfig {
     pub log: Log,
     /// Whether a verification that was begun is to go on; otherwise everything is looked at anew.
     pub resume: bool,
-    /// How closely it is looked.
+    /// How closely it is looked; a verification that was begun goes on as it was begun.
     pub level: VerifyLevel,
     /// How it is run.
     pub tuning: Tuning,

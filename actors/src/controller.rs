@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use crossbeam_channel::{Receiver, bounded};
-use longhaul_ledger::{LedgerError, Migration, MigrationSpec, Opened, Reader, Recorder, Settings, system_now_ns};
+use longhaul_ledger::{
+    CopySettings, LedgerError, Migration, MigrationSpec, Opened, Reader, Recorder, Settings, system_now_ns,
+};
 use longhaul_model::{BySide, Comparison, Phase, Side};
 use longhaul_storage::{Location, OpenError, OpenOptions, Store, StoreError, Target, open_pair};
 use parking_lot::Mutex;
@@ -300,10 +302,27 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
     let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
     let (copying, remaining) = recorder.begin_copying(&config.settings)?;
     tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "copying");
+    for what in lost_on_the_way(&stores, &copying) {
+        tracing::warn!(nodes = remaining.nodes, "the destination does not keep {what}: they are not carried over");
+    }
     let settings = migration.spec.settings;
     let task = Task::Copy { remaining, durability: config.durability };
     let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
+}
+
+/// What the source has, or somebody asked for, and the destination cannot keep: said once, and not for each file.
+fn lost_on_the_way(stores: &BySide<Arc<dyn Store>>, copying: &CopySettings) -> Vec<&'static str> {
+    let (source, destination) = (stores.src.keeps(), stores.dst.keeps());
+    let lost = [
+        (source.modified && !destination.modified, "modification times"),
+        (source.mode && !destination.mode, "permissions"),
+        (copying.owner && source.owner && !destination.owner, "users and groups"),
+        (copying.extended && source.extended && !destination.extended, "extended attributes"),
+        (copying.hard_links && source.hard_links && !destination.hard_links, "several names for one file"),
+        (copying.holes && source.holes && !destination.holes, "holes in files"),
+    ];
+    lost.into_iter().filter_map(|(is_lost, what)| is_lost.then_some(what)).collect()
 }
 
 /// Begins to verify what is at the destination, or goes on with it.
@@ -312,18 +331,17 @@ pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
     let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
     let migration = opened.migration().clone();
     match migration.current_phase() {
-        Phase::Verifying => {}
         phase @ Phase::Complete if config.resume => return Ok(Resumed::NothingToDo(phase)),
-        Phase::Complete => {}
+        Phase::Verifying | Phase::Complete => {}
         _ => return Err(StartError::NotCopied),
     }
     let stores = open_recorded_pair(&migration.spec)?;
     let mut recorder = opened.begin(if config.resume { "verify --resume" } else { "verify" }, system_now_ns)?;
-    let remaining = recorder.begin_verifying(config.resume)?;
+    let (level, remaining) = recorder.begin_verifying(config.resume, config.level)?;
     tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "verifying");
     let settings = migration.spec.settings;
     let copying = migration.copy_settings.unwrap_or_default();
-    let task = Task::Verify { remaining, level: config.level };
+    let task = Task::Verify { remaining, level };
     let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
 }

@@ -33,6 +33,5 @@ pub use messages::{
     PullPlan,
 };
 pub use schedule::CopySchedule;
-pub use verification::VerifyLevel;
 pub use verify_schedule::VerifySchedule;
 pub use work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};

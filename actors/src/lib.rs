@@ -43,7 +43,7 @@ pub use copying::{
     Agenda, BeginMadeFolders, Copier, CopierLinks, CopyContext, CopyCoordinator, CopyCoordinatorLinks, CopyDbActor,
     CopyDbLinks, CopyDone, CopyRun, CopySchedule, CopyWork, Done, ExpectedPulled, HardLinks, LargeFile, LargeItem,
     MadeFolders, MadeFoldersPulled, PlanPulled, PullExpected, PullMadeFolders, PullPlan, RecordCopies, Task,
-    VerifyLevel, VerifySchedule,
+    VerifySchedule,
 };
 pub use db::{DbActor, DbLinks};
 pub use ending::{Ended, Outcome};

@@ -294,6 +294,82 @@ fn add_parts(connection: &Connection, ids: &Range<i64>, batches: &mut [PlanBatch
     Ok(())
 }
 
+/// Fills `given_up` with everything below a folder that the plan has work for and that is still pending. The rows must
+/// have been flushed.
+///
+/// Goes down level by level, and so many folders at a time: as the children of folders with neighbouring ids are
+/// neighbours, that takes as long as there is something below it, and not as long as there is something in the ledger.
+pub(crate) fn find_to_do_below(connection: &Connection, folder: NodeId) -> Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE given_up (id BIGINT, kind node_kind, size BIGINT, depth INTEGER);
+         CREATE OR REPLACE TEMP TABLE children (id BIGINT, kind node_kind, size BIGINT, depth INTEGER);
+         CREATE OR REPLACE TEMP TABLE level AS SELECT {}::BIGINT AS id;
+         CREATE OR REPLACE TEMP TABLE next_level (id BIGINT);",
+        folder.0
+    ))?;
+    let bounds = |table: &str| -> Result<Option<(i64, i64)>> {
+        let sql = format!("SELECT min(id), max(id) FROM {table}");
+        let (first, last): (Option<i64>, Option<i64>) =
+            connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(first.zip(last))
+    };
+    while let Some((first, last)) = bounds("level")? {
+        let mut start = first;
+        while start <= last {
+            let end = start.saturating_add(STATEMENT_IDS);
+            connection.execute_batch(&format!(
+                "DELETE FROM children;
+                 INSERT INTO children
+                 SELECT n.id, n.kind, n.size, n.depth
+                 FROM src_nodes n
+                 SEMI JOIN (SELECT id FROM level WHERE id >= {start} AND id < {end}) l ON l.id = n.parent_id
+                 WHERE n.parent_id >= {start} AND n.parent_id < {end};
+                 INSERT INTO next_level
+                 SELECT id
+                 FROM children
+                 WHERE kind = 'folder';"
+            ))?;
+            if let Some((first, last)) = bounds("children")? {
+                connection.execute_batch(&add_to_do(first, last))?;
+            }
+            start = end;
+        }
+        connection.execute_batch(
+            "DELETE FROM level;
+             INSERT INTO level FROM next_level;
+             DELETE FROM next_level;",
+        )?;
+    }
+    Ok(())
+}
+
+/// The statement that adds what is to be done of `children`, whose ids lie from `first` to `last`, to `given_up`.
+fn add_to_do(first: i64, last: i64) -> String {
+    format!(
+        "INSERT INTO given_up
+         SELECT c.id, c.kind, c.size, c.depth
+         FROM children c
+         SEMI JOIN (
+           SELECT src_id
+           FROM plan
+           WHERE src_id >= {first} AND src_id <= {last} AND action NOT IN ('skip', 'conflict', 'not_copied')
+         ) p ON p.src_id = c.id
+         LEFT JOIN (
+           SELECT node_id AS id, arg_max(copy_status, seq) AS copy_status
+           FROM src_status_events
+           WHERE seq > (SELECT src_folded_seq FROM migration) AND node_id >= {first} AND node_id <= {last}
+             AND copy_status IS NOT NULL
+           GROUP BY node_id
+         ) e ON e.id = c.id
+         LEFT JOIN (
+           SELECT id, copy_status
+           FROM src_current
+           WHERE id >= {first} AND id <= {last} AND copy_status IS NOT NULL
+         ) s ON s.id = c.id
+         WHERE coalesce(e.copy_status, s.copy_status, 'pending') = 'pending'"
+    )
+}
+
 /// What is still to be copied, of which `counters` has the numbers. The events must have been folded.
 pub(crate) fn remaining(connection: &Connection, counters: &Counters, begun_below: i64) -> Result<CopyRemaining> {
     // What is done already is passed over when it is pulled.

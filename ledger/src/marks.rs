@@ -12,15 +12,18 @@ pub(crate) struct Marks {
     pub(crate) copy_given_out: i64,
     /// Source nodes with lower ids have been verified.
     pub(crate) verified_below: i64,
+    /// How closely it is looked, as a place in [`VerifyLevel::ALL`](longhaul_model::VerifyLevel::ALL).
+    pub(crate) verify_level: i64,
     /// What the verification has come to.
     pub(crate) verified: Verified,
 }
 
 impl Marks {
-    fn by_name(&mut self) -> [(&'static str, &mut i64); 5] {
+    fn by_name(&mut self) -> [(&'static str, &mut i64); 6] {
         [
             ("copy_given_out", &mut self.copy_given_out),
             ("verified_below", &mut self.verified_below),
+            ("verify_level", &mut self.verify_level),
             ("verified_nodes", &mut self.verified.nodes),
             ("verified_bytes_read", &mut self.verified.bytes_read),
             ("verified_differences", &mut self.verified.differences),

@@ -24,13 +24,26 @@ pub(crate) fn make_plan(
     now_ns: i64,
     next_seq: &mut i64,
 ) -> Result<()> {
+    make_plan_in_ranges(connection, settings, counters, run, now_ns, next_seq, RANGE_IDS)
+}
+
+/// The same, with so many ids in each range.
+fn make_plan_in_ranges(
+    connection: &Connection,
+    settings: &Settings,
+    counters: &mut CountersToWrite,
+    run: i32,
+    now_ns: i64,
+    next_seq: &mut i64,
+    range_ids: i64,
+) -> Result<()> {
     connection.execute_batch("DELETE FROM plan")?;
     find_folders_in_conflict(connection)?;
     let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
     // The root is never copied.
     let mut start = FIRST_NODE_ID.0 + 1;
     while start <= last {
-        let ids = start..start + RANGE_IDS;
+        let ids = start..start + range_ids;
         plan_range(connection, settings, &ids)?;
         settle(connection, counters, run, now_ns, next_seq, &ids)?;
         start = ids.end;
@@ -67,10 +80,13 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
          SELECT
            w.id,
            CASE
-             WHEN w.copy_status = 'conflict' OR x.id IS NOT NULL THEN 'conflict'
-             WHEN w.copy_status = 'skipped' OR w.kind = 'other' THEN 'not_copied'
-             WHEN w.kind = 'folder' THEN 'create_folder'
+             WHEN w.copy_status = 'conflict' THEN 'conflict'
+             WHEN w.kind = 'other' THEN 'not_copied'
+             WHEN x.id IS NOT NULL THEN 'conflict'
              WHEN w.kind = 'symlink' AND NOT {symlinks_kept} THEN 'not_copied'
+             -- By a plan that there was before.
+             WHEN w.copy_status = 'skipped' THEN 'skip'
+             WHEN w.kind = 'folder' THEN 'create_folder'
              WHEN m.dst_id IS NULL THEN CASE WHEN w.kind = 'symlink' THEN 'make_link' ELSE 'copy' END
              WHEN {needs_reading} AND w.kind = 'file' THEN 'compare'
              ELSE {taken}
@@ -84,7 +100,8 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
              ELSE 'the destination has another one, ' || {difference}
            END
          FROM waiting w
-         LEFT JOIN (FROM matched WHERE NOT same) m ON m.src_id = w.id
+         -- A store may give a name twice.
+         LEFT JOIN (SELECT src_id, min(dst_id) AS dst_id FROM matched WHERE NOT same GROUP BY src_id) m ON m.src_id = w.id
          LEFT JOIN (
            SELECT id, size, modified_ns
            FROM dst_nodes

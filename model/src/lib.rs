@@ -12,6 +12,7 @@ mod phase;
 mod plan;
 mod side;
 mod status;
+mod verify_level;
 
 pub use comparison::{CompareBy, Comparison, FileFacts};
 pub use error_class::{ErrorClass, UnknownErrorClass};
@@ -22,3 +23,4 @@ pub use phase::{Phase, UnknownPhase};
 pub use plan::{ConflictPolicy, PlanAction, UnknownPlanAction};
 pub use side::{BySide, Side};
 pub use status::{CopyChange, CopyStatus, ForbiddenTransition, TraversalChange, TraversalStatus};
+pub use verify_level::VerifyLevel;

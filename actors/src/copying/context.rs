@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use longhaul_ledger::{CopySettings, Settings};
-use longhaul_model::{BySide, ErrorClass, NodeId, Side};
+use longhaul_model::{BySide, ErrorClass, NodeId, Side, VerifyLevel};
 use longhaul_storage::{Attributes, Durability, Facts, Folder, Keeps, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::hard_links::HardLinks;
-use super::verification::VerifyLevel;
 use crate::health::Health;
 use crate::retry::RetryPolicy;
 

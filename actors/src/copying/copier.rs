@@ -492,3 +492,6 @@ impl OpenFolders {
         Ok(Folders { source: folders.src.as_ref(), destination: folders.dst.as_ref(), path: &self.path })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context};
 use longhaul_ledger::{CopyRemaining, CopySettings, Recorder, Settings, VerifyRemaining};
-use longhaul_model::{BySide, decode_name};
+use longhaul_model::{BySide, VerifyLevel, decode_name};
 use longhaul_storage::{Durability, FileIdentity, Store};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
@@ -16,7 +16,6 @@ use super::copier::{Copier, CopierLinks};
 use super::db::{CopyDbActor, CopyDbLinks};
 use super::hard_links::HardLinks;
 use super::schedule::CopySchedule;
-use super::verification::VerifyLevel;
 use super::verify_schedule::VerifySchedule;
 use crate::config::{CopyDurability, Tuning};
 use crate::engine::{Engine, Placement, cores, own_thread, start_on};
@@ -63,25 +62,35 @@ pub enum Task {
     },
 }
 
+impl Task {
+    /// What the Coordinator, and what the others have to know of it.
+    fn into_parts(
+        self,
+        large_from: Option<u64>,
+        board: &Board,
+    ) -> (Agenda, CopyRemaining, CopyDurability, VerifyLevel) {
+        match self {
+            Task::Copy { remaining, durability } => {
+                board.to_be_copied(remaining.nodes.unsigned_abs(), remaining.bytes.unsigned_abs());
+                let schedule = CopySchedule::new(&remaining, large_from);
+                (Agenda::Plan(schedule), remaining, durability, VerifyLevel::default())
+            }
+            Task::Verify { remaining, level } => {
+                board.to_be_copied(remaining.nodes.unsigned_abs(), remaining.bytes.unsigned_abs());
+                let schedule = VerifySchedule::new(&remaining);
+                (Agenda::Verification(schedule), CopyRemaining::default(), CopyDurability::None, level)
+            }
+        }
+    }
+}
+
 impl Engine {
     /// Starts a copy, or a verification. Must be called inside an actix system.
     pub fn start_copy(run: CopyRun, tuning: &Tuning, latest: Arc<Mutex<Progress>>, placement: Placement) -> Engine {
         let CopyRun { stores, recorder, settings, copying, task } = run;
         let board = Board::default();
-        let (remaining, durability, level) = match &task {
-            Task::Copy { remaining, durability } => (remaining.clone(), *durability, VerifyLevel::default()),
-            Task::Verify { level, .. } => (CopyRemaining::default(), CopyDurability::None, *level),
-        };
-        let (agenda, nodes, bytes) = match &task {
-            Task::Copy { remaining, .. } => {
-                let large_from = stores.dst.keeps().parts.then_some(copying.large_from);
-                (Agenda::Plan(CopySchedule::new(remaining, large_from)), remaining.nodes, remaining.bytes)
-            }
-            Task::Verify { remaining, .. } => {
-                (Agenda::Verification(VerifySchedule::new(remaining)), remaining.nodes, remaining.bytes)
-            }
-        };
-        board.to_be_copied(nodes.unsigned_abs(), bytes.unsigned_abs());
+        let large_from = stores.dst.keeps().parts.then_some(copying.large_from);
+        let (agenda, remaining, durability, level) = task.into_parts(large_from, &board);
         let stop = CancellationToken::new();
         let (outcome_sender, outcome) = oneshot::channel();
         let mut arbiters = Vec::new();

@@ -5,22 +5,10 @@ use std::collections::HashMap;
 
 use futures_util::StreamExt;
 use longhaul_ledger::{ExpectedBatch, ExpectedNode};
-use longhaul_model::{ErrorClass, FileFacts, NodeId, NodeKind, Side, decode_name};
+use longhaul_model::{ErrorClass, FileFacts, NodeId, NodeKind, Side, VerifyLevel, decode_name};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::{Folders, checksum_of};
-
-/// How closely it is looked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum VerifyLevel {
-    /// The destination is listed: everything is there, of the right kind, size and time.
-    #[default]
-    Size,
-    /// And what was copied is read back and compared with its checksum.
-    Checksum,
-    /// And both sides are read, of what was there before as well.
-    Full,
-}
 
 /// What looking at a batch comes to.
 #[derive(Debug, Default)]

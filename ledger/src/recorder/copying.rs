@@ -6,7 +6,9 @@ use duckdb::params;
 use longhaul_model::{CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Side};
 
 use super::Recorder;
-use crate::copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PlanBatch, pull_plan, remaining};
+use crate::copying::{
+    CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PlanBatch, find_to_do_below, pull_plan, remaining,
+};
 use crate::error::Result;
 use crate::fold::fold_events;
 use crate::migration::{CopySettings, Migration, set_phase};
@@ -112,20 +114,7 @@ impl Recorder {
             _ => (CopyChange::ParentFailed, "could not be made"),
         };
         let status = CopyStatus::Pending.after(change).expect("in the table");
-        self.connection.execute_batch(
-            "CREATE OR REPLACE TEMP TABLE given_up (id BIGINT, kind node_kind, size BIGINT, depth INTEGER)",
-        )?;
-        self.connection.execute(
-            "INSERT INTO given_up
-             SELECT n.id, n.kind, n.size, n.depth
-             FROM plan p
-             JOIN src_nodes n ON n.id = p.src_id
-             JOIN src_folders f ON f.id = n.parent_id
-             LEFT JOIN src_latest l ON l.id = n.id AND l.copy_status IS NOT NULL AND l.copy_status <> 'pending'
-             WHERE p.action NOT IN ('skip', 'conflict', 'not_copied') AND n.id > ? AND l.id IS NULL
-               AND starts_with(f.path || '/', (SELECT path || '/' FROM src_folders WHERE id = ?))",
-            params![folder.0, folder.0],
-        )?;
+        find_to_do_below(&self.connection, folder)?;
         let mut statement = self.connection.prepare(
             "SELECT depth, count(*), coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)::BIGINT
              FROM given_up

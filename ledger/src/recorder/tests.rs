@@ -36,12 +36,7 @@ fn some_time_ns() -> i64 {
 
 /// A recorder whose traversal has begun, on a database in memory.
 fn in_memory() -> Recorder {
-    let connection = Connection::open_in_memory_with_flags(Config::default().threads(1).unwrap()).unwrap();
-    connection.execute_batch(include_str!("../schema.sql")).unwrap();
-    Migration::insert(&connection, &spec(), 0).unwrap();
-    let mut recorder = Recorder::begin(connection, "test", spec().settings, some_time_ns).unwrap();
-    recorder.begin_traversal().unwrap();
-    recorder
+    Recorder::in_memory(&spec())
 }
 
 /// A recorder whose traversal has begun, on a file in a folder of its own.
@@ -54,12 +49,43 @@ fn on_disk() -> (tempfile::TempDir, PathBuf, Recorder) {
 }
 
 impl Recorder {
+    /// One whose traversal has begun, on a database in memory.
+    pub(crate) fn in_memory(spec: &MigrationSpec) -> Recorder {
+        let connection = Connection::open_in_memory_with_flags(Config::default().threads(1).unwrap()).unwrap();
+        connection.execute_batch(include_str!("../schema.sql")).unwrap();
+        Migration::insert(&connection, spec, 0).unwrap();
+        let mut recorder = Recorder::begin(connection, "test", spec.settings.clone(), some_time_ns).unwrap();
+        recorder.begin_traversal().unwrap();
+        recorder
+    }
+
+    /// Commits what `make_plan` does with the connection, the settings, the counters, the run and the next `seq`, as the
+    /// end of discovery does it.
+    pub(crate) fn plan_with(
+        &mut self,
+        make_plan: impl FnOnce(&Connection, &Settings, &mut CountersToWrite, i32, &mut i64) -> Result<()>,
+    ) {
+        crate::fold::fold_events(&self.connection).unwrap();
+        self.begin_transaction().unwrap();
+        make_plan(&self.connection, &self.settings, &mut self.counters, self.run, &mut self.next_seq).unwrap();
+        if Migration::read(&self.connection).unwrap().phase == Phase::Traversing {
+            set_phase(&self.connection, Phase::Review, None).unwrap();
+        }
+        self.commit_transaction().unwrap();
+    }
+
+    /// Counted again from the nodes, matches and events.
+    pub(crate) fn recount(&self) -> DepthCounters {
+        DepthCounters::recount(&self.connection).unwrap()
+    }
+
     /// So that what comes next is matched by the join.
     fn forget_recent(&mut self) {
         self.recent = RecentListings::default();
     }
 
-    fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+    /// The rows of a query whose columns are all texts.
+    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         rows(&self.connection, sql)
     }
 }

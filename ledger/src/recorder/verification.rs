@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use duckdb::params;
-use longhaul_model::{NodeId, Phase};
+use longhaul_model::{NodeId, Phase, VerifyLevel};
 
 use super::Recorder;
 use crate::error::Result;
@@ -13,14 +13,15 @@ use crate::migration::set_phase;
 use crate::verification::{ExpectedBatch, VerifyRemaining, pull_expected};
 
 impl Recorder {
-    /// Begins to verify, or with `resume` goes on where an earlier run was. What an earlier verification found is
+    /// Begins to verify, or with `resume` goes on where an earlier run was, as closely as that looked. What an earlier verification found is
     /// forgotten, as far as it is looked at again.
-    pub fn begin_verifying(&mut self, resume: bool) -> Result<VerifyRemaining> {
+    pub fn begin_verifying(&mut self, resume: bool, level: VerifyLevel) -> Result<(VerifyLevel, VerifyRemaining)> {
         self.guarded(|this| {
             fold_events(&this.connection)?;
             this.begin_transaction()?;
             if !resume {
-                this.counters.marks = Marks { copy_given_out: this.counters.marks.copy_given_out, ..Marks::default() };
+                let copy_given_out = this.counters.marks.copy_given_out;
+                this.counters.marks = Marks { copy_given_out, verify_level: level as i64, ..Marks::default() };
             }
             set_phase(&this.connection, Phase::Verifying, None)?;
             let below = this.counters.marks.verified_below;
@@ -41,12 +42,14 @@ impl Recorder {
             let last: i64 =
                 this.connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
             let (source, marks) = (this.counters.get().totals().src, this.counters.marks);
-            Ok(VerifyRemaining {
+            let level = usize::try_from(marks.verify_level).ok().and_then(|place| VerifyLevel::ALL.get(place).copied());
+            let remaining = VerifyRemaining {
                 ids: marks.verified_below.min(last + 1)..last + 1,
                 // The root is nobody's child, and was not looked for.
                 nodes: (source.copied + source.already_existed - 1 - marks.verified.nodes).max(0),
                 bytes: source.copied_bytes + source.already_existed_bytes,
-            })
+            };
+            Ok((level.unwrap_or_default(), remaining))
         })
     }
 

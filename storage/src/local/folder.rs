@@ -35,7 +35,11 @@ impl AsFd for OpenFolder {
 impl LocalFolder {
     pub(super) fn open(root: &Arc<Root>, path: &[u8]) -> Result<Self, StoreError> {
         let folder = Arc::new(root.open_folder(path)?);
-        root.remember(portable::device_of(folder.as_fd())?, &folder);
+        let found = rustix::fs::fstat(&folder)?;
+        if found.st_nlink == 0 {
+            return Err(StoreError::new(ErrorClass::Vanished, "the folder was removed"));
+        }
+        root.remember(portable::device(&found), &folder);
         Ok(LocalFolder(Arc::new(OpenFolder { folder, root: root.clone() })))
     }
 

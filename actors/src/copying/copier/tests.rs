@@ -1,0 +1,308 @@
+//! A Copier alone, between two folders of this machine, with everything going wrong that can.
+
+mod cases;
+mod changes;
+mod crashes;
+mod errors;
+mod scene;
+mod scripted;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use actix::Addr;
+use longhaul_ledger::CopyRemaining;
+use longhaul_storage::{Durability, LocalStore, Store};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::copying::{CopySchedule, HardLinks, VerifyLevel};
+use crate::health::Health;
+use crate::retry::RetryPolicy;
+use scene::{PREFIX, Scene, Tree};
+use scripted::{Call, Judge, Script, ScriptedStore, Verdict};
+
+const RETRY: RetryPolicy = RetryPolicy {
+    attempts_max: 3,
+    pause_first: Duration::from_millis(100),
+    pause_max: Duration::from_secs(10),
+    jitter_seed: 1,
+};
+
+const PLACES: usize = 1_000;
+
+/// So small that even a small file takes several reads.
+const SMALL_BUFFER_BYTES: usize = 400;
+
+/// What a Copier said.
+#[derive(Debug)]
+enum Heard {
+    Records(RecordCopies),
+    Done(CopyDone),
+    GaveUp(StoreGaveUp),
+    Died(ActorDied),
+}
+
+/// Everybody that a Copier talks to.
+struct Neighbours {
+    heard: mpsc::UnboundedSender<Heard>,
+    stop: CancellationToken,
+}
+
+impl Neighbours {
+    fn tell(&self, heard: Heard) {
+        // At the end nobody listens any more.
+        let _ = self.heard.send(heard);
+    }
+}
+
+impl Actor for Neighbours {
+    type Context = Context<Self>;
+}
+
+impl Handler<RecordCopies> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, message: RecordCopies, _: &mut Self::Context) {
+        self.tell(Heard::Records(message));
+    }
+}
+
+impl Handler<CopyDone> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, message: CopyDone, _: &mut Self::Context) {
+        self.tell(Heard::Done(message));
+    }
+}
+
+impl Handler<StoreGaveUp> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, message: StoreGaveUp, _: &mut Self::Context) {
+        self.stop.cancel();
+        self.tell(Heard::GaveUp(message));
+    }
+}
+
+impl Handler<ActorDied> for Neighbours {
+    type Result = ();
+
+    fn handle(&mut self, message: ActorDied, _: &mut Self::Context) {
+        self.tell(Heard::Died(message));
+    }
+}
+
+/// How a plan is carried out.
+struct How {
+    judge: Judge,
+    /// Whether an earlier run may have begun with everything.
+    is_begun: bool,
+    copiers: usize,
+    buffer_bytes: usize,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        How { judge: Box::new(|_, _| Verdict::Go), is_begun: false, copiers: 1, buffer_bytes: SMALL_BUFFER_BYTES }
+    }
+}
+
+/// What came of carrying out a plan.
+#[derive(Debug, Default)]
+struct Run {
+    results: Vec<CopyResult>,
+    /// What the ledger has of parts in the end.
+    parts: Vec<(NodeId, PartCopied)>,
+    remarks: Vec<(NodeId, String)>,
+    gave_up: Vec<StoreGaveUp>,
+    given_back: usize,
+    calls: Vec<Call>,
+    is_over: bool,
+    is_killed: bool,
+}
+
+impl Run {
+    /// The words that the ledger will have, by id.
+    fn outcomes(&self) -> BTreeMap<NodeId, &'static str> {
+        self.results.iter().map(|result| (result.id, word(&result.outcome))).collect()
+    }
+
+    fn take(&mut self, record: RecordCopies) {
+        self.parts.extend(record.parts);
+        self.parts.retain(|(id, _)| !record.forget.contains(id));
+        self.remarks.extend(record.remarks);
+        self.results.extend(record.results);
+    }
+}
+
+fn word(outcome: &CopyOutcome) -> &'static str {
+    match outcome {
+        CopyOutcome::Copied(_) => "copied",
+        CopyOutcome::AlreadyThere => "already there",
+        CopyOutcome::Skipped(_) => "skipped",
+        CopyOutcome::Conflict(_) => "conflict",
+        CopyOutcome::Vanished(_) => "vanished",
+        CopyOutcome::Failed { .. } => "failed",
+    }
+}
+
+/// Carries out a plan, as the Coordinator does, with Copiers that are all on this thread. The clock is to be paused.
+async fn carry_out(scene: &Scene, how: How) -> Run {
+    let script = Script::new(how.judge, how.copiers > 1);
+    let stop = CancellationToken::new();
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let neighbours = Neighbours { heard: sender, stop: stop.clone() }.start();
+    let stores = BySide::from_fn(|side| {
+        let store = LocalStore::open(&scene.root(side), false).unwrap();
+        ScriptedStore::new(side, script.clone(), store) as Arc<dyn Store>
+    });
+    let context = Arc::new(CopyContext {
+        stores,
+        settings: scene.settings.clone(),
+        copying: scene.copying,
+        durability: Durability::Later,
+        temporary_prefix: PREFIX.to_owned(),
+        begun_below: if how.is_begun { 1_000 } else { 0 },
+        level: VerifyLevel::default(),
+        retry: RETRY,
+        health: BySide::from_fn(|_| Health::new(None)),
+        links: HardLinks::default(),
+        stop: stop.clone(),
+    });
+    let copiers: Vec<_> = (0..how.copiers)
+        .map(|number| {
+            let links = links(&neighbours);
+            let mut copier = Copier::new(number, context.clone(), links);
+            copier.buffer = vec![0; how.buffer_bytes];
+            copier.start()
+        })
+        .collect();
+
+    let remaining = CopyRemaining { ids: 1..1_000, ..CopyRemaining::default() };
+    let mut schedule = CopySchedule::new(&remaining, Some(scene.copying.large_from));
+    let ids = schedule.next_pull().unwrap();
+    schedule.pulled(&ids, scene.batches.clone());
+    let mut run = Run::default();
+    let mut idle: BTreeSet<usize> = (0..how.copiers).collect();
+    loop {
+        while !stop.is_cancelled()
+            && let Some(&copier) = idle.first()
+            && let Some(work) = schedule.give_out()
+        {
+            idle.remove(&copier);
+            copiers[copier].do_send(work);
+        }
+        if idle.len() == how.copiers {
+            break;
+        }
+        match heard.recv().await.unwrap() {
+            Heard::Records(record) => run.take(record),
+            Heard::GaveUp(gave_up) => run.gave_up.push(gave_up),
+            Heard::Done(CopyDone { copier, done }) => {
+                idle.insert(copier);
+                run.given_back += match &done {
+                    Done::Items { given_back, .. } => *given_back,
+                    Done::LargeGivenBack(_) => 1,
+                    _ => 0,
+                };
+                schedule.done(done);
+            }
+            Heard::Died(died) => panic!("{died:?}"),
+        }
+    }
+    run.is_over = schedule.is_over();
+    if run.is_over && !stop.is_cancelled() {
+        let outcomes = run.outcomes();
+        let made = |(path, item): (PathBuf, &PlanItem)| {
+            let is_made = item.kind == NodeKind::Folder && outcomes.get(&item.id) == Some(&"copied");
+            is_made.then(|| (item.id, format!("/{}", path.display())))
+        };
+        copiers[0].do_send(CopyWork::FinishFolders(scene.items().filter_map(made).collect()));
+        loop {
+            match heard.recv().await.unwrap() {
+                Heard::Records(record) => run.take(record),
+                Heard::GaveUp(gave_up) => run.gave_up.push(gave_up),
+                Heard::Done(_) => break,
+                Heard::Died(died) => panic!("{died:?}"),
+            }
+        }
+    }
+    run.is_killed = script.is_killed();
+    run.calls = script.calls();
+    run
+}
+
+fn links(neighbours: &Addr<Neighbours>) -> CopierLinks {
+    CopierLinks {
+        records: neighbours.clone().recipient(),
+        done: neighbours.clone().recipient(),
+        gave_up: neighbours.clone().recipient(),
+        died: neighbours.clone().recipient(),
+        places: Arc::new(Semaphore::new(PLACES)),
+        places_max: PLACES,
+        board: Board::default(),
+    }
+}
+
+/// What must hold whatever happened: nothing is at the destination but what was there before, and what was copied as a
+/// whole. `before` is the destination as it was.
+fn check(scene: &Scene, before: &Tree, run: &Run) -> Result<(), String> {
+    let (source, mut after) = (scene.tree(Side::Source), scene.tree(Side::Destination));
+    let mut expected = before.clone();
+    let mut known = BTreeSet::new();
+    for (path, item) in scene.items() {
+        let results: Vec<_> = run.results.iter().filter(|result| result.id == item.id).collect();
+        if results.len() > 1 {
+            return Err(format!("{path:?} has several results: {results:?}"));
+        }
+        let Some(CopyResult { outcome: CopyOutcome::Copied(copied), .. }) = results.first() else { continue };
+        let name = copied.name.as_ref().unwrap_or(&item.name);
+        let path_there = path.with_file_name(name);
+        let original = source.get(&path).ok_or_else(|| format!("{path:?} is not there, and was copied"))?.clone();
+        if item.kind == NodeKind::File {
+            let is_right = copied.size == Some(i64::try_from(original.bytes.len()).unwrap())
+                && copied.modified_ns == Some(original.modified_ns)
+                && copied.checksum.is_none_or(|checksum| checksum == *blake3::hash(&original.bytes).as_bytes());
+            if !is_right {
+                return Err(format!("{path:?} is recorded wrongly: {copied:?}, and is {original:?}"));
+            }
+            let is_twin = scene.copying.hard_links && copied.identity.is_some();
+            if scene.copying.checksum && copied.checksum.is_none() && !is_twin {
+                return Err(format!("{path:?} has no checksum"));
+            }
+        }
+        expected.insert(path_there.clone(), original);
+        known.insert(path_there);
+    }
+    let has_remarks = !run.remarks.is_empty() || !run.is_over || !run.gave_up.is_empty();
+    for tree in [&mut expected, &mut after] {
+        for (path, entry) in tree {
+            if !scene.copying.hard_links {
+                entry.twin_of = None;
+            }
+            // A folder's time changes with what is put into it; those that we made have their time and mode in the end.
+            if entry.kind == NodeKind::Folder && (has_remarks || !known.contains(path)) {
+                (entry.modified_ns, entry.mode) = (0, 0);
+            }
+        }
+    }
+    if !scene.copying.hard_links || run.results.len() < scene.items().count() {
+        expected.values_mut().chain(after.values_mut()).for_each(|entry| entry.twin_of = None);
+    }
+    // What is given back of a large file is gone on with.
+    if run.given_back > 0 {
+        after.retain(|path, _| !is_temporary(path));
+    }
+    if after == expected { Ok(()) } else { Err(format!("at the destination is\n{after:#?}\nand not\n{expected:#?}")) }
+}
+
+fn is_temporary(path: &std::path::Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+}
+
+/// The judge that has one call fail, by its number.
+fn fail_at(number: usize, error: StoreError) -> Judge {
+    Box::new(move |call, _| if call == number { Verdict::Fail(error.clone()) } else { Verdict::Go })
+}

@@ -1,0 +1,120 @@
+//! A run that is killed at any call, and another one that goes on.
+
+use super::cases::{CASES, Case};
+use super::*;
+
+/// The judge that kills the process at a call, by its number: before it is made, or when it has been.
+fn kill_at(number: usize, is_made: bool) -> Judge {
+    Box::new(move |call, _| match (call == number, is_made) {
+        (false, _) => Verdict::Go,
+        (true, false) => Verdict::KilledBefore,
+        (true, true) => Verdict::KilledAfter,
+    })
+}
+
+/// What is at the destination where nothing goes wrong.
+async fn undisturbed(case: &Case) -> (Tree, BTreeMap<NodeId, &'static str>) {
+    let scene = (case.make)();
+    let run = carry_out(&scene, How::default()).await;
+    (without_times_of_links(&scene, scene.tree(Side::Destination)), run.outcomes())
+}
+
+/// Links and folders have the time at which the test made them, which is another one each time.
+fn without_times_of_links(scene: &Scene, mut tree: Tree) -> Tree {
+    let source = scene.tree(Side::Source);
+    for (path, entry) in &mut tree {
+        if entry.kind != NodeKind::File {
+            let time = source.get(path).map_or(0, |original| original.modified_ns);
+            assert!(time == 0 || entry.modified_ns == time, "{path:?} does not have its time");
+            entry.modified_ns = 0;
+        }
+    }
+    tree
+}
+
+async fn go_on(scene: &Scene, what: &str, (tree, outcomes): &(Tree, BTreeMap<NodeId, &'static str>)) {
+    let run = carry_out(scene, How { is_begun: true, ..How::default() }).await;
+    assert!(run.is_over && run.gave_up.is_empty(), "{what}: {run:#?}");
+    let there = without_times_of_links(scene, scene.tree(Side::Destination));
+    assert_eq!(&there, tree, "{what}: {:#?}", run.results);
+    assert_eq!(&run.outcomes(), outcomes, "{what}: {:#?}", run.results);
+}
+
+#[actix::test]
+async fn a_run_that_is_killed_at_any_call_is_gone_on_with_as_if_nothing_had_been() {
+    tokio::time::pause();
+    for case in CASES {
+        let expected = undisturbed(case).await;
+        for is_made in [false, true] {
+            // Parts that were recorded count; those that were not are copied again.
+            for parts_are_lost in [false, true] {
+                for number in 0.. {
+                    let mut scene = (case.make)();
+                    let run = carry_out(&scene, How { judge: kill_at(number, is_made), ..How::default() }).await;
+                    if !run.is_killed {
+                        break;
+                    }
+                    if !parts_are_lost {
+                        scene.set_parts(&run.parts);
+                    }
+                    let what = format!("{}: killed at {number}, {:?} ({is_made})", case.name, run.calls[number]);
+                    go_on(&scene, &what, &expected).await;
+                }
+            }
+        }
+    }
+}
+
+#[actix::test]
+async fn a_run_that_is_killed_twice_is_gone_on_with_as_if_nothing_had_been() {
+    tokio::time::pause();
+    for case in CASES {
+        let expected = undisturbed(case).await;
+        for first in 0.. {
+            let mut is_killed = false;
+            // The first ends when a call is made, the second before one is: the other way round adds nothing.
+            for second in 0.. {
+                let mut scene = (case.make)();
+                let run = carry_out(&scene, How { judge: kill_at(first, true), ..How::default() }).await;
+                is_killed = run.is_killed;
+                if !is_killed {
+                    break;
+                }
+                scene.set_parts(&run.parts);
+                let how = How { judge: kill_at(second, false), is_begun: true, ..How::default() };
+                let again = carry_out(&scene, how).await;
+                if !again.is_killed {
+                    break;
+                }
+                let what = format!("{}: killed at {first} and {second}, {:?}", case.name, again.calls[second]);
+                go_on(&scene, &what, &expected).await;
+            }
+            if !is_killed {
+                break;
+            }
+        }
+    }
+}
+
+/// Whatever the first run left, nothing of it stays.
+#[actix::test]
+async fn what_is_gone_from_the_source_after_a_kill_leaves_no_temporary_file() {
+    tokio::time::pause();
+    for case in CASES.iter().filter(|case| case.outcomes.len() == 1) {
+        for number in 0.. {
+            let scene = (case.make)();
+            let before = scene.tree(Side::Destination);
+            let run = carry_out(&scene, How { judge: kill_at(number, true), ..How::default() }).await;
+            if !run.is_killed {
+                break;
+            }
+            let placed = scene.tree(Side::Destination).into_iter().filter(|(path, _)| !is_temporary(path)).collect();
+            let name = scene.items().next().unwrap().0;
+            std::fs::remove_file(scene.root(Side::Source).join(name)).unwrap();
+            let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
+            let what = format!("{}: killed at {number}", case.name);
+            assert_eq!(run.outcomes().values().copied().collect::<Vec<_>>(), ["vanished"], "{what}");
+            assert_eq!(scene.tree(Side::Destination), placed, "{what}, before {before:#?}");
+        }
+    }
+}
