@@ -10,8 +10,12 @@ fn two_folders_are_listed_and_matched() {
     place.file_on_both("same.txt", "same");
     place.file_on_both("sub/also same.txt", "same");
     place.file("src/new.txt", "new");
-    place.file("src/sub/changed.txt", "longer");
-    place.file("dst/sub/changed.txt", "short");
+    place.file("dst/sub/changed here.txt", "short");
+    place.file("src/sub/changed here.txt", "longer");
+    place.file("src/sub/changed there.txt", "short");
+    place.file("dst/sub/changed there.txt", "longer");
+    place.set_modified("dst/sub/changed here.txt", 1_000_000_000);
+    place.set_modified("src/sub/changed there.txt", 1_000_000_000);
     place.file("dst/only here/below.txt", "");
     let said = place.discover(&[]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
@@ -23,7 +27,8 @@ fn two_folders_are_listed_and_matched() {
             "/same.txt|already_existed",
             "/sub|already_existed",
             "/sub/also same.txt|already_existed",
-            "/sub/changed.txt|pending",
+            "/sub/changed here.txt|pending",
+            "/sub/changed there.txt|skipped",
         ]
     );
     assert_eq!(

@@ -51,6 +51,22 @@ impl Place {
         }
     }
 
+    /// Gives a file a time, in seconds since 1970.
+    pub(crate) fn set_modified(&self, name: &str, seconds: u64) {
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        fs::File::options().append(true).open(self.path(name)).unwrap().set_modified(time).unwrap();
+    }
+
+    /// The contents of a file.
+    pub(crate) fn contents(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Runs a command on the ledger in the scratch folder.
+    pub(crate) fn on_ledger(&self, arguments: &[&str]) -> Said {
+        self.run(&[arguments, &["--ledger", "ledger.duckdb"]].concat())
+    }
+
     /// Runs the program in the scratch folder.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         let mut command = Command::cargo_bin("longhaul").expect("the program is built");

@@ -7,7 +7,7 @@ use longhaul_model::{ErrorClass, Side, encode_name};
 use longhaul_storage::{Draft, Placed, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::{Folders, Way, compared, copied, copy_range, find_way, place_beside, still_replaces};
+use super::file::{Folders, Way, compared, copied, copy_file, copy_range, find_ours_beside, find_way, finish, path_in, place_beside, still_replaces};
 use super::tree_hash;
 use super::work::{LargeFile, LargeItem};
 
@@ -31,15 +31,28 @@ pub(super) async fn prepare(
     let original = folders.source.open(name).await.on(Side::Source)?;
     let facts = original.facts_at_opening();
     let item = &large.item;
+    let part_bytes = tree_hash::part_bytes(context.copying.large_from);
+    let size = facts.size.map_or(0, i64::unsigned_abs);
+    // Its other names wait until it is copied, and could not wait for parts that nobody is left to copy.
+    let others_wait = context.copying.hard_links && facts.shared.is_some();
+    // It was large when the plan was made, and has no two parts now.
+    if others_wait || size <= part_bytes {
+        return copy_file(context, folders, item, name, buffer).await.map(Prepared::Outcome);
+    }
     if context.may_be_begun(item.id) || item.in_its_place.is_some() {
-        let way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
-        if let Way::Nowhere(outcome) = way {
+        let outcome = match find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await? {
+            Way::Nowhere(outcome) => Some(outcome),
+            Way::Beside if context.may_be_begun(item.id) => {
+                let ours = find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await?;
+                ours.map(CopyOutcome::Copied)
+            }
+            Way::Free | Way::Replace(_) | Way::Beside => None,
+        };
+        if let Some(outcome) = outcome {
             folders.destination.remove_draft(&context.temporary_name(item.id)).await.on(Side::Destination)?;
             return Ok(Prepared::Outcome(outcome));
         }
     }
-    let part_bytes = tree_hash::part_bytes(context.copying.large_from);
-    let size = facts.size.map_or(0, i64::unsigned_abs);
     let parts = u32::try_from(size.div_ceil(part_bytes)).map_err(|_| Trouble::Changed("it is too large".to_owned()))?;
     let now = compared(&facts);
     let done: Vec<PartCopied> = if large.attempt == 1 {
@@ -86,6 +99,9 @@ pub(super) async fn copy_part(
     let mut hasher = context.copying.checksum.then(|| tree_hash::hasher_at(range.start));
     copy_range(context, original.as_ref(), draft.as_mut(), range, hasher.as_mut(), buffer).await?;
     check_unchanged(original.as_ref(), file).await?;
+    // Whoever asks for this target learns which parts were written, and when; a part that was there is none of them.
+    let path = path_in(folders.path, name);
+    tracing::trace!(target: "longhaul::copying", part, path = %encode_name(&path), "part");
     Ok(hasher.as_ref().map(tree_hash::part_value))
 }
 
@@ -140,8 +156,11 @@ pub(super) async fn place(
 ) -> Attempt<CopyOutcome> {
     let item = &file.large.item;
     let original = folders.source.open(name).await.on(Side::Source)?;
-    check_unchanged(original.as_ref(), file).await?;
-    let facts = original.facts().await.on(Side::Source)?;
+    // What is set and recorded is what was checked: looking twice, one could see what the parts are not of.
+    let facts = original.facts_at_opening();
+    if compared(&facts) != file.facts {
+        return Err(Trouble::Changed("the file changed while it was read".to_owned()));
+    }
     let way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
     let temporary = context.temporary_name(item.id);
     if let Way::Nowhere(outcome) = way {
@@ -160,8 +179,12 @@ pub(super) async fn place(
     if !still_replaces(folders, name, &way).await? {
         return Err(Trouble::Changed("the destination changed while the file was copied".to_owned()));
     }
-    match draft.finish(target, size, &attributes, context.durability).await.on(Side::Destination)? {
-        Placed::Done => Ok(CopyOutcome::Copied(copied(context, &facts, checksum))),
+    match finish(context, draft, target, size, &attributes).await? {
+        Placed::Done => {
+            let path = path_in(folders.path, name);
+            tracing::trace!(target: "longhaul::copying", path = %encode_name(&path), "file");
+            Ok(CopyOutcome::Copied(copied(context, &facts, checksum)))
+        }
         Placed::Taken => Err(Trouble::Changed("its name was taken a moment before".to_owned())),
     }
 }

@@ -1,0 +1,146 @@
+//! `copy`, where all goes well.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use crate::program::Place;
+
+/// Names in the destination, with everything that could be left behind.
+fn names(place: &Place) -> Vec<String> {
+    let dst = place.path("dst");
+    let all = place.everything();
+    let below = all.iter().filter_map(|path| path.strip_prefix(&dst).ok()).map(|path| path.display().to_string());
+    below.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn what_the_plan_says_is_copied_with_times_and_permissions() {
+    let place = Place::new();
+    place.file("src/a/b/file", "contents");
+    place.file("src/a/empty", "");
+    place.file_on_both("a/there", "already");
+    fs::create_dir(place.path("src/nothing in it")).unwrap();
+    symlink("b/file", place.path("src/a/link")).unwrap();
+    place.set_modified("src/a/b/file", 1_000_000_000);
+    fs::set_permissions(place.path("src/a/b/file"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(place.path("src/nothing in it"), fs::Permissions::from_mode(0o555)).unwrap();
+    assert_eq!(place.discover(&[]).code, Some(0));
+    let said = place.on_ledger(&["copy", "--json"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["phase"], "verifying");
+    assert_eq!(report["src"]["copied"], serde_json::json!({ "nodes": 5, "bytes": 8 }));
+    assert_eq!(report["src"]["copy_pending"], serde_json::json!({ "nodes": 0, "bytes": 0 }));
+
+    assert_eq!(names(&place), ["a", "a/b", "a/b/file", "a/empty", "a/link", "a/there", "nothing in it"]);
+    assert_eq!(place.contents("dst/a/b/file"), "contents");
+    assert_eq!(fs::read_link(place.path("dst/a/link")).unwrap().to_str(), Some("b/file"));
+    for name in ["a/b", "a/b/file", "a/empty", "nothing in it"] {
+        let [src, dst] = ["src", "dst"].map(|side| place.path(side).join(name).metadata().unwrap());
+        assert_eq!((src.mtime(), src.mtime_nsec()), (dst.mtime(), dst.mtime_nsec()), "{name}");
+        assert_eq!(src.mode(), dst.mode(), "{name}");
+    }
+    let checksum = blake3::hash(b"contents").to_hex().to_string();
+    assert_eq!(
+        place.query("SELECT lower(hex(checksum)) FROM copied WHERE size = 8 AND checksum IS NOT NULL"),
+        [checksum]
+    );
+}
+
+#[test]
+fn a_second_copy_has_nothing_to_do_and_a_second_migration_copies_nothing() {
+    let place = Place::new();
+    place.file("src/a", "1");
+    place.file("src/b/c", "2");
+    assert_eq!(place.run(&["migrate", "src", "dst", "--ledger", "ledger.duckdb"]).code, Some(0));
+    let again = place.on_ledger(&["copy"]);
+    assert_eq!(again.code, Some(0));
+    assert!(again.err.contains("nothing to do"), "{}", again.err);
+    let before = place.path("dst/a").metadata().unwrap().ctime_nsec();
+    let said = place.run(&["migrate", "src", "dst", "--ledger", "second.duckdb", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["src"]["copied"]["nodes"], 0);
+    assert_eq!(report["src"]["already_existed"]["nodes"], 4);
+    assert_eq!(place.path("dst/a").metadata().unwrap().ctime_nsec(), before, "it was not touched");
+}
+
+#[test]
+fn conflicts_end_as_the_policy_says() {
+    for (policy, older, newer) in [
+        ("newer", "src", "dst"),
+        ("skip", "dst", "dst"),
+        ("overwrite", "src", "src"),
+        ("keep-both", "dst", "dst"),
+        ("ask", "dst", "dst"),
+    ] {
+        let place = Place::new();
+        for (name, times) in [("older.txt", [2_000, 1_000]), ("newer.txt", [1_000, 2_000])] {
+            for (side, seconds) in ["src", "dst"].into_iter().zip(times) {
+                place.file(&format!("{side}/{name}"), side);
+                place.set_modified(&format!("{side}/{name}"), seconds);
+            }
+        }
+        assert_eq!(place.discover(&["--on-conflict", policy]).code, Some(0));
+        assert_eq!(place.on_ledger(&["copy"]).code, Some(0), "{policy}");
+        assert_eq!(place.contents("dst/older.txt"), older, "{policy}");
+        assert_eq!(place.contents("dst/newer.txt"), newer, "{policy}");
+        let beside = ["dst/older (source).txt", "dst/newer (source).txt"].map(|name| place.path(name).exists());
+        assert_eq!(beside, [policy == "keep-both"; 2], "{policy}");
+        assert_eq!(place.on_ledger(&["verify", "--level", "checksum"]).code, Some(0), "{policy}");
+    }
+}
+
+#[test]
+fn comparing_contents_copies_what_differs_and_nothing_else() {
+    let place = Place::new();
+    for (name, [ours, theirs]) in [("same", ["1", "1"]), ("differs", ["1", "2"])] {
+        place.file(&format!("dst/{name}"), theirs);
+        place.file(&format!("src/{name}"), ours);
+        place.set_modified(&format!("dst/{name}"), 1_000);
+    }
+    assert_eq!(place.discover(&["--compare", "checksum"]).code, Some(0));
+    assert_eq!(place.query("SELECT action FROM plan_view WHERE kind = 'file'"), ["compare", "compare"]);
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
+    assert_eq!(
+        place.query("SELECT path, copy_status FROM src_status WHERE kind = 'file' ORDER BY path"),
+        ["/differs|successful", "/same|already_existed"]
+    );
+    assert_eq!(place.contents("dst/differs"), "1");
+}
+
+#[test]
+fn what_appears_on_the_destination_after_the_plan_is_not_overwritten() {
+    let place = Place::new();
+    place.file("src/file", "ours");
+    place.file("src/folder/below", "ours");
+    place.set_modified("src/file", 1_000);
+    assert_eq!(place.discover(&[]).code, Some(0));
+    place.file("dst/file", "theirs");
+    place.file("dst/folder", "not a folder");
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
+    assert_eq!((place.contents("dst/file"), place.contents("dst/folder")), ("theirs".into(), "not a folder".into()));
+    assert_eq!(
+        place.query("SELECT path, copy_status FROM src_status WHERE depth > 0 ORDER BY path"),
+        ["/file|skipped", "/folder|conflict", "/folder/below|conflict"]
+    );
+}
+
+#[test]
+fn large_files_go_in_parts_and_names_of_one_file_stay_together() {
+    let place = Place::new();
+    let bytes: Vec<u8> = (0..=250_u8).cycle().take(3_500_000).collect();
+    fs::write(place.path("src/large"), &bytes).unwrap();
+    fs::hard_link(place.path("src/large"), place.path("src/other name")).unwrap();
+    fs::File::create(place.path("src/holes")).unwrap().set_len(5_000_000).unwrap();
+    assert_eq!(place.discover(&[]).code, Some(0));
+    let said = place.on_ledger(&["copy", "--large-from", "1", "--preserve", "sparse,hard-links"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert_eq!(fs::read(place.path("dst/large")).unwrap(), bytes);
+    let [large, other, holes] =
+        ["large", "other name", "holes"].map(|name| place.path("dst").join(name).metadata().unwrap());
+    assert_eq!(large.ino(), other.ino());
+    assert_eq!(holes.len(), 5_000_000);
+    assert!(holes.blocks() * 512 < 1_000_000, "{} blocks", holes.blocks());
+    assert!(place.query("FROM parts").is_empty(), "nobody needs them any more");
+    assert_eq!(place.on_ledger(&["verify", "--level", "full"]).code, Some(0));
+}
