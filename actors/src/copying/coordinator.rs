@@ -424,3 +424,6 @@ impl Handler<GraceOver> for CopyCoordinator {
         self.finish_stopping(ctx);
     }
 }
+
+#[cfg(test)]
+mod tests;

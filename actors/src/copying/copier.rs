@@ -1,6 +1,7 @@
 //! The Copier: does one thing after the other that the plan says, and sends what becomes of it to the DB actor.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
@@ -136,6 +137,9 @@ impl Job {
                     given_back += 1;
                     continue;
                 };
+                if !matches!(outcome, CopyOutcome::Copied(_)) && self.context.may_be_begun(item.id) {
+                    self.tidy_up(&opened.path, item.id).await;
+                }
                 if item.kind == NodeKind::Folder {
                     match outcome {
                         CopyOutcome::Copied(_) | CopyOutcome::AlreadyThere => made.push(item.id),
@@ -173,7 +177,7 @@ impl Job {
                 Err(trouble) => trouble,
             };
             match self.after(trouble, &mut tries, || child_path(folder, &item.name)).await {
-                Next::Again => {}
+                Next::Again => opened.close(),
                 Next::GiveBack => return None,
                 Next::Over(outcome) => {
                     if opened.folders.is_none() {
@@ -204,7 +208,7 @@ impl Job {
                 }
                 Ok(Prepared::Outcome(outcome)) => return self.large_is_over(&large, outcome, tries.attempts).await,
                 Err(trouble) => match self.after(trouble, &mut tries, || path_of(&large)).await {
-                    Next::Again => {}
+                    Next::Again => opened.close(),
                     Next::GiveBack => return Done::LargeGivenBack(id),
                     Next::Over(outcome) => return self.large_is_over(&large, outcome, tries.attempts).await,
                 },
@@ -235,7 +239,7 @@ impl Job {
                     return Done::Part { id, part, value };
                 }
                 Err(trouble) => match self.after_large(trouble, &mut tries, file).await {
-                    None => {}
+                    None => opened.close(),
                     Some(done) => return done,
                 },
             }
@@ -255,7 +259,7 @@ impl Job {
             match attempt {
                 Ok(outcome) => return self.large_is_over(large, outcome, tries.attempts).await,
                 Err(trouble) => match self.after_large(trouble, &mut tries, file).await {
-                    None => {}
+                    None => opened.close(),
                     Some(done) => return done,
                 },
             }
@@ -282,20 +286,33 @@ impl Job {
         }
     }
 
-    /// Records what became of a large file. What is left of one that failed is removed, as far as that goes.
+    /// Records what became of a large file, unless another part of it has: several may fail at a time.
     async fn large_is_over(&mut self, large: &Arc<LargeItem>, outcome: CopyOutcome, attempts: u32) -> Done {
-        if !matches!(outcome, CopyOutcome::Copied(_)) {
-            let mut opened = OpenFolders::new(&large.folder);
-            if let Ok(folders) = opened.open(&self.context).await {
-                let temporary = self.context.temporary_name(large.item.id);
-                if let Err(error) = folders.destination.remove_draft(&temporary).await {
-                    tracing::debug!(path = path_of(large), "its temporary file stays: {error}");
-                }
-            }
+        let id = large.item.id;
+        if large.is_recorded.swap(true, Relaxed) {
+            return Done::Large(id);
         }
-        self.record.forget.push(large.item.id);
-        self.record(&large.item, large.depth, outcome, attempts).await;
-        Done::Large(large.item.id)
+        if !matches!(outcome, CopyOutcome::Copied(_)) {
+            let folder = decode_name(&large.folder).expect("the ledger gives out printable paths");
+            self.tidy_up(&folder, id).await;
+        }
+        self.record.forget.push(id);
+        self.record(&large.item, large.depth, outcome, attempts.max(large.attempt)).await;
+        Done::Large(id)
+    }
+
+    /// Removes what an attempt, or an earlier run, may have left of something that is not copied, as far as that goes.
+    /// The folder may be gone from the source.
+    async fn tidy_up(&self, folder: &[u8], id: NodeId) {
+        let temporary = self.context.temporary_name(id);
+        let destination = self.context.stores.dst.clone();
+        let removed = match destination.folder(folder).await {
+            Ok(folder) => folder.remove_draft(&temporary).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            tracing::debug!(%id, "its temporary file stays, if there is one: {error}");
+        }
     }
 
     async fn finish_folders(&mut self, folders: Vec<(NodeId, String)>) -> Done {
@@ -480,6 +497,11 @@ impl OpenFolders {
     fn new(path: &str) -> Self {
         let path = decode_name(path).expect("the ledger gives out printable paths");
         OpenFolders { path, folders: None, failed: None }
+    }
+
+    /// Has them opened again: those of a file server that was restarted are of no use any more.
+    fn close(&mut self) {
+        self.folders = None;
     }
 
     async fn open(&mut self, context: &CopyContext) -> Attempt<Folders<'_>> {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Recipient, ResponseFuture};
 use longhaul_ledger::{LedgerError, Recorder};
-use longhaul_model::Side;
+use longhaul_model::{ErrorClass, Side};
+use longhaul_storage::StoreError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -97,6 +98,17 @@ impl CopyDbActor {
         }
     }
 
+    fn flushed(&mut self, result: Result<(), StoreError>, ctx: &mut Context<Self>) {
+        self.is_flushing = false;
+        if let Err(error) = result {
+            // After this nobody knows what is on stable storage, whatever a later flush says.
+            self.flush_failed = true;
+            let (side, path) = (Side::Destination, "/".to_owned());
+            self.links.gave_up.do_send(StoreGaveUp { side, path, error });
+        }
+        self.record_flushed(ctx);
+    }
+
     /// What was flushed is recorded and committed; then comes what had to wait for that.
     fn record_flushed(&mut self, ctx: &mut Context<Self>) {
         let flushed = std::mem::take(&mut self.flushing);
@@ -158,6 +170,10 @@ impl Actor for CopyDbActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         // Half the interval, so that nothing waits for longer than one and a half of them.
         ctx.run_interval(self.commit_interval / 2, |this, ctx| {
+            if this.is_flushing && this.links.flusher.as_ref().is_some_and(|flusher| !flusher.connected()) {
+                // Whoever died does not answer, and the run has to come to its end.
+                this.flushed(Err(StoreError::new(ErrorClass::Fatal, "the Flusher died")), ctx);
+            }
             if this.waiting_since.is_some_and(|since| since.elapsed() >= this.commit_interval) {
                 this.settle(ctx);
             }
@@ -179,14 +195,7 @@ impl Handler<Flushed> for CopyDbActor {
     type Result = ();
 
     fn handle(&mut self, Flushed(result): Flushed, ctx: &mut Self::Context) {
-        self.is_flushing = false;
-        if let Err(error) = result {
-            // After this nobody knows what is on stable storage, whatever a later flush says.
-            self.flush_failed = true;
-            let (side, path) = (Side::Destination, "/".to_owned());
-            self.links.gave_up.do_send(StoreGaveUp { side, path, error });
-        }
-        self.record_flushed(ctx);
+        self.flushed(result, ctx);
     }
 }
 
@@ -239,3 +248,6 @@ impl Handler<Finish> for CopyDbActor {
         Box::pin(async move { closed.await.unwrap_or_else(|_| Ok(Closed::default())) })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 //! its name without replacing anything that the plan did not mean to replace.
 
 use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
-use longhaul_model::{ConflictPolicy, FileFacts, NodeKind, PlanAction, Side, encode_name};
-use longhaul_storage::{Attributes, Draft, Facts, Folder, Original, Placed, Target};
+use longhaul_model::{ConflictPolicy, ErrorClass, FileFacts, NodeKind, PlanAction, Side, encode_name};
+use longhaul_storage::{Attributes, Draft, Facts, Folder, Original, Placed, StoreError, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::hard_links::Claim;
@@ -111,6 +111,7 @@ pub(super) async fn copy_file(
     if may_be_begun {
         folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
     }
+    let identity = facts.shared.filter(|_| context.copying.hard_links);
     let mut way = Way::Free;
     let mut is_to_be_looked_at = may_be_begun || item.action != PlanAction::Copy;
     for _ in 0..LOOKS_MAX {
@@ -118,6 +119,9 @@ pub(super) async fn copy_file(
             way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
         }
         if let Way::Nowhere(outcome) = way {
+            if let (CopyOutcome::Copied(_), Some(identity)) = (&outcome, identity) {
+                context.links.found(identity, path_in(folders.path, name));
+            }
             return Ok(outcome);
         }
         if let (Way::Beside, true) = (&way, may_be_begun)
@@ -125,21 +129,17 @@ pub(super) async fn copy_file(
         {
             return Ok(CopyOutcome::Copied(copied));
         }
-        let claimed = match facts.shared.filter(|_| context.copying.hard_links && matches!(way, Way::Free)) {
+        let claimed = match identity.filter(|_| matches!(way, Way::Free)) {
             None => None,
             Some(identity) => match context.links.claim(identity).await {
                 Claim::Copy(claimed) => Some(claimed),
-                Claim::LinkTo(existing) => match folders.destination.hard_link(&existing, name).await {
-                    Ok(Placed::Done) => return Ok(CopyOutcome::Copied(copied(context, &facts, None))),
-                    Ok(Placed::Taken) => {
+                Claim::LinkTo(existing) => match link(context, folders, &existing, name, &facts).await? {
+                    Some(Placed::Done) => return Ok(CopyOutcome::Copied(copied(context, &facts, None))),
+                    Some(Placed::Taken) => {
                         is_to_be_looked_at = true;
                         continue;
                     }
-                    // There are file systems, and numbers of names, with which that cannot be done.
-                    Err(error) => {
-                        tracing::debug!(name = %encode_name(name), "not linked, copied: {error}");
-                        None
-                    }
+                    None => None,
                 },
             },
         };
@@ -161,10 +161,13 @@ pub(super) async fn copy_file(
             is_to_be_looked_at = true;
             continue;
         }
-        match draft.finish(target, size, &attributes, context.durability).await.on(Side::Destination)? {
+        match finish(context, draft, target, size, &attributes).await? {
             Placed::Done => {
+                // Whoever asks for this target learns which files were written, and when.
+                let path = path_in(folders.path, name);
+                tracing::trace!(target: "longhaul::copying", path = %encode_name(&path), "file");
                 if let Some(claimed) = claimed {
-                    claimed.copied(path_in(folders.path, name));
+                    claimed.copied(path);
                 }
                 return Ok(CopyOutcome::Copied(copied(context, &facts, checksum)));
             }
@@ -172,6 +175,47 @@ pub(super) async fn copy_file(
         }
     }
     Err(Trouble::Changed("the destination changed again and again while it was copied".to_owned()))
+}
+
+/// Makes `name` another name of what was copied to `existing`; `None` where that is not what the source has now, or where
+/// it cannot be done.
+async fn link(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    existing: &[u8],
+    name: &[u8],
+    facts: &Facts,
+) -> Attempt<Option<Placed>> {
+    let linked = match is_copy_of(context, existing, facts).await {
+        Ok(false) => return Ok(None),
+        Ok(true) => folders.destination.hard_link(existing, name).await,
+        Err(error) => Err(error),
+    };
+    match linked {
+        Ok(placed) => Ok(Some(placed)),
+        Err(error) if error.class.is_retried() || error.class.suspends() => {
+            Err(Trouble::Store(Side::Destination, error))
+        }
+        // There are file systems, and numbers of names, with which that cannot be done.
+        Err(error) => {
+            tracing::debug!(name = %encode_name(name), "not linked, copied: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Whether the file at this path of the destination is, by its size and time, a copy of what the source has now: the
+/// source may have changed since it was copied, and somebody may have put another one there.
+async fn is_copy_of(context: &CopyContext, path: &[u8], facts: &Facts) -> Result<bool, StoreError> {
+    let (folder, name) = path.split_at(path.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
+    let folder = context.stores.dst.clone().folder(if folder.is_empty() { b"/" } else { folder }).await?;
+    let found = folder.look(name.strip_prefix(b"/").unwrap_or(name)).await?;
+    let has_times = context.keeps(Side::Destination).modified;
+    Ok(found.is_some_and(|found| {
+        found.kind == NodeKind::File
+            && found.size == facts.size
+            && (!has_times || context.settings.comparison.is_same_time(compared(facts), compared(&found)))
+    }))
 }
 
 /// Whether what is to be replaced is still what it was when that was decided.
@@ -300,6 +344,22 @@ pub(super) async fn checksum_of(
     Ok(Some(*hasher.finalize().as_bytes()))
 }
 
+/// Gives a draft its name. That it has no temporary name any more is no reason to give the file up.
+pub(super) async fn finish(
+    context: &CopyContext,
+    draft: Box<dyn Draft>,
+    target: Target<'_>,
+    size: u64,
+    attributes: &Attributes,
+) -> Attempt<Placed> {
+    match draft.finish(target, size, attributes, context.durability).await {
+        Err(error) if error.class == ErrorClass::Vanished => {
+            Err(Trouble::Changed("the temporary file on the destination is gone".to_owned()))
+        }
+        placed => placed.on(Side::Destination),
+    }
+}
+
 /// Gives a draft the first name beside its own that is free, and returns it.
 pub(super) async fn place_beside(
     context: &CopyContext,
@@ -316,7 +376,7 @@ pub(super) async fn place_beside(
         }
         let target = Target { name: &name, replace: false, ..target };
         // Somebody who takes the name at this very moment makes it another attempt.
-        return match draft.finish(target, size, attributes, context.durability).await.on(Side::Destination)? {
+        return match finish(context, draft, target, size, attributes).await? {
             Placed::Done => Ok(name),
             Placed::Taken => Err(Trouble::Changed("the name beside it was taken a moment before".to_owned())),
         };
@@ -325,7 +385,7 @@ pub(super) async fn place_beside(
 }
 
 /// What an earlier run placed beside a file, without its being recorded.
-async fn find_ours_beside(
+pub(super) async fn find_ours_beside(
     context: &CopyContext,
     folders: &Folders<'_>,
     name: &[u8],

@@ -63,6 +63,13 @@ impl HardLinks {
     }
 }
 
+impl HardLinks {
+    /// An earlier run copied it to this path, without that being recorded. What is known already stays.
+    pub(super) fn found(&self, identity: FileIdentity, path: Vec<u8>) {
+        self.0.lock().entry(identity).or_insert_with(|| Copied::At(path.into()));
+    }
+}
+
 impl Claimed {
     /// It was copied, to this path.
     pub(super) fn copied(self, path: Vec<u8>) {

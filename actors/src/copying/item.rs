@@ -64,6 +64,9 @@ async fn make_link(context: &CopyContext, folders: &Folders<'_>, item: &PlanItem
     };
     let points_to = folders.source.read_link(name).await.on(Side::Source)?;
     let temporary = context.temporary_name(item.id);
+    if context.may_be_begun(item.id) {
+        folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
+    }
     let replace = match folders.destination.look(name).await.on(Side::Destination)? {
         None => false,
         Some(found) if found.kind != NodeKind::Symlink => {
@@ -71,14 +74,15 @@ async fn make_link(context: &CopyContext, folders: &Folders<'_>, item: &PlanItem
             return Ok(CopyOutcome::Conflict(reason));
         }
         Some(found) => {
-            if folders.destination.read_link(name).await.on(Side::Destination)? == points_to {
+            let is_as_planned = item.in_its_place == Some(compared(&found)) && item.action == PlanAction::MakeLink;
+            // One that is to be replaced and differs in its time alone is replaced too: that gives it its time.
+            if !is_as_planned && folders.destination.read_link(name).await.on(Side::Destination)? == points_to {
                 return Ok(if context.may_be_begun(item.id) {
                     CopyOutcome::Copied(copied(context, &facts, None))
                 } else {
                     CopyOutcome::AlreadyThere
                 });
             }
-            let is_as_planned = item.in_its_place == Some(compared(&found)) && item.action == PlanAction::MakeLink;
             let is_newer = context.settings.comparison.is_newer(compared(&facts), compared(&found));
             match context.settings.on_conflict {
                 _ if is_as_planned => true,

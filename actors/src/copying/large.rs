@@ -7,7 +7,10 @@ use longhaul_model::{ErrorClass, Side, encode_name};
 use longhaul_storage::{Draft, Placed, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::{Folders, Way, compared, copied, copy_file, copy_range, find_ours_beside, find_way, finish, path_in, place_beside, still_replaces};
+use super::file::{
+    Folders, Way, compared, copied, copy_file, copy_range, find_ours_beside, find_way, finish, path_in, place_beside,
+    still_replaces,
+};
 use super::tree_hash;
 use super::work::{LargeFile, LargeItem};
 

@@ -1,6 +1,7 @@
 //! What a Copier is given, and what it gives back.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actix::Message;
 use longhaul_ledger::{CopyResult, ExpectedBatch, PartCopied, PlanBatch, PlanItem};
@@ -46,6 +47,8 @@ pub struct LargeItem {
     pub item: PlanItem,
     /// Which attempt this is: 1, 2, …
     pub attempt: u32,
+    /// Whether somebody has recorded what became of it.
+    pub is_recorded: AtomicBool,
 }
 
 /// A large file of which the parts are to be copied.

@@ -8,19 +8,20 @@ mod scene;
 mod scripted;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use actix::Addr;
-use longhaul_ledger::CopyRemaining;
+use longhaul_ledger::{CopiedFile, CopyRemaining};
 use longhaul_storage::{Durability, LocalStore, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::copying::{CopySchedule, HardLinks, VerifyLevel};
+use crate::copying::{CopySchedule, HardLinks};
 use crate::health::Health;
 use crate::retry::RetryPolicy;
-use scene::{PREFIX, Scene, Tree};
+use longhaul_model::VerifyLevel;
+use scene::{Entry, PREFIX, Scene, Tree};
 use scripted::{Call, Judge, Script, ScriptedStore, Verdict};
 
 const RETRY: RetryPolicy = RetryPolicy {
@@ -99,13 +100,15 @@ struct How {
     judge: Judge,
     /// Whether an earlier run may have begun with everything.
     is_begun: bool,
+    /// All on this thread. Where there are several, each call lets the others go first.
     copiers: usize,
-    buffer_bytes: usize,
+    stop: CancellationToken,
 }
 
 impl Default for How {
     fn default() -> Self {
-        How { judge: Box::new(|_, _| Verdict::Go), is_begun: false, copiers: 1, buffer_bytes: SMALL_BUFFER_BYTES }
+        let judge = Box::new(|_: usize, _: &Call| Verdict::Go);
+        How { judge, is_begun: false, copiers: 1, stop: CancellationToken::new() }
     }
 }
 
@@ -119,6 +122,8 @@ struct Run {
     gave_up: Vec<StoreGaveUp>,
     given_back: usize,
     calls: Vec<Call>,
+    /// So many of the calls were made before the attributes of folders were set.
+    calls_copying: usize,
     is_over: bool,
     is_killed: bool,
 }
@@ -148,10 +153,10 @@ fn word(outcome: &CopyOutcome) -> &'static str {
     }
 }
 
-/// Carries out a plan, as the Coordinator does, with Copiers that are all on this thread. The clock is to be paused.
+/// Carries out a plan, as the Coordinator does. The clock is to be paused.
 async fn carry_out(scene: &Scene, how: How) -> Run {
     let script = Script::new(how.judge, how.copiers > 1);
-    let stop = CancellationToken::new();
+    let stop = how.stop;
     let (sender, mut heard) = mpsc::unbounded_channel();
     let neighbours = Neighbours { heard: sender, stop: stop.clone() }.start();
     let stores = BySide::from_fn(|side| {
@@ -175,7 +180,7 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
         .map(|number| {
             let links = links(&neighbours);
             let mut copier = Copier::new(number, context.clone(), links);
-            copier.buffer = vec![0; how.buffer_bytes];
+            copier.buffer = vec![0; SMALL_BUFFER_BYTES];
             copier.start()
         })
         .collect();
@@ -213,6 +218,7 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
         }
     }
     run.is_over = schedule.is_over();
+    run.calls_copying = script.calls().len();
     if run.is_over && !stop.is_cancelled() {
         let outcomes = run.outcomes();
         let made = |(path, item): (PathBuf, &PlanItem)| {
@@ -249,47 +255,36 @@ fn links(neighbours: &Addr<Neighbours>) -> CopierLinks {
 /// What must hold whatever happened: nothing is at the destination but what was there before, and what was copied as a
 /// whole. `before` is the destination as it was.
 fn check(scene: &Scene, before: &Tree, run: &Run) -> Result<(), String> {
-    let (source, mut after) = (scene.tree(Side::Source), scene.tree(Side::Destination));
-    let mut expected = before.clone();
-    let mut known = BTreeSet::new();
+    check_with(scene, &scene.tree(Side::Source), before, run)
+}
+
+/// As [`check`], with the source as it was when it was read.
+fn check_with(scene: &Scene, source: &Tree, before: &Tree, run: &Run) -> Result<(), String> {
+    let (mut expected, mut after) = (before.clone(), scene.tree(Side::Destination));
+    let mut made = BTreeSet::new();
     for (path, item) in scene.items() {
         let results: Vec<_> = run.results.iter().filter(|result| result.id == item.id).collect();
         if results.len() > 1 {
             return Err(format!("{path:?} has several results: {results:?}"));
         }
         let Some(CopyResult { outcome: CopyOutcome::Copied(copied), .. }) = results.first() else { continue };
-        let name = copied.name.as_ref().unwrap_or(&item.name);
-        let path_there = path.with_file_name(name);
-        let original = source.get(&path).ok_or_else(|| format!("{path:?} is not there, and was copied"))?.clone();
+        let original = source.get(&path).ok_or_else(|| format!("{path:?} is not there, and was copied"))?;
         if item.kind == NodeKind::File {
-            let is_right = copied.size == Some(i64::try_from(original.bytes.len()).unwrap())
-                && copied.modified_ns == Some(original.modified_ns)
-                && copied.checksum.is_none_or(|checksum| checksum == *blake3::hash(&original.bytes).as_bytes());
-            if !is_right {
-                return Err(format!("{path:?} is recorded wrongly: {copied:?}, and is {original:?}"));
-            }
-            let is_twin = scene.copying.hard_links && copied.identity.is_some();
-            if scene.copying.checksum && copied.checksum.is_none() && !is_twin {
-                return Err(format!("{path:?} has no checksum"));
-            }
+            check_facts(scene, copied, original).map_err(|problem| format!("{path:?} {problem}: {copied:?}"))?;
         }
-        expected.insert(path_there.clone(), original);
-        known.insert(path_there);
+        let path_there = path.with_file_name(copied.name.as_ref().unwrap_or(&item.name));
+        expected.insert(path_there.clone(), original.clone());
+        made.insert(path_there);
     }
-    let has_remarks = !run.remarks.is_empty() || !run.is_over || !run.gave_up.is_empty();
+    let is_finished = run.is_over && run.gave_up.is_empty() && run.remarks.is_empty();
     for tree in [&mut expected, &mut after] {
         for (path, entry) in tree {
-            if !scene.copying.hard_links {
-                entry.twin_of = None;
-            }
-            // A folder's time changes with what is put into it; those that we made have their time and mode in the end.
-            if entry.kind == NodeKind::Folder && (has_remarks || !known.contains(path)) {
+            entry.twin_of = None;
+            // A folder's time changes with what is put into it; those that we made have theirs in the end.
+            if entry.kind == NodeKind::Folder && !(is_finished && made.contains(path)) {
                 (entry.modified_ns, entry.mode) = (0, 0);
             }
         }
-    }
-    if !scene.copying.hard_links || run.results.len() < scene.items().count() {
-        expected.values_mut().chain(after.values_mut()).for_each(|entry| entry.twin_of = None);
     }
     // What is given back of a large file is gone on with.
     if run.given_back > 0 {
@@ -298,7 +293,27 @@ fn check(scene: &Scene, before: &Tree, run: &Run) -> Result<(), String> {
     if after == expected { Ok(()) } else { Err(format!("at the destination is\n{after:#?}\nand not\n{expected:#?}")) }
 }
 
-fn is_temporary(path: &std::path::Path) -> bool {
+/// What is recorded of a file must be what it was.
+fn check_facts(scene: &Scene, copied: &CopiedFile, original: &Entry) -> Result<(), &'static str> {
+    let size = Some(i64::try_from(original.bytes.len()).unwrap());
+    if (copied.size, copied.modified_ns) != (size, Some(original.modified_ns)) {
+        return Err("is recorded with another size or time");
+    }
+    match copied.checksum {
+        Some(checksum) if checksum == *blake3::hash(&original.bytes).as_bytes() => Ok(()),
+        Some(_) => Err("is recorded with another checksum"),
+        // Another name of a file takes no reading.
+        None if scene.copying.checksum && copied.identity.is_none() => Err("has no checksum"),
+        None => Ok(()),
+    }
+}
+
+/// Which names are names of the same file.
+fn twins(tree: &Tree) -> BTreeMap<&Path, &Path> {
+    tree.iter().filter_map(|(path, entry)| Some((path.as_path(), entry.twin_of.as_deref()?))).collect()
+}
+
+fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
 }
 

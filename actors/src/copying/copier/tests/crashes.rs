@@ -54,6 +54,9 @@ async fn a_run_that_is_killed_at_any_call_is_gone_on_with_as_if_nothing_had_been
                     if !run.is_killed {
                         break;
                     }
+                    if parts_are_lost && run.parts.is_empty() {
+                        continue;
+                    }
                     if !parts_are_lost {
                         scene.set_parts(&run.parts);
                     }
@@ -70,10 +73,13 @@ async fn a_run_that_is_killed_twice_is_gone_on_with_as_if_nothing_had_been() {
     tokio::time::pause();
     for case in CASES {
         let expected = undisturbed(case).await;
-        for first in 0.. {
+        // Of many calls not every pair is tried: there are thousands.
+        let calls = carry_out(&(case.make)(), How::default()).await.calls.len();
+        let step = if calls < 20 { 1 } else { 11 };
+        for first in (0..).step_by(step) {
             let mut is_killed = false;
             // The first ends when a call is made, the second before one is: the other way round adds nothing.
-            for second in 0.. {
+            for second in (first % step..).step_by(step) {
                 let mut scene = (case.make)();
                 let run = carry_out(&scene, How { judge: kill_at(first, true), ..How::default() }).await;
                 is_killed = run.is_killed;

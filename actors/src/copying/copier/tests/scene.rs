@@ -139,7 +139,7 @@ impl Scene {
             parts: Vec::new(),
         };
         match self.batches.last_mut() {
-            Some(last) if last.folder == folder => last.items.push(item),
+            Some(last) if last.path[1..] == *parent => last.items.push(item),
             _ => {
                 let depth = 1 + i32::try_from(path.matches('/').count()).unwrap();
                 self.batches.push(PlanBatch { folder, path: format!("/{parent}"), depth, items: vec![item] });

@@ -350,11 +350,11 @@ impl Draft for ScriptedDraft {
         attributes: &'a Attributes,
         durability: Durability,
     ) -> Answer<'a, Placed> {
-        let (script, side) = (self.script.clone(), self.side);
+        let (script, on) = (self.script.clone(), self.side);
         let finish = async move {
             let inner = self.inner.take().expect(UNFINISHED);
             inner.finish(target, size, attributes, durability).await
         };
-        Box::pin(async move { script.call(side, "finish", target.name, finish).await })
+        Box::pin(async move { script.call(on, "finish", target.name, finish).await })
     }
 }
