@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use longhaul_bench::Interrupt;
-use longhaul_bench::torture::{Plan, run};
+use longhaul_bench::torture::{Plan, Wanted, run};
 
 #[test]
 fn kills_at_any_moment_change_nothing() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let plan = Plan {
         longhaul: assert_cmd::cargo::cargo_bin("longhaul"),
+        what: Wanted::Both,
         kills: 200,
         seed: 7,
         case: None,

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::{discover, torture};
+use crate::{copy, discover, torture};
 
 /// Measures the Longhaul binary beside its peers and judges the figures against their targets, or kills it.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ struct Cli {
 enum Command {
     /// Traversal: one side, pairs, one wide folder, an empty tree, a deep chain, the simulated store
     Discover(discover::Options),
+    /// Copying: small, medium and large files, a nasty tree, and nothing to do
+    Copy(copy::Options),
     /// Kills at random moments, each gone on with, and the same ledger in the end
     Torture(torture::Options),
 }
@@ -48,6 +50,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let report = discover::run(options, &interrupt)?;
             print(&report, options.json, || report.to_table())?;
             // A missed target is a result; a Longhaul that fails leaves nothing to compare.
+            report.longhaul_failed()
+        }
+        Command::Copy(options) => {
+            let report = copy::run(options, &interrupt)?;
+            print(&report, options.json, || report.to_table())?;
             report.longhaul_failed()
         }
         Command::Torture(options) => {

@@ -1,7 +1,6 @@
 //! `longhaul-bench discover`: the cases of traversal, and what each figure must be.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::interrupt::Interrupt;
 use crate::longhaul::{Longhaul, Nodes, ledger_bytes, printed_nodes_per_second};
 use crate::measure::{Contender, Runner, Tool, Turn, median};
+use crate::peers::{find, rclone_dry_run, rclone_size, rsync_dry_run};
 use crate::report::{Bound, CaseReport, Report, Target};
 use crate::scratch;
 use crate::trees::{Shape, Tree};
@@ -99,6 +99,7 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
             scratch: scratch.path().to_path_buf(),
             rounds: options.rounds as usize,
             run_limit: Duration::from_secs(options.run_limit_seconds),
+            settles: false,
             interrupt,
         },
         longhaul,
@@ -108,6 +109,7 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
     Ok(Report {
         longhaul: session.longhaul.program().display().to_string(),
         scratch: scratch.path().display().to_string(),
+        on_disk: scratch::is_on_disk(scratch.path())?,
         cores: thread::available_parallelism().map_or(1, usize::from),
         rounds: options.rounds as usize,
         targets_across_cases: scaling_targets(&cases),
@@ -172,12 +174,13 @@ impl Session<'_> {
     fn one_side(&self, name: &str, source: &Tree) -> Result<CaseReport> {
         let destination = self.make_tree(&format!("{name}-destination"), Shape::Empty)?;
         let contenders = [
-            self.longhaul.discover(source.root(), destination.root()),
+            self.longhaul.discover(Tool::Longhaul, source.root(), destination.root()),
             find(source.root()),
             rclone_size(source.root()),
         ];
         let mut report = self.compare(name, &contenders, nodes_of(source, &destination))?;
-        report.targets = vec![over(&report, Tool::Find, "longhaul / find", 1.2, 0.8), memory(&report), ledger(&report)];
+        report.targets =
+            vec![over(&report, Tool::Find, "longhaul / find", 1.2, 0.8), report.memory_target(), ledger(&report)];
         Ok(report)
     }
 
@@ -193,7 +196,7 @@ impl Session<'_> {
         report.targets = vec![
             over(&report, Tool::Rsync, "longhaul / rsync -an", 0.9, 0.6),
             Target::new("rclone --dry-run / longhaul", "×", rclone, Bound::AtLeast(3.0)),
-            memory(&report),
+            report.memory_target(),
             ledger(&report),
         ];
         Ok(report)
@@ -209,7 +212,7 @@ impl Session<'_> {
         // Bytes a node say nothing here: an empty ledger has its size too.
         report.ledger_bytes_per_node = None;
         let wall_s = report.summary(Tool::Longhaul).map(|longhaul| longhaul.wall_median_s);
-        report.targets = vec![Target::new("wall", "s", wall_s, Bound::AtMost(limit_s)), memory(&report)];
+        report.targets = vec![Target::new("wall", "s", wall_s, Bound::AtMost(limit_s)), report.memory_target()];
         Ok(report)
     }
 
@@ -228,7 +231,7 @@ impl Session<'_> {
             report.warn("no line with nodes/s in what longhaul printed".to_owned());
         }
         let rate = Target::new("rate", "nodes/s", report.nodes_per_second, Bound::AtLeast(250_000.0));
-        report.targets = vec![rate.with_aim(Bound::AtLeast(400_000.0)), memory(&report)];
+        report.targets = vec![rate.with_aim(Bound::AtLeast(400_000.0)), report.memory_target()];
         Ok(report)
     }
 
@@ -239,9 +242,10 @@ impl Session<'_> {
         let source = self.make_tree(&name, shape)?;
         let destination = self.make_tree(&format!("{name}-destination"), Shape::Empty)?;
         // `find` beside it shows whether the machine itself became slower from one size to the next.
-        let contenders = [self.longhaul.discover(source.root(), destination.root()), find(source.root())];
+        let contenders =
+            [self.longhaul.discover(Tool::Longhaul, source.root(), destination.root()), find(source.root())];
         let mut report = self.compare(&name, &contenders, nodes_of(&source, &destination))?;
-        report.targets = vec![memory(&report), ledger(&report)];
+        report.targets = vec![report.memory_target(), ledger(&report)];
         Ok(report)
     }
 
@@ -272,7 +276,7 @@ impl Session<'_> {
 
     fn pair_contenders(&self, source: &Tree, destination: &Tree) -> Vec<Contender> {
         vec![
-            self.longhaul.discover(source.root(), destination.root()),
+            self.longhaul.discover(Tool::Longhaul, source.root(), destination.root()),
             rsync_dry_run(source.root(), destination.root()),
             rclone_dry_run(source.root(), destination.root()),
         ]
@@ -289,34 +293,8 @@ fn nodes_of(source: &Tree, destination: &Tree) -> Nodes {
     Nodes { source: source.nodes(), destination: destination.nodes() }
 }
 
-fn find(root: &Path) -> Contender {
-    peer(Tool::Find, [root.into(), "-printf".into(), "%s %T@ %p\\n".into()])
-}
-
-fn rclone_size(root: &Path) -> Contender {
-    peer(Tool::Rclone, ["size".into(), root.into()])
-}
-
-fn rclone_dry_run(source: &Path, destination: &Path) -> Contender {
-    peer(Tool::Rclone, ["copy".into(), "--dry-run".into(), source.into(), destination.into()])
-}
-
-fn rsync_dry_run(source: &Path, destination: &Path) -> Contender {
-    // With a slash behind: the contents, not the folder as a child.
-    peer(Tool::Rsync, ["-an".into(), source.join("").into(), destination.join("").into()])
-}
-
-fn peer<const N: usize>(tool: Tool, arguments: [OsString; N]) -> Contender {
-    Contender { tool, program: tool.name().into(), arguments: arguments.into(), capture_stdout: false }
-}
-
 fn over(report: &CaseReport, peer: Tool, figure: &'static str, limit: f64, aim: f64) -> Target {
     Target::new(figure, "×", report.longhaul_over(peer), Bound::AtMost(limit)).with_aim(Bound::AtMost(aim))
-}
-
-fn memory(report: &CaseReport) -> Target {
-    let memory_mb = report.summary(Tool::Longhaul).map(|longhaul| longhaul.memory_mb());
-    Target::new("memory", "MB", memory_mb, Bound::AtMost(256.0))
 }
 
 fn ledger(report: &CaseReport) -> Target {

@@ -7,16 +7,20 @@
 mod cli;
 
 // One file a command.
+mod copy;
 mod discover;
 pub mod torture;
 
 // What commands share.
 mod interrupt;
 mod longhaul;
+mod odd_names;
 mod scratch;
 
-// What `discover` is made of.
+// What `discover` and `copy` are made of.
+mod amount;
 mod measure;
+mod peers;
 mod report;
 mod trees;
 

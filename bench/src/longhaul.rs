@@ -1,7 +1,7 @@
 //! What this program knows of the Longhaul binary: where it is, its command lines, what it leaves and prints.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::measure::{Contender, STDERR_FILE, STDOUT_FILE, Tool, tail};
+use crate::measure::{Contender, STDERR_FILE, STDOUT_FILE, Step, Tool, tail};
 
 /// Relative, so that each run, in a folder of its own, has a fresh one.
 const LEDGER_FILE: &str = "ledger.duckdb";
@@ -36,30 +36,45 @@ impl Longhaul {
     }
 
     /// `longhaul discover SRC DST` into a fresh ledger.
-    pub(crate) fn discover(&self, source: &Path, destination: &Path) -> Contender {
-        self.contender(&[
-            "discover".as_ref(),
-            source.as_os_str(),
-            destination.as_os_str(),
-            "--ledger".as_ref(),
-            LEDGER_FILE.as_ref(),
-        ])
+    pub(crate) fn discover(&self, tool: Tool, source: &Path, destination: &Path) -> Contender {
+        Contender::single(tool, self.discovery(source, destination))
+    }
+
+    /// `longhaul discover SRC DST` into a fresh ledger, and `longhaul copy` from it. The destination is made if it is
+    /// not there.
+    pub(crate) fn discover_and_copy(&self, tool: Tool, source: &Path, destination: &Path) -> Contender {
+        let mut discovery = self.discovery(source, destination);
+        discovery.arguments.push("--create-destination".into());
+        let mut copy = self.step(["copy".as_ref()]);
+        if tool == Tool::LonghaulWithoutChecksum {
+            copy.arguments.extend(["--checksum".into(), "off".into()]);
+        }
+        Contender { tool, steps: vec![discovery, copy], capture_stdout: false }
+    }
+
+    /// `longhaul migrate --yes SRC DST`, which verifies sizes and times in the end.
+    pub(crate) fn migrate(&self, source: &Path, destination: &Path) -> Contender {
+        let typed = ["migrate".as_ref(), source.as_os_str(), destination.as_os_str()];
+        let mut step = self.step(typed);
+        step.arguments.extend(["--create-destination", "--yes"].map(Into::into));
+        Contender::single(Tool::LonghaulMigrate, step)
     }
 
     /// The scenario that traverses a simulated store, without any file system.
     pub(crate) fn ephemeral(&self) -> Contender {
-        let mut contender = self.contender(&["--scenario".as_ref(), "traversal-ephemeral".as_ref()]);
-        contender.capture_stdout = true;
-        contender
+        let step = Step::new(&self.program, ["--scenario".as_ref(), "traversal-ephemeral".as_ref()]);
+        Contender { capture_stdout: true, ..Contender::single(Tool::Longhaul, step) }
     }
 
-    fn contender(&self, arguments: &[&std::ffi::OsStr]) -> Contender {
-        Contender {
-            tool: Tool::Longhaul,
-            program: self.program.clone().into_os_string(),
-            arguments: arguments.iter().map(OsString::from).collect(),
-            capture_stdout: false,
-        }
+    fn discovery(&self, source: &Path, destination: &Path) -> Step {
+        self.step(["discover".as_ref(), source.as_os_str(), destination.as_os_str()])
+    }
+
+    /// A command with a ledger.
+    fn step<const N: usize>(&self, arguments: [&OsStr; N]) -> Step {
+        let mut step = Step::new(&self.program, arguments);
+        step.arguments.extend(["--ledger", LEDGER_FILE].map(Into::into));
+        step
     }
 
     /// Asks `longhaul status` about the ledger in `folder` whether the run did what was asked. What it does not say

@@ -5,7 +5,7 @@
 //! this program occupied when it was started (the kernel carries it over an `exec`), some 5 MB: smaller figures cannot
 //! be told apart.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -26,46 +26,96 @@ pub(crate) const STDOUT_FILE: &str = "stdout";
 /// What a command's standard error is called in the folder it ran in.
 pub(crate) const STDERR_FILE: &str = "stderr";
 
-/// Who runs.
+/// Who runs, and how where there is more than one way: once in each comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Tool {
+    /// What the others are compared with.
     Longhaul,
+    LonghaulWithoutChecksum,
+    LonghaulMigrate,
+    LonghaulDiscover,
     Find,
+    Cp,
     Rsync,
     Rclone,
+    #[serde(rename = "rclone-4")]
+    Rclone4,
+    #[serde(rename = "rclone-16")]
+    Rclone16,
 }
 
 impl Tool {
+    /// The program as a person would type it.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Longhaul | Self::LonghaulWithoutChecksum | Self::LonghaulMigrate | Self::LonghaulDiscover => {
+                "longhaul"
+            }
+            Self::Find => "find",
+            Self::Cp => "cp",
+            Self::Rsync => "rsync",
+            Self::Rclone | Self::Rclone4 | Self::Rclone16 => "rclone",
+        }
+    }
+
+    /// What it is called in a table.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Longhaul => "longhaul",
-            Self::Find => "find",
-            Self::Rsync => "rsync",
-            Self::Rclone => "rclone",
+            Self::LonghaulWithoutChecksum => "longhaul, no checksum",
+            Self::LonghaulMigrate => "longhaul migrate",
+            Self::LonghaulDiscover => "longhaul discover",
+            Self::Rclone4 => "rclone, 4 transfers",
+            Self::Rclone16 => "rclone, 16 transfers",
+            Self::Longhaul | Self::Find | Self::Cp | Self::Rsync | Self::Rclone => self.program(),
         }
+    }
+
+    pub(crate) fn is_longhaul(self) -> bool {
+        self.program() == "longhaul"
     }
 }
 
-/// One command of a comparison. It runs in a fresh folder, so a relative path in its arguments is new each time.
+/// What is compared: commands that run one after the other, and are timed together. They run in a fresh folder, so a
+/// relative path in their arguments is new each time.
 #[derive(Debug)]
 pub(crate) struct Contender {
     pub(crate) tool: Tool,
-    pub(crate) program: OsString,
-    pub(crate) arguments: Vec<OsString>,
+    pub(crate) steps: Vec<Step>,
     /// Whether somebody reads what it prints; otherwise that goes to `/dev/null`.
     pub(crate) capture_stdout: bool,
 }
 
-impl Contender {
-    /// The command as a person would type it, for the report.
+/// One command.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<OsString>,
+}
+
+impl Step {
+    pub(crate) fn new<const N: usize>(program: impl Into<OsString>, arguments: [&OsStr; N]) -> Self {
+        Self { program: program.into(), arguments: arguments.map(OsStr::to_os_string).into() }
+    }
+
+    /// As a person would type it, for the report.
     fn to_line(&self) -> String {
-        let mut line = self.tool.name().to_owned();
-        for argument in &self.arguments {
-            line.push(' ');
-            line.push_str(&argument.to_string_lossy());
-        }
-        line
+        // A binary that was built somewhere is called by its name.
+        let program = Path::new(&self.program).file_name().unwrap_or(&self.program);
+        let words = std::iter::once(program).chain(self.arguments.iter().map(OsString::as_os_str));
+        words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Contender {
+    /// A single command.
+    pub(crate) fn single(tool: Tool, step: Step) -> Self {
+        Self { tool, steps: vec![step], capture_stdout: false }
+    }
+
+    /// The commands as a person would type them, for the report.
+    fn to_line(&self) -> String {
+        self.steps.iter().map(Step::to_line).collect::<Vec<_>>().join(" && ")
     }
 }
 
@@ -115,6 +165,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) rounds: usize,
     /// A run that takes longer is killed, and has failed.
     pub(crate) run_limit: Duration,
+    /// Whether all that was written before a run has to be on the disk when that begins.
+    pub(crate) settles: bool,
     pub(crate) interrupt: &'a Interrupt,
 }
 
@@ -155,10 +207,13 @@ impl Runner<'_> {
         self.interrupt.check()?;
         let folder = self.scratch.join("run");
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        if self.settles {
+            rustix::fs::syncfs(File::open(&folder)?).context("cannot flush what was written before")?;
+        }
         let ended = self.run(contender, &folder);
         // An interrupt from the keyboard reaches the command too: that it failed then says nothing.
         self.interrupt.check()?;
-        match ended.with_context(|| format!("cannot run {}", contender.program.display()))? {
+        match ended.with_context(|| format!("cannot run {}", contender.to_line()))? {
             Ended::NotInstalled => measured.outcome = Outcome::NotInstalled,
             Ended::Badly(reason) => measured.fail(reason, turn),
             Ended::Well(run) => {
@@ -173,12 +228,28 @@ impl Runner<'_> {
     }
 
     fn run(&self, contender: &Contender, folder: &Path) -> Result<Ended> {
-        let stdout =
-            if contender.capture_stdout { File::create(folder.join(STDOUT_FILE))?.into() } else { Stdio::null() };
+        let started = Instant::now();
+        let deadline = started + self.run_limit;
+        let mut cpu_s = 0.0;
+        let mut memory_bytes = 0;
+        for step in &contender.steps {
+            match self.run_step(step, contender.capture_stdout, folder, deadline)? {
+                Ended::Well(run) => {
+                    cpu_s += run.cpu_s;
+                    memory_bytes = run.memory_bytes.max(memory_bytes);
+                }
+                ended => return Ok(ended),
+            }
+        }
+        Ok(Ended::Well(Run { wall_s: started.elapsed().as_secs_f64(), cpu_s, memory_bytes }))
+    }
+
+    fn run_step(&self, step: &Step, capture_stdout: bool, folder: &Path, deadline: Instant) -> Result<Ended> {
+        let stdout = if capture_stdout { File::create(folder.join(STDOUT_FILE))?.into() } else { Stdio::null() };
         let stderr_path = folder.join(STDERR_FILE);
-        let mut command = Command::new(&contender.program);
+        let mut command = Command::new(&step.program);
         command
-            .args(&contender.arguments)
+            .args(&step.arguments)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(stdout)
@@ -193,7 +264,7 @@ impl Runner<'_> {
         let pid = Pid::from_child(&child);
         let (used, killed) = thread::scope(|scope| {
             let (finished, wait_finished) = mpsc::channel();
-            let watch = scope.spawn(move || self.kill_when_late(pid, &wait_finished));
+            let watch = scope.spawn(move || self.kill_when_late(pid, deadline, &wait_finished));
             let used = child.wait4().map(|used| (used, started.elapsed()));
             drop(finished);
             (used, watch.join().expect("the watch does not panic"))
@@ -215,12 +286,11 @@ impl Runner<'_> {
 
     /// Returns whether it had to kill. Until the command ends it wakes ten times a second, which costs nothing that can
     /// be measured.
-    fn kill_when_late(&self, pid: Pid, finished: &mpsc::Receiver<()>) -> bool {
+    fn kill_when_late(&self, pid: Pid, deadline: Instant, finished: &mpsc::Receiver<()>) -> bool {
         // By descriptor, not by number: the number may belong to another process once the command has been waited for.
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
             return false;
         };
-        let deadline = Instant::now() + self.run_limit;
         while finished.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
             if Instant::now() >= deadline || self.interrupt.is_asked() {
                 return pidfd_send_signal(&process, Signal::KILL).is_ok();
@@ -241,10 +311,7 @@ impl Measured {
             Turn::Round(round) => format!("in round {}", round + 1),
         };
         // Of a peer one line is enough: it is Longhaul that has to be explained.
-        let shown = match self.tool {
-            Tool::Longhaul => &reason,
-            Tool::Find | Tool::Rsync | Tool::Rclone => reason.lines().next().unwrap_or_default(),
-        };
+        let shown = if self.tool.is_longhaul() { &reason } else { reason.lines().next().unwrap_or_default() };
         eprintln!("  {} failed {turn}: {shown}", self.tool.name());
         self.outcome = Outcome::Failed(reason);
     }
@@ -293,11 +360,13 @@ mod tests {
     use super::*;
 
     fn shell(tool: Tool, script: &str) -> Contender {
-        Contender { tool, program: "sh".into(), arguments: vec!["-c".into(), script.into()], capture_stdout: true }
+        let step = Step::new("sh", ["-c".as_ref(), script.as_ref()]);
+        Contender { tool, steps: vec![step], capture_stdout: true }
     }
 
     fn runner<'a>(scratch: &Path, interrupt: &'a Interrupt) -> Runner<'a> {
-        Runner { scratch: scratch.to_path_buf(), rounds: 3, run_limit: Duration::from_secs(60), interrupt }
+        let run_limit = Duration::from_secs(60);
+        Runner { scratch: scratch.to_path_buf(), rounds: 3, run_limit, settles: false, interrupt }
     }
 
     #[test]
@@ -335,13 +404,26 @@ mod tests {
     fn what_fails_or_is_missing_is_said_and_the_others_go_on() {
         let scratch = tempfile::tempdir().unwrap();
         let interrupt = Interrupt::default();
-        let missing = Contender { program: "no-such-program-here".into(), ..shell(Tool::Rclone, "") };
+        let missing = Contender::single(Tool::Rclone, Step::new("no-such-program-here", []));
         let contenders = [shell(Tool::Longhaul, "true"), shell(Tool::Rsync, "echo too long >&2; exit 23"), missing];
         let measured = runner(scratch.path(), &interrupt).compare(&contenders, |_, _, _| Ok(())).unwrap();
         let outcomes: Vec<_> = measured.iter().map(|tool| tool.outcome.clone()).collect();
         let failed = Outcome::Failed("exit status: 23\ntoo long".to_owned());
         assert_eq!(outcomes, [Outcome::Finished, failed, Outcome::NotInstalled]);
         assert_eq!(measured[0].runs.len(), 3);
+    }
+
+    #[test]
+    fn commands_that_belong_together_run_one_after_the_other_and_the_first_that_fails_is_the_last() {
+        let scratch = tempfile::tempdir().unwrap();
+        let interrupt = Interrupt::default();
+        let sleep = |script: &str| Step::new("sh", ["-c".as_ref(), script.as_ref()]);
+        let well = Contender { steps: vec![sleep("touch made"), sleep("test -e made")], ..shell(Tool::Cp, "") };
+        let badly = Contender { steps: vec![sleep("exit 1"), sleep("exit 2")], ..shell(Tool::Rsync, "") };
+        let measured = runner(scratch.path(), &interrupt).compare(&[well, badly], |_, _, _| Ok(())).unwrap();
+        assert_eq!(measured[0].outcome, Outcome::Finished);
+        assert_eq!(measured[0].command, "sh -c touch made && sh -c test -e made");
+        assert_eq!(measured[1].outcome, Outcome::Failed("exit status: 1".to_owned()));
     }
 
     #[test]

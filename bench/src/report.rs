@@ -14,6 +14,8 @@ pub(crate) struct Report {
     pub(crate) longhaul: String,
     /// Where trees and ledgers were.
     pub(crate) scratch: String,
+    /// Whether that is on a disk, and not in memory.
+    pub(crate) on_disk: bool,
     pub(crate) cores: usize,
     pub(crate) rounds: usize,
     pub(crate) cases: Vec<CaseReport>,
@@ -160,6 +162,13 @@ impl CaseReport {
         self.summary(peer)?.times_longhaul.map(f64::recip)
     }
 
+    /// What Longhaul's memory must be in any case.
+    pub(crate) fn memory_target(&self) -> Target {
+        let of_longhaul = self.tools.iter().filter(|row| row.tool.is_longhaul());
+        let most = of_longhaul.filter_map(|row| row.summary).map(|summary| summary.memory_mb()).max_by(f64::total_cmp);
+        Target::new("memory", "MB", most, Bound::AtMost(256.0))
+    }
+
     /// The median wall time a node.
     pub(crate) fn longhaul_ns_per_node(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "no tree has 2^52 nodes")]
@@ -202,13 +211,17 @@ impl Report {
     /// Whether a run of Longhaul failed, or did not do what was asked.
     pub(crate) fn longhaul_failed(&self) -> bool {
         let mut tools = self.cases.iter().flat_map(|case| &case.tools);
-        tools.any(|row| row.tool == Tool::Longhaul && row.outcome != Outcome::Finished)
+        tools.any(|row| row.tool.is_longhaul() && row.outcome != Outcome::Finished)
     }
 
     pub(crate) fn to_table(&self) -> String {
         let mut text = format!(
-            "{} rounds, warm, {} cores, trees and ledgers in {}\nlonghaul: {}\n",
-            self.rounds, self.cores, self.scratch, self.longhaul
+            "{} rounds, warm, {} cores, trees and ledgers {} in {}\nlonghaul: {}\n",
+            self.rounds,
+            self.cores,
+            if self.on_disk { "on disk" } else { "in memory" },
+            self.scratch,
+            self.longhaul
         );
         let _ = write!(text, "\n{}\n\n{}\n", self.figures_table(), self.targets_table());
         for case in &self.cases {
@@ -321,6 +334,7 @@ mod tests {
         Report {
             longhaul: "longhaul".to_owned(),
             scratch: "/tmp".to_owned(),
+            on_disk: true,
             cores: 2,
             rounds: 3,
             cases: vec![case],

@@ -8,9 +8,11 @@ mod case;
 mod kill;
 mod ledger;
 mod local;
+mod planted;
 mod random;
 mod report;
 mod trees;
+mod walk;
 
 use std::fs;
 use std::ops::Range;
@@ -21,9 +23,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Interrupted};
 use crate::longhaul::Longhaul;
 use crate::scratch;
 use case::Reference;
@@ -35,13 +37,16 @@ const CASES_PER_TREES: u64 = 4;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// What is killed
+    #[arg(long, value_enum, default_value_t = Wanted::Both)]
+    what: Wanted,
     /// Kills that have to hit the program
     #[arg(long, value_name = "N", default_value_t = 200)]
     kills: u64,
     /// Another number gives other trees and other kills
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Play this case alone
+    /// Play this case alone; of discovery, unless --what says otherwise
     #[arg(long, value_name = "N", conflicts_with = "kills")]
     case: Option<u64>,
     /// Small trees only
@@ -67,11 +72,41 @@ pub(crate) struct Options {
     keep: bool,
 }
 
+/// What is killed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Wanted {
+    /// `discover`
+    Discover,
+    /// `migrate`
+    Migrate,
+    /// Now the one, now the other
+    #[default]
+    Both,
+}
+
+/// What a case is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Discover,
+    Migrate,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Discover => "discover",
+            Self::Migrate => "migrate",
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The program.
     pub longhaul: PathBuf,
+    /// What is killed.
+    pub what: Wanted,
     /// Kills that have to hit it.
     pub kills: u64,
     /// Another number gives other trees and other kills.
@@ -97,6 +132,7 @@ pub(crate) fn run_options(options: &Options, interrupt: &Interrupt) -> Result<Re
     folder.disable_cleanup(options.keep);
     let plan = Plan {
         longhaul: longhaul.program().to_path_buf(),
+        what: options.what,
         kills: options.kills,
         seed: options.seed,
         case: options.case,
@@ -148,8 +184,14 @@ struct Session<'a> {
 impl Session<'_> {
     fn work(&self) -> Result<()> {
         while !self.is_enough() {
-            let number = self.next_trees.fetch_add(1, Ordering::Relaxed);
-            if let Err(error) = self.play_all_of(number) {
+            let turn = self.next_trees.fetch_add(1, Ordering::Relaxed);
+            let (what, number) = match self.plan.what {
+                Wanted::Migrate => (What::Migrate, turn),
+                Wanted::Both if self.plan.case.is_none() && turn % 2 == 1 => (What::Migrate, turn / 2),
+                Wanted::Both if self.plan.case.is_none() => (What::Discover, turn / 2),
+                Wanted::Both | Wanted::Discover => (What::Discover, turn),
+            };
+            if let Err(error) = self.play_all_of(what, number) {
                 self.is_broken.store(true, Ordering::Relaxed);
                 return Err(error);
             }
@@ -171,20 +213,35 @@ impl Session<'_> {
     }
 
     /// All cases with these trees.
-    fn play_all_of(&self, number: u64) -> Result<()> {
+    fn play_all_of(&self, what: What, number: u64) -> Result<()> {
         let Plan { longhaul, seed, is_small, scratch, keep, .. } = self.plan;
-        let folder = scratch.join(format!("trees-{number}"));
+        let folder = scratch.join(format!("{}-{number}", what.name()));
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let trees = Trees::make(&folder, *seed, number, *is_small)?;
-        let reference = Reference::make(longhaul, &trees, folder.join("reference"), self.interrupt)
-            .with_context(|| format!("trees {number}, {:?}", trees.kind))?;
+        let trees = Trees::make(&folder, what, *seed, number, *is_small)?;
+        let reference = match Reference::make(longhaul, &trees, folder.join("reference"), self.interrupt) {
+            Ok(reference) => reference,
+            // What never works is not tried for ever.
+            Err(error) if error.is::<Interrupted>() || self.lock().is_empty() => {
+                return Err(error.context(format!("trees {number} of {}, {}", what.name(), trees.describe())));
+            }
+            Err(error) => {
+                let (case, replay) = (self.cases_of(number).start, self.replay(what, self.cases_of(number).start));
+                self.lock().add_undisturbed(case, trees.describe(), replay, vec![format!("{error:#}")]);
+                return fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()));
+            }
+        };
         self.lock().trees += 1;
-        let mut any_failed = false;
+        let mut any_failed = !reference.wrong.is_empty();
+        if any_failed {
+            let (case, wrong) = (self.cases_of(number).start, reference.wrong.clone());
+            self.lock().add_undisturbed(case, trees.describe(), self.replay(what, case), wrong);
+        }
         for case in self.cases_of(number) {
             if self.is_enough() {
                 break;
             }
-            any_failed |= self.play(case, &reference, &trees, &folder.join(format!("case-{case}")))?;
+            let replay = self.replay(what, case);
+            any_failed |= self.play(case, replay, &reference, &trees, &folder.join(format!("case-{case}")))?;
         }
         if any_failed && *keep {
             eprintln!("kept {}", folder.display());
@@ -201,18 +258,19 @@ impl Session<'_> {
     }
 
     /// Plays a case. Says whether it failed.
-    fn play(&self, case: u64, reference: &Reference<'_>, trees: &Trees, folder: &Path) -> Result<bool> {
+    fn play(&self, case: u64, replay: String, reference: &Reference<'_>, trees: &Trees, folder: &Path) -> Result<bool> {
         let outcome = reference.play(folder, self.plan.seed, case)?;
         let has_failed = !outcome.failures.is_empty();
         if !has_failed {
             fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
-        self.lock().add(case, format!("{:?}", trees.kind), self.replay(case), outcome);
+        self.lock().add(case, trees.describe(), replay, outcome);
         Ok(has_failed)
     }
 
-    fn replay(&self, case: u64) -> String {
+    fn replay(&self, what: What, case: u64) -> String {
+        let (what, seed) = (what.name(), self.plan.seed);
         let small = if self.plan.is_small { " --small" } else { "" };
-        format!("cargo run --release -p longhaul-bench -- torture --seed {} --case {case}{small}", self.plan.seed)
+        format!("cargo run --release -p longhaul-bench -- torture --what {what} --seed {seed} --case {case}{small}")
     }
 }

@@ -1,19 +1,23 @@
 //! The trees that are measured: made from numbers alone, so that making one twice gives an identical pair.
 //!
-//! Sizes and times are spread as in real trees (files are sparse, so a size costs nothing): a ledger of a million equal
+//! Sizes and times are spread as in real trees (files are sparse where nobody reads them, so a size costs nothing): a
+//! ledger of a million equal
 //! times would compress to nothing and say nothing about bytes a node. Nothing is kept in memory while a tree is made,
 //! because a child's peak memory, as the kernel counts it, starts at its parent's (see `measure.rs`).
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Timespec, Timestamps};
 
 use crate::interrupt::Interrupt;
+use crate::odd_names::ODD_NAMES;
 
 /// What a tree looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +28,27 @@ pub(crate) enum Shape {
     Spread { files: u64, folders: u64 },
     /// Folders one within another, with a file in each; the path of the last is longer than `PATH_MAX`.
     Chain { folders: u64 },
+    /// Files with contents, all of the same size, as many in each folder; over at most three levels.
+    Filled { files: u64, folders: u64, bytes: u64 },
+    /// So many tiny folders with odd names, every third of them empty, links that lead nowhere or in circles, unusual
+    /// permissions, and a chain of folders as long as a path may be.
+    Nasty { folders: u64 },
 }
+
+/// Folders one within another whose path `PATH_MAX` has just room for, wherever that begins.
+const NASTY_CHAIN_FOLDERS: u64 = 180;
 
 impl Shape {
     /// How many nodes a traversal finds, the root included.
     pub(crate) fn nodes(self) -> u64 {
         match self {
             Self::Empty => 1,
-            Self::Spread { files, folders } => 1 + folders + files,
+            Self::Spread { files, folders } | Self::Filled { files, folders, .. } => 1 + folders + files,
             Self::Chain { folders } => 1 + 2 * folders,
+            Self::Nasty { folders } => {
+                let (empty, full) = (folders.div_ceil(3), folders - folders.div_ceil(3));
+                1 + empty + 4 * full + 2 * NASTY_CHAIN_FOLDERS
+            }
         }
     }
 }
@@ -69,13 +85,15 @@ impl Tree {
             Shape::Empty => Ok(set_times(open_folder(CWD, &self.root)?.as_fd(), 0)?),
             Shape::Spread { files, folders } => fill_spread(&self.root, files, folders, interrupt),
             Shape::Chain { folders } => fill_chain(&self.root, folders, interrupt),
+            Shape::Filled { files, folders, bytes } => fill_filled(&self.root, files, folders, bytes, interrupt),
+            Shape::Nasty { folders } => fill_nasty(&self.root, folders, interrupt),
         }
     }
 
     fn remove(&self) -> io::Result<()> {
         match self.shape {
-            Shape::Empty | Shape::Spread { .. } => fs::remove_dir_all(&self.root),
-            Shape::Chain { .. } => remove_deep(&self.root),
+            Shape::Empty | Shape::Spread { .. } | Shape::Filled { .. } => fs::remove_dir_all(&self.root),
+            Shape::Chain { .. } | Shape::Nasty { .. } => remove_deep(&self.root),
         }
     }
 }
@@ -132,6 +150,78 @@ fn fill_chain(root: &Path, folders: u64, interrupt: &Interrupt) -> Result<()> {
     Ok(())
 }
 
+fn fill_filled(root: &Path, files: u64, folders: u64, bytes: u64, interrupt: &Interrupt) -> Result<()> {
+    let layout = Layout::new(folders);
+    let mut buffer = vec![0; usize::try_from(bytes.min(1 << 20))?];
+    for folder in 0..folders {
+        let path = layout.path(root, folder);
+        fs::create_dir(&path)?;
+        let opened = open_folder(CWD, &path)?;
+        for file in files * folder / folders..files * (folder + 1) / folders {
+            interrupt.check()?;
+            make_full_file(opened.as_fd(), file, bytes, &mut buffer)?;
+        }
+    }
+    // Only now: each child that is made changes its folder's time.
+    for folder in 0..folders {
+        set_times(open_folder(CWD, layout.path(root, folder))?.as_fd(), folder)?;
+    }
+    set_times(open_folder(CWD, root)?.as_fd(), folders)?;
+    Ok(())
+}
+
+/// A file of random bytes, which no file system makes smaller.
+fn make_full_file(folder: BorrowedFd<'_>, number: u64, bytes: u64, buffer: &mut [u8]) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(folder, file_name(number), flags, Mode::from_raw_mode(0o644))?;
+    let mut file = fs::File::from(opened);
+    let mut position = 0;
+    while position < bytes {
+        let length = usize::try_from(bytes - position).unwrap_or(usize::MAX).min(buffer.len());
+        let blocks = buffer[..length].chunks_mut(8);
+        for (block, at) in blocks.zip(position / 8..) {
+            block.copy_from_slice(&scatter(at, number % 256).to_le_bytes()[..block.len()]);
+        }
+        file.write_all(&buffer[..length])?;
+        position += length as u64;
+    }
+    Ok(set_times(file.as_fd(), number)?)
+}
+
+fn fill_nasty(root: &Path, folders: u64, interrupt: &Interrupt) -> Result<()> {
+    const MODES: [u32; 6] = [0o755, 0o700, 0o750, 0o2775, 0o1777, 0o555];
+    const LINKS: [&str; 4] = ["nowhere", "..", ".", "/"];
+    let layout = Layout::new(folders);
+    let odd = |number: u64| ODD_NAMES[usize::try_from(number % ODD_NAMES.len() as u64).expect("an index")];
+    let named = |name: &[u8], number: u64| OsString::from_vec([name, format!(" {number}").as_bytes()].concat());
+    for folder in 0..folders {
+        interrupt.check()?;
+        let path = layout.path_of(root, folder, &|folder| named(odd(folder), folder));
+        fs::create_dir(&path)?;
+        if folder % 3 == 0 {
+            continue;
+        }
+        let (file, link, hidden) = (path.join(named(odd(folder + 1), folder)), path.join("link"), path.join(".hidden"));
+        fs::write(&file, &folder.to_le_bytes()[..usize::try_from(folder % 9)?])?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o400 | u32::try_from(folder % 0o400)?))?;
+        std::os::unix::fs::symlink(pick(&LINKS, folder), &link)?;
+        fs::write(&hidden, "")?;
+        for path in [file, link, hidden] {
+            rustix::fs::utimensat(CWD, path, &times_of(folder), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+    }
+    // Children before their parents, of which some can then not be written any more.
+    for folder in (0..folders).rev() {
+        let path = layout.path_of(root, folder, &|folder| named(odd(folder), folder));
+        let mode = MODES[usize::try_from(folder % MODES.len() as u64)?];
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        set_times(open_folder(CWD, path)?.as_fd(), folder)?;
+    }
+    fill_chain(root, NASTY_CHAIN_FOLDERS, interrupt)?;
+    set_times(open_folder(CWD, root)?.as_fd(), folders)?;
+    Ok(())
+}
+
 /// Removes a tree of any depth with two open folders at a time.
 ///
 /// `std::fs::remove_dir_all` keeps one open for each level, and 2 000 are more than the usual limit of 1 024.
@@ -182,12 +272,17 @@ impl Layout {
 
     /// Parents have lower numbers than their children, so folders can be made in the order of their numbers.
     fn path(&self, root: &Path, folder: u64) -> PathBuf {
+        self.path_of(root, folder, &|folder| folder_name(folder).into())
+    }
+
+    /// The same with other names.
+    fn path_of(&self, root: &Path, folder: u64, name: &impl Fn(u64) -> OsString) -> PathBuf {
         let mut path = if folder < self.fan_out {
             root.to_path_buf()
         } else {
-            self.path(root, (folder - self.fan_out) / self.fan_out)
+            self.path_of(root, (folder - self.fan_out) / self.fan_out, name)
         };
-        path.push(folder_name(folder));
+        path.push(name(folder));
         path
     }
 }
@@ -205,6 +300,10 @@ fn make_file(folder: BorrowedFd<'_>, number: u64) -> rustix::io::Result<()> {
 }
 
 fn set_times(file: BorrowedFd<'_>, number: u64) -> rustix::io::Result<()> {
+    rustix::fs::futimens(file, &times_of(number))
+}
+
+fn times_of(number: u64) -> Timestamps {
     /// 2021-01-01
     const START_S: u64 = 1_609_459_200;
     const SPAN_S: u64 = 5 * 365 * 86_400;
@@ -212,7 +311,7 @@ fn set_times(file: BorrowedFd<'_>, number: u64) -> rustix::io::Result<()> {
         tv_sec: (START_S + scatter(number, 1) % SPAN_S).cast_signed(),
         tv_nsec: (scatter(number, 2) % 1_000_000_000).cast_signed(),
     };
-    rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })
+    Timestamps { last_access: time, last_modification: time }
 }
 
 /// Up to 1 MiB, small ones far more often.
@@ -291,6 +390,8 @@ mod tests {
             ("wide", Shape::Spread { files: 300, folders: 1 }),
             ("fewer-files", Shape::Spread { files: 3, folders: 30 }),
             ("chain", Shape::Chain { folders: 20 }),
+            ("filled", Shape::Filled { files: 50, folders: 7, bytes: 100 }),
+            ("nasty", Shape::Nasty { folders: 100 }),
         ] {
             let tree = make(scratch.path(), name, shape);
             assert_eq!(walk(tree.root()).len() as u64, tree.nodes(), "{name}");
@@ -300,7 +401,13 @@ mod tests {
     #[test]
     fn a_tree_made_twice_is_an_identical_pair_with_the_same_times() {
         let scratch = tempfile::tempdir().unwrap();
-        for shape in [Shape::Empty, Shape::Spread { files: 200, folders: 15 }, Shape::Chain { folders: 10 }] {
+        for shape in [
+            Shape::Empty,
+            Shape::Spread { files: 200, folders: 15 },
+            Shape::Chain { folders: 10 },
+            Shape::Filled { files: 20, folders: 3, bytes: 13 },
+            Shape::Nasty { folders: 30 },
+        ] {
             let source = make(scratch.path(), "source", shape);
             let destination = make(scratch.path(), "destination", shape);
             assert_eq!(walk(source.root()), walk(destination.root()));

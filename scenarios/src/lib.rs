@@ -17,6 +17,10 @@ mod traversal_local;
 mod traversal_normal;
 mod traversal_resumption;
 
+mod copy_local;
+mod copy_normal;
+mod copy_resumption;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -91,6 +95,21 @@ pub fn all() -> &'static [Scenario] {
             name: "traversal-resumption",
             description: "interrupts this program, and kills it, while it lists; it goes on and loses nothing",
             play: traversal_resumption::play,
+        },
+        Scenario {
+            name: "copy-normal",
+            description: "brings a simulated tree that is kept on disk to another one, and reads it back",
+            play: copy_normal::play,
+        },
+        Scenario {
+            name: "copy-local",
+            description: "brings a folder of this machine with everything that makes real trees difficult to another one",
+            play: copy_local::play,
+        },
+        Scenario {
+            name: "copy-resumption",
+            description: "interrupts this program, and kills it, while it copies; it goes on and copies nothing twice",
+            play: copy_resumption::play,
         },
     ]
 }

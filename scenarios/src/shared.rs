@@ -7,13 +7,19 @@ pub(crate) mod scratch;
 pub(crate) mod stage;
 
 // Bringing it about.
+pub(crate) mod copying;
+pub(crate) mod local_trees;
+pub(crate) mod maker;
 pub(crate) mod migration;
+pub(crate) mod program;
 pub(crate) mod simulator;
 
 // What has to come out, found out independently.
+pub(crate) mod copied;
 pub(crate) mod expectation;
 pub(crate) mod local_tree;
 pub(crate) mod node;
+pub(crate) mod snapshot;
 pub(crate) mod tree;
 
 // What did come out.

@@ -1,8 +1,5 @@
 //! `traversal-local`: two folders of this machine, with everything in them that makes real trees difficult.
 
-mod made;
-mod trees;
-
 use anyhow::Result;
 use longhaul_model::{BySide, Side};
 use longhaul_storage::Location;
@@ -10,13 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::shared::expectation::Expectation;
 use crate::shared::local_tree::LocalTree;
+use crate::shared::local_trees::{self, Amounts, Made};
 use crate::shared::migration::{LEDGER, Run};
 use crate::shared::report::grouped;
 use crate::shared::scratch::names_in;
 use crate::shared::stage::Stage;
 use crate::shared::tree::Tree;
 use crate::shared::verification::verify;
-use trees::Made;
+
+/// A folder that takes several pages, and sizes that 32 bits do not hold.
+const AMOUNTS: Amounts = Amounts { many: 20_000, sparse_bytes: 5 << 30 };
 
 /// What is known when the folders are made.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,9 +32,9 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
     let trees = BySide { src: LocalTree::new(&folders.src), dst: LocalTree::new(&folders.dst) };
     let as_trees: BySide<&dyn Tree> = BySide { src: &trees.src, dst: &trees.dst };
     let (found, _closed) = if let Some(found) = stage.is_set_up::<Found>()? {
-        (found, trees::close_again(&folders)?)
+        (found, local_trees::close_again(&folders)?)
     } else {
-        let (made, closed) = trees::make(&folders, &stage.interrupt)?;
+        let (made, closed) = local_trees::make(&folders, AMOUNTS, &stage.interrupt)?;
         let expected = Expectation::of(&as_trees)?;
         let before =
             BySide { src: fingerprint(&expected, Side::Source), dst: fingerprint(&expected, Side::Destination) };

@@ -80,12 +80,19 @@ fn conflicts_end_as_the_policy_says() {
                 place.set_modified(&format!("{side}/{name}"), seconds);
             }
         }
+        symlink("ours", place.path("src/link")).unwrap();
+        symlink("theirs", place.path("dst/link")).unwrap();
         assert_eq!(place.discover(&["--on-conflict", policy]).code, Some(0));
         assert_eq!(place.on_ledger(&["copy"]).code, Some(0), "{policy}");
         assert_eq!(place.contents("dst/older.txt"), older, "{policy}");
         assert_eq!(place.contents("dst/newer.txt"), newer, "{policy}");
         let beside = ["dst/older (source).txt", "dst/newer (source).txt"].map(|name| place.path(name).exists());
         assert_eq!(beside, [policy == "keep-both"; 2], "{policy}");
+        let links = ["dst/link", "dst/link (source)"].map(|name| fs::read_link(place.path(name)).ok());
+        let [link, link_beside] = links.map(|link| link.map(|link| link.display().to_string()));
+        // The destination's was made a moment later.
+        assert_eq!(link.as_deref(), Some(if policy == "overwrite" { "ours" } else { "theirs" }), "{policy}");
+        assert_eq!(link_beside.as_deref(), (policy == "keep-both").then_some("ours"), "{policy}");
         assert_eq!(place.on_ledger(&["verify", "--level", "checksum"]).code, Some(0), "{policy}");
     }
 }

@@ -26,7 +26,7 @@ use crate::progress::Board;
 use crate::traffic::{RunTraffic, Traffic};
 
 /// Messages that a Copier may have: one that it works on, and one so that it never waits for the next.
-const WORK_PER_COPIER: usize = 2;
+pub(super) const WORK_PER_COPIER: usize = 2;
 
 /// Folders whose attributes are set by one message.
 const FOLDERS_PER_WORK: usize = 256;

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::context::CopyContext;
-use super::coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks};
+use super::coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks, WORK_PER_COPIER};
 use super::copier::{Copier, CopierLinks};
 use super::db::{CopyDbActor, CopyDbLinks};
 use super::hard_links::HardLinks;
@@ -67,12 +67,13 @@ impl Task {
     fn into_parts(
         self,
         large_from: Option<u64>,
+        copiers: usize,
         board: &Board,
     ) -> (Agenda, CopyRemaining, CopyDurability, VerifyLevel) {
         match self {
             Task::Copy { remaining, durability } => {
                 board.to_be_copied(remaining.nodes.unsigned_abs(), remaining.bytes.unsigned_abs());
-                let schedule = CopySchedule::new(&remaining, large_from);
+                let schedule = CopySchedule::new(&remaining, large_from).with_shares(WORK_PER_COPIER * copiers);
                 (Agenda::Plan(schedule), remaining, durability, VerifyLevel::default())
             }
             Task::Verify { remaining, level } => {
@@ -90,7 +91,8 @@ impl Engine {
         let CopyRun { stores, recorder, settings, copying, task } = run;
         let board = Board::default();
         let large_from = stores.dst.keeps().parts.then_some(copying.large_from);
-        let (agenda, remaining, durability, level) = task.into_parts(large_from, &board);
+        let count = copier_count(&stores, tuning);
+        let (agenda, remaining, durability, level) = task.into_parts(large_from, count, &board);
         let stop = CancellationToken::new();
         let (outcome_sender, outcome) = oneshot::channel();
         let mut arbiters = Vec::new();
@@ -141,9 +143,6 @@ impl Engine {
         });
         let places = Arc::new(Semaphore::new(tuning.results_under_way_max));
         let copiers = {
-            let blocks = stores.src.capabilities().blocks_thread && stores.dst.capabilities().blocks_thread;
-            let by_default = if blocks { cores().clamp(2, 8) } else { COPIERS_FOR_WAITING };
-            let count = tuning.copiers.unwrap_or(by_default).max(1);
             // Whatever blocks, on either side, blocks the thread.
             let any_blocks = stores.src.capabilities().blocks_thread || stores.dst.capabilities().blocks_thread;
             let threads = if any_blocks { count } else { count.min(cores()) };
@@ -180,6 +179,12 @@ impl Engine {
         Observer::new(board, latest).start();
         Engine { coordinator: coordinator.recipient(), outcome, arbiters }
     }
+}
+
+fn copier_count(stores: &BySide<Arc<dyn Store>>, tuning: &Tuning) -> usize {
+    let blocks = stores.src.capabilities().blocks_thread && stores.dst.capabilities().blocks_thread;
+    let by_default = if blocks { cores().clamp(2, 8) } else { COPIERS_FOR_WAITING };
+    tuning.copiers.unwrap_or(by_default).max(1)
 }
 
 /// As [`start_on`], for an actor that needs its own address to be made.

@@ -1,11 +1,11 @@
 //! One item of the plan: what is done about it, and what becomes of it.
 
 use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
-use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Side};
-use longhaul_storage::{Attributes, Placed, Target};
+use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Side, encode_name};
+use longhaul_storage::{Attributes, Facts, Placed, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::{Folders, compared, copied, copy_file};
+use super::file::{Folders, beside, compared, copied, copy_file};
 
 /// Makes one attempt at an item that is not a large file.
 pub(super) async fn attempt(
@@ -92,21 +92,57 @@ async fn make_link(context: &CopyContext, folders: &Folders<'_>, item: &PlanItem
                     let reason = "the destination has another link (on conflict: ask)".to_owned();
                     return Ok(CopyOutcome::Conflict(reason));
                 }
-                policy => {
+                ConflictPolicy::KeepBoth => {
+                    return make_link_beside(context, folders, item, name, &points_to, &facts).await;
+                }
+                policy @ (ConflictPolicy::Newer | ConflictPolicy::Skip) => {
                     let reason = format!("the destination has another link (on conflict: {})", policy.as_str());
                     return Ok(CopyOutcome::Skipped(reason));
                 }
             }
         }
     };
-    let attributes = Attributes {
-        modified_ns: facts.modified_ns,
-        owner: facts.owner.filter(|_| context.copying.owner),
-        ..Attributes::default()
-    };
+    let attributes = link_attributes(context, &facts);
     let target = Target { name, temporary: &temporary, replace };
     match folders.destination.create_link(target, &points_to, &attributes).await.on(Side::Destination)? {
         Placed::Done => Ok(CopyOutcome::Copied(copied(context, &facts, None))),
         Placed::Taken => Err(Trouble::Changed("its name was taken a moment before".to_owned())),
     }
+}
+
+/// Makes a link under the first name beside its own that is free, unless an earlier run has made it there.
+async fn make_link_beside(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    item: &PlanItem,
+    name: &[u8],
+    points_to: &[u8],
+    facts: &Facts,
+) -> Attempt<CopyOutcome> {
+    let temporary = context.temporary_name(item.id);
+    for number in 1..=u32::MAX {
+        let name = beside(name, number);
+        let made = match folders.destination.look(&name).await.on(Side::Destination)? {
+            None => {
+                let target = Target { name: &name, temporary: &temporary, replace: false };
+                let attributes = link_attributes(context, facts);
+                let placed = folders.destination.create_link(target, points_to, &attributes).await;
+                placed.on(Side::Destination)? == Placed::Done
+            }
+            Some(found) if found.kind == NodeKind::Symlink && context.may_be_begun(item.id) => {
+                folders.destination.read_link(&name).await.on(Side::Destination)? == points_to
+            }
+            Some(_) => false,
+        };
+        if made {
+            let name = Some(encode_name(&name).into_owned());
+            return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, facts, None) }));
+        }
+    }
+    Err(Trouble::Changed("there is no name left beside it".to_owned()))
+}
+
+fn link_attributes(context: &CopyContext, facts: &Facts) -> Attributes {
+    let owner = facts.owner.filter(|_| context.copying.owner);
+    Attributes { modified_ns: facts.modified_ns, owner, ..Attributes::default() }
 }

@@ -41,6 +41,8 @@ pub struct CopySchedule {
     /// By the id of the first item.
     ready: BTreeMap<i64, Ready>,
     items_in_memory: usize,
+    /// Into how many messages what waits is divided, at least.
+    shares: usize,
     /// Folders that are pulled and not made yet.
     unmade: HashSet<NodeId>,
     /// What waits for them.
@@ -82,12 +84,20 @@ impl CopySchedule {
             pulling: None,
             ready: BTreeMap::new(),
             items_in_memory: 0,
+            shares: 1,
             unmade: HashSet::new(),
             waiting: HashMap::new(),
             lost: HashSet::new(),
             large: BTreeMap::new(),
             in_flight: 0,
         }
+    }
+
+    /// Divides what waits into so many messages at least, so that so many workers have something to do.
+    #[must_use]
+    pub fn with_shares(mut self, shares: usize) -> Self {
+        self.shares = shares.max(1);
+        self
     }
 
     /// The next ids to be pulled, if it is time; they count as under way from then on.
@@ -200,14 +210,19 @@ impl CopySchedule {
                 self.begin_large(&item);
                 Some(CopyWork::Prepare(item))
             }
-            Ready::Batch(batch) => {
+            Ready::Batch(mut batch) => {
+                let items_max = self.message_items_max();
+                if batch.items.len() > items_max {
+                    let items = batch.items.split_off(items_max);
+                    let rest = PlanBatch { folder: batch.folder, path: batch.path.clone(), depth: batch.depth, items };
+                    self.ready.insert(rest.items[0].id.0, Ready::Batch(rest));
+                }
                 let mut items = batch.items.len();
                 let mut batches = vec![batch];
                 // Folders with little in them go together, so that a message is worth its while.
                 while let Some(next) = self.ready.first_entry() {
                     let Ready::Batch(batch) = next.get() else { break };
-                    if items + batch.items.len() > MESSAGE_ITEMS_MAX || bytes(batches.iter().chain([batch])) > 16 << 20
-                    {
+                    if items + batch.items.len() > items_max || bytes(batches.iter().chain([batch])) > 16 << 20 {
                         break;
                     }
                     items += batch.items.len();
@@ -218,6 +233,11 @@ impl CopySchedule {
                 Some(CopyWork::Items(batches))
             }
         }
+    }
+
+    /// Items of one message: where little is left, everybody gets a share of it.
+    fn message_items_max(&self) -> usize {
+        (self.items_in_memory / self.shares).clamp(1, MESSAGE_ITEMS_MAX)
     }
 
     fn begin_large(&mut self, item: &Arc<LargeItem>) {

@@ -1,5 +1,5 @@
-//! One case: a pair of trees is listed, killed and gone on with until it is complete, and the ledger is compared with
-//! that of a run which nobody killed.
+//! One case: a pair of trees is listed, or migrated, killed and gone on with until that is complete, and the ledger and
+//! the destination are compared with those of a run which nobody killed.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -7,12 +7,12 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::kill::{Kill, Killed, Means, wait_until_it_ends};
-use super::ledger::{Digest, Ledger};
+use super::ledger::{Digest, Ledger, Standing};
 use super::random::Random;
 use super::report::Moment;
 use super::trees::Trees;
@@ -26,9 +26,14 @@ const KILLS_MAX: u64 = 12;
 /// The purpose of the random numbers here.
 const KILLS: u64 = 2;
 const LEDGER: &str = "ledger.duckdb";
+/// Of a listing of what a migration has come to.
+const LEDGER_AFTERWARDS: &str = "afterwards.duckdb";
 const LOG: &str = "log";
 const LISTED: &str = "longhaul::listing: ";
-const LISTING_FILTER: &str = "warn,longhaul::listing=trace";
+const WRITTEN: &str = "longhaul::copying: ";
+const LOG_FILTER: &str = "warn,longhaul::listing=trace,longhaul::copying=trace";
+/// Who is told to stop begins with nothing new after this time.
+const NOTICE: Duration = Duration::from_millis(200);
 
 /// What came of a case.
 #[derive(Debug, Default)]
@@ -41,6 +46,14 @@ pub(super) struct CaseOutcome {
     pub(super) listings: u64,
     /// Those that had been listed before.
     pub(super) listed_again: u64,
+    /// Files, and parts of them, that the program says it wrote.
+    pub(super) written: u64,
+    /// Those that had been written before.
+    pub(super) written_again: u64,
+    /// Files that a local destination had after kills.
+    pub(super) at_the_destination: u64,
+    /// Those that the ledger did not know of.
+    pub(super) unknown: u64,
     /// Files beside the ledger that nobody needs.
     pub(super) left_behind: u64,
     /// What was not as it must be.
@@ -57,10 +70,14 @@ pub(super) struct Reference<'a> {
     took: Duration,
     code: Option<i32>,
     digest: Digest,
+    /// Of a listing of what it came to, where that is not looked at by itself.
+    afterwards: Digest,
+    /// What was not as it must be without any kill.
+    pub(super) wrong: Vec<String>,
 }
 
 impl<'a> Reference<'a> {
-    /// Lists the trees once, undisturbed.
+    /// Lists, or migrates, the trees once, undisturbed.
     pub(super) fn make(
         longhaul: &'a Path,
         trees: &'a Trees,
@@ -68,8 +85,10 @@ impl<'a> Reference<'a> {
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let mut reference =
-            Self { longhaul, interrupt, trees, folder, took: Duration::ZERO, code: None, digest: Digest::new() };
+        trees.plant(&folder)?;
+        let (took, code, digest, afterwards) = (Duration::ZERO, None, Digest::new(), Digest::new());
+        let wrong = Vec::new();
+        let mut reference = Self { longhaul, interrupt, trees, folder, took, code, digest, afterwards, wrong };
         let started = Instant::now();
         let mut child = reference.start(&reference.folder, false)?;
         let status = wait_until_it_ends(&mut child, RUN_LIMIT, interrupt)?;
@@ -78,8 +97,10 @@ impl<'a> Reference<'a> {
         ensure!(is_complete(status), said());
         reference.code = status.code();
         reference.digest = reference.ledger(&reference.folder.join(LEDGER)).digest()?;
-        let wrong = Ledger::wrong_in_itself(&reference.digest);
-        ensure!(wrong.is_empty(), "the ledger of the run that nobody kills: {}", wrong.join("; "));
+        let file = reference.folder.join(LEDGER);
+        reference.wrong = reference.ledger(&file).wrong_in_itself(&reference.digest)?;
+        reference.wrong.extend(trees.wrong_with(&reference.folder, None)?);
+        reference.afterwards = reference.list_afterwards(&reference.folder)?;
         Ok(reference)
     }
 
@@ -88,17 +109,15 @@ impl<'a> Reference<'a> {
     }
 
     fn start(&self, folder: &Path, is_begun: bool) -> Result<Child> {
-        let mut command = Command::new(self.longhaul);
-        command.arg("discover");
-        if is_begun {
-            command.arg("--resume");
-        } else {
-            command.args(&self.trees.locations);
-        }
-        command
-            .args(["--ledger", LEDGER])
+        self.command(folder, &self.trees.arguments(is_begun), LEDGER)
+    }
+
+    fn command(&self, folder: &Path, arguments: &[&str], ledger: &str) -> Result<Child> {
+        Command::new(self.longhaul)
+            .args(arguments)
+            .args(["--ledger", ledger])
             .current_dir(folder)
-            .env("LONGHAUL_LOG", LISTING_FILTER)
+            .env("LONGHAUL_LOG", LOG_FILTER)
             .env("NO_COLOR", "1")
             .process_group(0)
             .stdin(Stdio::null())
@@ -108,15 +127,26 @@ impl<'a> Reference<'a> {
             .with_context(|| format!("cannot run {}", self.longhaul.display()))
     }
 
+    /// Lists a destination that cannot be looked at otherwise.
+    fn list_afterwards(&self, folder: &Path) -> Result<Digest> {
+        let Some([source, destination]) = self.trees.worlds() else { return Ok(Digest::new()) };
+        let mut child = self.command(folder, &["discover", source, destination], LEDGER_AFTERWARDS)?;
+        let status = wait_until_it_ends(&mut child, RUN_LIMIT, self.interrupt)?;
+        ensure!(is_complete(status), "listing the destination afterwards: {}", said(folder, status));
+        self.ledger(&folder.join(LEDGER_AFTERWARDS)).digest()
+    }
+
     /// Runs a case in a folder of its own. Only what keeps the case from being run at all is an error.
     pub(super) fn play(&self, folder: &Path, seed: u64, case: u64) -> Result<CaseOutcome> {
         fs::create_dir(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        self.trees.plant(folder)?;
         let mut playing = Playing {
             reference: self,
             ledger: folder.join(LEDGER),
             folder,
             outcome: CaseOutcome::default(),
             listed: HashSet::new(),
+            written: HashSet::new(),
         };
         if let Err(error) = playing.go_on_to_the_end(&mut Random::new(seed, KILLS, case)) {
             if error.is::<Interrupted>() {
@@ -134,6 +164,7 @@ struct Playing<'a> {
     ledger: PathBuf,
     outcome: CaseOutcome,
     listed: HashSet<String>,
+    written: HashSet<String>,
 }
 
 impl Playing<'_> {
@@ -171,6 +202,7 @@ impl Playing<'_> {
             if killed.signals > 0 {
                 self.outcome.kills.push((means, Moment::AlreadyComplete));
             }
+            self.check_that_it_was_heard(means, killed)?;
             return Ok(true);
         }
         if killed.signals == 0 || !means.may_lead_to(status) {
@@ -181,21 +213,55 @@ impl Playing<'_> {
             self.outcome.kills.push((means, Moment::BeforeTheLedger));
             return Ok(false);
         }
-        let phase = self.reference.ledger(&self.ledger).phase().with_context(|| format!("after {}", means.name()))?;
+        let ledger = self.reference.ledger(&self.ledger);
+        let Standing { phase, within } = ledger.standing().with_context(|| format!("after {}", means.name()))?;
         if means.must_be_suspended(status) {
             let has_log = self.folder.join(format!("{LEDGER}.wal")).exists();
-            ensure!(phase == "suspended", "interrupted with {status}, and in phase {phase}");
+            // Between two phases of a migration there is nothing to be suspended.
+            let is_between = self.reference.trees.is_migrated() && matches!(phase.as_str(), "review" | "verifying");
+            ensure!(phase == "suspended" || is_between, "interrupted with {status}, and in phase {phase}");
+            ensure!(ledger.is_at_rest()?, "interrupted with {status}, and the ledger does not say how the run ended");
             ensure!(!has_log, "interrupted with {status}, and the log is still there");
         }
-        let moment = match phase.as_str() {
+        let is_migrated = self.reference.trees.is_migrated();
+        let moment = match within.as_str() {
             "created" => Moment::StartingUp,
+            "review" if is_migrated => Moment::BetweenPhases,
             "review" => Moment::ShuttingDown,
+            "complete" if is_migrated => Moment::ShuttingDown,
             _ if killed.signals > 1 => Moment::ShuttingDown,
-            "traversing" | "suspended" => Moment::Traversing,
+            "traversing" => Moment::Traversing,
+            "copying" if is_migrated => Moment::Copying,
+            "verifying" if is_migrated => Moment::Verifying,
             other => bail!("after {}: phase {other}", means.name()),
         };
         self.outcome.kills.push((means, moment));
+        if within == "copying"
+            && let Some(brought) = self.reference.trees.brought(self.folder)?
+        {
+            let known = ledger.copied()?;
+            self.outcome.at_the_destination += brought;
+            self.outcome.unknown += brought.saturating_sub(known);
+            if known > brought {
+                let failures = &mut self.outcome.failures;
+                failures.push(format!("after {}: {known} recorded as copied, {brought} there", means.name()));
+            }
+        }
         Ok(false)
+    }
+
+    /// Whoever asks for an end and is not answered with one was too late, or has not been heard.
+    fn check_that_it_was_heard(&mut self, means: Means, killed: &Killed) -> Result<()> {
+        // A single phase may well be over before anybody looks.
+        if killed.signals == 0 || !means.is_a_request() || !self.reference.trees.is_migrated() {
+            return Ok(());
+        }
+        let due_ns = killed.at.duration_since(UNIX_EPOCH)?.saturating_add(NOTICE).as_nanos();
+        let runs = self.reference.ledger(&self.ledger).runs_since(due_ns)?;
+        if runs > 0 {
+            self.outcome.failures.push(format!("{} was passed over: {runs} more phases began", means.name()));
+        }
+        Ok(())
     }
 
     fn compare(&mut self, status: ExitStatus) -> Result<()> {
@@ -206,19 +272,29 @@ impl Playing<'_> {
         }
         let ledger = reference.ledger(&self.ledger);
         let digest = ledger.digest()?;
-        self.outcome.failures.extend(Ledger::wrong_in_itself(&digest));
         let reference_file = reference.folder.join(LEDGER);
         let due = reference.ledger(&reference_file);
         self.outcome.failures.extend(ledger.differences(&digest, due, &reference.digest)?);
         for entry in fs::read_dir(self.folder)? {
             let name = entry?.file_name();
-            self.outcome.left_behind += u64::from(name != LEDGER && name != LOG);
+            let is_known = name == LEDGER || name == LOG || reference.trees.is_part_of_it(&name);
+            self.outcome.left_behind += u64::from(!is_known);
+        }
+        let wrong = reference.trees.wrong_with(self.folder, Some(&reference.folder))?;
+        self.outcome.failures.extend(wrong);
+        let afterwards = reference.list_afterwards(self.folder)?;
+        if afterwards != reference.afterwards {
+            let (file, due) = (self.folder.join(LEDGER_AFTERWARDS), reference.folder.join(LEDGER_AFTERWARDS));
+            let due = reference.ledger(&due);
+            let differences = reference.ledger(&file).differences(&afterwards, due, &reference.afterwards)?;
+            let differences = differences.into_iter().map(|difference| format!("listed afterwards: {difference}"));
+            self.outcome.failures.extend(differences);
         }
         Ok(())
     }
 
-    /// Counts what the store of the last run says that it listed; a line cut off by a kill is none. And nothing here
-    /// damages a ledger: a run that takes it for damaged throws work away.
+    /// Counts what the stores of the last run say that they listed and wrote; a line cut off by a kill is none. And nothing
+    /// here damages a ledger: a run that takes it for damaged throws work away.
     fn read_log(&mut self) -> Result<()> {
         let mut log = BufReader::new(File::open(self.folder.join(LOG))?);
         let mut line = String::new();
@@ -226,6 +302,9 @@ impl Playing<'_> {
             if let Some((_, listed)) = line.split_once(LISTED) {
                 self.outcome.listings += 1;
                 self.outcome.listed_again += u64::from(!self.listed.insert(listed.to_owned()));
+            } else if let Some((_, written)) = line.split_once(WRITTEN) {
+                self.outcome.written += 1;
+                self.outcome.written_again += u64::from(!self.written.insert(written.to_owned()));
             } else if line.contains("was damaged") {
                 self.outcome.failures.push(line.trim_end().to_owned());
             }
@@ -245,6 +324,6 @@ fn said(folder: &Path, status: ExitStatus) -> String {
     const SHOWN_BYTES_MAX: u64 = 1 << 16;
     const SHOWN_LINES_MAX: usize = 5;
     let text = tail(&folder.join(LOG), SHOWN_BYTES_MAX).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.contains(LISTED)).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains(LISTED) && !line.contains(WRITTEN)).collect();
     format!("{status}: {}", lines[lines.len().saturating_sub(SHOWN_LINES_MAX)..].join("; "))
 }

@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -58,6 +58,11 @@ impl Means {
         }
     }
 
+    /// Whether a program that is hit once, and has the time, is to stop.
+    pub(super) fn is_a_request(self) -> bool {
+        matches!(self, Self::Interrupt | Self::Terminate)
+    }
+
     /// Whether a program that ended like this has had the time to come to a safe point.
     pub(super) fn must_be_suspended(self, status: ExitStatus) -> bool {
         self != Self::InterruptTwice && matches!(status.code(), Some(130 | 143))
@@ -78,6 +83,8 @@ pub(super) struct Killed {
     pub(super) status: ExitStatus,
     /// Signals that were sent while the program was there.
     pub(super) signals: u32,
+    /// When the first of them was.
+    pub(super) at: SystemTime,
 }
 
 impl Kill {
@@ -94,18 +101,19 @@ impl Kill {
     /// Lets the program run until the moment has come, and sends it the signal.
     pub(super) fn deliver(self, child: &mut Child, limit: Duration, interrupt: &Interrupt) -> Result<Killed> {
         if let Some(status) = wait_for(child, self.after, interrupt)? {
-            return Ok(Killed { status, signals: 0 });
+            return Ok(Killed { status, signals: 0, at: SystemTime::now() });
         }
+        let at = SystemTime::now();
         send(child, self.means.signal())?;
         let mut signals = 1;
         if self.means == Means::InterruptTwice {
             if let Some(status) = wait_for(child, self.second_after, interrupt)? {
-                return Ok(Killed { status, signals });
+                return Ok(Killed { status, signals, at });
             }
             send(child, self.means.signal())?;
             signals += 1;
         }
-        Ok(Killed { status: wait_until_it_ends(child, limit, interrupt)?, signals })
+        Ok(Killed { status: wait_until_it_ends(child, limit, interrupt)?, signals, at })
     }
 }
 

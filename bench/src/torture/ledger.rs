@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 const SHOWN_MAX: usize = 3;
 
 /// All rows of a side's view, each as one number that is added to those of the others. `hash` is the same in every
-/// process, and takes NULL for a value of its own.
+/// process, and takes NULL for a value of its own. Of a file with several names it is left open which of them was copied
+/// and has the checksum; and one that nobody asked for may have been taken to tell whose a file is.
 const DIGEST: &str = "
     SELECT 'phase' AS what, phase::VARCHAR AS value FROM migration
     UNION ALL
@@ -52,10 +53,26 @@ const DIGEST: &str = "
     )
     UNION ALL
     SELECT 'ids given out twice', ((SELECT count(*) - count(DISTINCT id) FROM src_nodes)
-      + (SELECT count(*) - count(DISTINCT id) FROM dst_nodes))::VARCHAR";
+      + (SELECT count(*) - count(DISTINCT id) FROM dst_nodes))::VARCHAR
+    UNION ALL
+    SELECT 'plan', count(*) || ' with a sum of ' || coalesce(sum(hash(path, kind, size, action, reason)::HUGEINT), 0)
+    FROM plan_view
+    UNION ALL
+    SELECT 'copied', count(*) || ' with a sum of ' || coalesce(sum(hash(s.path, c.name, c.size, c.modified_ns,
+      CASE WHEN c.inode IS NULL AND m.copy_settings LIKE '%\"checksum\":true%' THEN c.checksum END, c.device,
+      c.inode)::HUGEINT), 0)
+    FROM copied c
+    JOIN src_status s ON s.id = c.src_id
+    CROSS JOIN migration m
+    UNION ALL
+    SELECT 'copied more than once', (count(*) - count(DISTINCT src_id))::VARCHAR FROM copied
+    UNION ALL
+    SELECT 'verified', coalesce(max(value), 0)::VARCHAR FROM stats WHERE name = 'verified_nodes'
+    UNION ALL
+    SELECT 'differences', count(*)::VARCHAR FROM differences";
 
 /// What is looked at where the digests differ, so that somebody sees what is wrong.
-const ROWS: [(&str, &str); 5] = [
+const ROWS: [(&str, &str); 8] = [
     (
         "source nodes",
         "SELECT path, kind, size, modified_ns, depth, traversal_status, copy_status, error FROM src_status ORDER BY ALL",
@@ -67,10 +84,34 @@ const ROWS: [(&str, &str); 5] = [
     ("source counters", "FROM src_stats ORDER BY depth"),
     ("destination counters", "FROM dst_stats ORDER BY depth"),
     ("problems", "SELECT side, path, phase, class FROM problems ORDER BY ALL"),
+    ("plan", "SELECT path, kind, size, action, reason FROM plan_view ORDER BY ALL"),
+    (
+        "copied",
+        "SELECT s.path, c.name, c.size, c.modified_ns, c.checksum, c.device, c.inode
+         FROM copied c JOIN src_status s ON s.id = c.src_id ORDER BY ALL",
+    ),
+    ("differences", "SELECT s.path, d.message FROM differences d JOIN src_status s ON s.id = d.src_id ORDER BY ALL"),
+];
+
+/// What there is none of in any ledger.
+const NEVER: [&str; 5] = [
+    "folders with several events",
+    "folders without an event",
+    "ids given out twice",
+    "copied more than once",
+    "differences",
 ];
 
 /// The digests of a complete ledger: what, and its value.
 pub(super) type Digest = Vec<(String, String)>;
+
+/// Where a migration stands.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) phase: String,
+    /// The same, or the phase that it was suspended in.
+    pub(super) within: String,
+}
 
 /// A ledger, as `longhaul query` shows it.
 #[derive(Clone, Copy, Debug)]
@@ -80,10 +121,34 @@ pub(super) struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
-    /// The phase.
-    pub(super) fn phase(self) -> Result<String> {
-        let rows = self.query("SELECT phase FROM migration")?;
-        rows.into_iter().next().context("a ledger without a phase")
+    /// The phase, and the one that it was suspended in.
+    pub(super) fn standing(self) -> Result<Standing> {
+        let rows = self.query("SELECT phase, coalesce(suspended_from, phase) FROM migration")?;
+        let row = rows.first().context("a ledger without a phase")?;
+        let (phase, within) = row.split_once(',').context("a row of two columns")?;
+        Ok(Standing { phase: phase.to_owned(), within: within.to_owned() })
+    }
+
+    /// How many nodes that are no folders are recorded as copied.
+    pub(super) fn copied(self) -> Result<u64> {
+        self.number("SELECT count(*) FROM src_status WHERE copy_status = 'successful' AND kind <> 'folder'")
+    }
+
+    /// How many runs began after this time, in nanoseconds since 1970.
+    pub(super) fn runs_since(self, time_ns: u128) -> Result<u64> {
+        self.number(&format!("SELECT count(*) FROM runs WHERE started_ns > {time_ns}"))
+    }
+
+    /// Whether the last run has come to an end that is recorded.
+    pub(super) fn is_at_rest(self) -> Result<bool> {
+        let running =
+            self.number("SELECT count(*) FROM (FROM runs ORDER BY run DESC LIMIT 1) WHERE ended_ns IS NULL")?;
+        Ok(running == 0)
+    }
+
+    fn number(self, sql: &str) -> Result<u64> {
+        let rows = self.query(sql)?;
+        rows.first().context("a query without a row")?.parse().context("not a number")
     }
 
     /// Everything in it, as a few numbers.
@@ -96,11 +161,17 @@ impl Ledger<'_> {
         rows.into_iter().map(split).collect()
     }
 
-    /// What in a digest is as no ledger may be, whatever was listed.
-    pub(super) fn wrong_in_itself(digest: &Digest) -> Vec<String> {
-        let never = ["folders with several events", "folders without an event", "ids given out twice"];
-        let is_wrong = |(what, value): &&(String, String)| never.contains(&what.as_str()) && value != "0";
-        digest.iter().filter(is_wrong).map(|(what, value)| format!("{what}: {value}")).collect()
+    /// What is as it may be in no ledger, whatever was listed, with some of the rows. Other ledgers are compared with one
+    /// that has nothing of it.
+    pub(super) fn wrong_in_itself(self, digest: &Digest) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        for (what, value) in digest.iter().filter(|(what, value)| NEVER.contains(&what.as_str()) && value != "0") {
+            wrong.push(format!("{what}: {value}"));
+            if let Some((_, sql)) = ROWS.into_iter().find(|(name, _)| name == what) {
+                wrong.extend(self.query(sql)?.iter().take(SHOWN_MAX).map(|row| format!("  {row}")));
+            }
+        }
+        Ok(wrong)
     }
 
     /// What is different from another ledger, whose digest this is, with some of the rows.
@@ -144,14 +215,6 @@ fn only_in<'a>(these: &'a [String], others: &[String]) -> impl Iterator<Item = &
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_no_ledger_may_have_is_wrong_in_itself() {
-        let digest =
-            |twice: &str| vec![("phase".into(), "review".into()), ("ids given out twice".into(), twice.into())];
-        assert_eq!(Ledger::wrong_in_itself(&digest("0")), Vec::<String>::new());
-        assert_eq!(Ledger::wrong_in_itself(&digest("3")), ["ids given out twice: 3"]);
-    }
 
     #[test]
     fn rows_that_only_one_has_are_shown_up_to_a_limit() {

@@ -9,27 +9,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use super::random::Random;
+use crate::odd_names::ODD_NAMES;
 
 /// Some file systems allow for 65 000 names of one file.
 const HARD_LINKS_MAX: u64 = 30_000;
-
-/// Beginnings of names; a number makes them different from each other.
-const NAMES: [&[u8]; 14] = [
-    b"plain",
-    b"not UTF-8 \xff\xfe",
-    b"caf\xe9",
-    b"new\nline",
-    br"back\slash",
-    b"it's a \"quote\"",
-    b"';DROP TABLE src_nodes;--",
-    b"100% %41",
-    b" spaces ",
-    b"CASE",
-    b"case",
-    b"-rf *?[a]",
-    "exe\u{202e}txt".as_bytes(),
-    "文件 🎉".as_bytes(),
-];
 
 /// What an entry is on one of the sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +54,7 @@ pub(super) fn make(folder: &Path, random: &mut Random, wide: u64) -> Result<[Str
     for number in 0..folders_max {
         let parent = random.pick(&folders).clone();
         for entry in 0..random.between(0, 10) {
-            let mut name = random.pick(&NAMES).to_vec();
+            let mut name = random.pick(&ODD_NAMES).to_vec();
             name.extend_from_slice(format!("{number}.{entry}").as_bytes());
             let pair = *random.pick(&PAIRS);
             maker.entries(&parent, &name, pair)?;

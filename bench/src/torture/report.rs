@@ -18,6 +18,10 @@ pub(super) enum Moment {
     /// There is a ledger, and nothing was to be listed yet.
     StartingUp,
     Traversing,
+    /// Between two phases of a migration.
+    BetweenPhases,
+    Copying,
+    Verifying,
     /// Told to stop before, or done, but not gone.
     ShuttingDown,
     /// Too late to make a difference: the program ended as if nothing had been.
@@ -25,14 +29,25 @@ pub(super) enum Moment {
 }
 
 impl Moment {
-    const ALL: [Self; 5] =
-        [Self::BeforeTheLedger, Self::StartingUp, Self::Traversing, Self::ShuttingDown, Self::AlreadyComplete];
+    const ALL: [Self; 8] = [
+        Self::BeforeTheLedger,
+        Self::StartingUp,
+        Self::Traversing,
+        Self::BetweenPhases,
+        Self::Copying,
+        Self::Verifying,
+        Self::ShuttingDown,
+        Self::AlreadyComplete,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::BeforeTheLedger => "before the ledger",
             Self::StartingUp => "starting up",
-            Self::Traversing => "traversing",
+            Self::Traversing => "discovery",
+            Self::BetweenPhases => "between phases",
+            Self::Copying => "copying",
+            Self::Verifying => "verifying",
             Self::ShuttingDown => "shutting down",
             Self::AlreadyComplete => "already complete",
         }
@@ -54,6 +69,12 @@ pub struct Report {
     /// Folders that simulated stores listed, and how many of them they had listed before.
     listings: u64,
     listed_again: u64,
+    /// Files, and parts of them, that were written, and how many of them had been written before.
+    written: u64,
+    written_again: u64,
+    /// Files that local destinations had after kills, and how many of them the ledgers did not know of.
+    at_the_destination: u64,
+    unknown: u64,
     /// Files that were left beside ledgers.
     left_behind: u64,
     failures: Vec<Failure>,
@@ -79,6 +100,11 @@ impl Report {
         self.kills.values().flat_map(BTreeMap::values).sum()
     }
 
+    /// Whether no case has been played yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.cases == 0
+    }
+
     /// Whether anything was not as it must be.
     pub fn has_failures(&self) -> bool {
         !self.failures.is_empty()
@@ -92,10 +118,20 @@ impl Report {
         self.too_late += outcome.too_late;
         self.listings += outcome.listings;
         self.listed_again += outcome.listed_again;
+        self.written += outcome.written;
+        self.written_again += outcome.written_again;
+        self.at_the_destination += outcome.at_the_destination;
+        self.unknown += outcome.unknown;
         self.left_behind += outcome.left_behind;
         if !outcome.failures.is_empty() {
             self.failures.push(Failure { case, trees, what: outcome.failures, replay });
         }
+    }
+
+    /// Adds that already a run that nobody killed was not as it must be.
+    pub(super) fn add_undisturbed(&mut self, case: u64, trees: String, replay: String, mut what: Vec<String>) {
+        what.insert(0, "without any kill:".to_owned());
+        self.failures.push(Failure { case, trees, what, replay });
     }
 
     /// For people.
@@ -110,14 +146,16 @@ impl Report {
             self.longhaul,
             self.kills_table()
         );
-        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 folders")]
-        let again = 100.0 * self.listed_again as f64 / self.listings.max(1) as f64;
         let _ = writeln!(text, "{} more moments came after the end of the run", self.too_late);
-        let _ = writeln!(
-            text,
-            "{} folders of simulated stores listed, {} of them again ({again:.1} %)",
-            self.listings, self.listed_again
-        );
+        for (all, what, some, which) in [
+            (self.listings, "folders of simulated stores listed", self.listed_again, "of them again"),
+            (self.written, "files and parts written", self.written_again, "of them again"),
+            (self.at_the_destination, "files at local destinations after kills", self.unknown, "not recorded yet"),
+        ] {
+            #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 files")]
+            let share = 100.0 * some as f64 / all.max(1) as f64;
+            let _ = writeln!(text, "{all} {what}, {some} {which} ({share:.1} %)");
+        }
         let _ = writeln!(text, "{} files left beside ledgers", self.left_behind);
         let _ = writeln!(text, "{} cases failed", self.failures.len());
         for failure in &self.failures {

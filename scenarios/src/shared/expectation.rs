@@ -42,8 +42,8 @@ impl Expectation {
 pub(crate) struct Found<'a> {
     pub(crate) side: Side,
     pub(crate) node: &'a Node,
-    words: &'a [&'static str],
-    failed: Option<ErrorClass>,
+    pub(crate) words: &'a [&'static str],
+    pub(crate) failed: Option<ErrorClass>,
     is_matched: bool,
 }
 
@@ -54,6 +54,8 @@ struct Pair {
     /// Words about the source folder.
     words: Vec<&'static str>,
     destination: Option<Node>,
+    /// Whether its place, or that of a folder above it, is taken: nothing in it can be brought to the destination.
+    is_in_conflict: bool,
 }
 
 /// Goes through both trees at once, folder by folder of the source, and shows every node that must be in the ledger.
@@ -72,6 +74,7 @@ pub(crate) fn walk_both(trees: &BySide<&dyn Tree>, visit: &mut dyn FnMut(Found<'
         source: root(Some(CopyStatus::AlreadyExisted)),
         words: Vec::new(),
         destination: Some(root(None)),
+        is_in_conflict: false,
     }];
     while let Some(pair) = pairs.pop() {
         let is_matched = pair.destination.is_some();
@@ -95,7 +98,8 @@ pub(crate) fn walk_both(trees: &BySide<&dyn Tree>, visit: &mut dyn FnMut(Found<'
                 Vec::new()
             }
         };
-        compare_children(&pair.path, source.unwrap_or_default(), destination, &mut pairs, visit);
+        let (source, is_in_conflict) = (source.unwrap_or_default(), pair.is_in_conflict);
+        compare_children(&pair.path, is_in_conflict, source, destination, &mut pairs, visit);
     }
     Ok(())
 }
@@ -126,6 +130,7 @@ fn list_as_expected(
 /// others to `pairs`.
 fn compare_children(
     folder: &[u8],
+    is_in_conflict: bool,
     source: Vec<Child>,
     destination: Vec<Child>,
     pairs: &mut Vec<Pair>,
@@ -150,13 +155,19 @@ fn compare_children(
         destination.into_iter().map(|child| (child.name.clone(), child)).collect();
     for child in source {
         let path = path_of(&child.name);
-        let (copy, words) = decide(&child, others.get(&child.name));
+        let (copy, words) = match decide(&child, others.get(&child.name)) {
+            (CopyStatus::Pending, _) if is_in_conflict => {
+                (CopyStatus::Conflict, vec!["it is in ", "which is in conflict"])
+            }
+            decided => decided,
+        };
         let source_node = node(&path, &child, TraversalStatus::Successful, Some(copy));
         let has_counterpart = others.get(&child.name).is_some_and(|other| other.kind == child.kind);
         let counterpart = if has_counterpart { others.remove(&child.name) } else { None };
         let destination_node = counterpart.as_ref().map(|other| node(&path, other, TraversalStatus::Successful, None));
         if child.kind == NodeKind::Folder {
-            pairs.push(Pair { path, source: source_node, words, destination: destination_node });
+            let is_in_conflict = copy == CopyStatus::Conflict;
+            pairs.push(Pair { path, source: source_node, words, destination: destination_node, is_in_conflict });
             continue;
         }
         visit(Found {
@@ -182,7 +193,8 @@ fn compare_children(
     }
 }
 
-/// What is to become of a source node, given what the destination has under its name, and words of the reason.
+/// What is to become of a source node by the usual policies, given what the destination has under its name, and words of
+/// the reason.
 fn decide(source: &Child, destination: Option<&Child>) -> (CopyStatus, Vec<&'static str>) {
     let remark = || source.remark.to_vec();
     match (source.kind, destination) {
@@ -194,8 +206,17 @@ fn decide(source: &Child, destination: Option<&Child>) -> (CopyStatus, Vec<&'sta
         (NodeKind::Folder, Some(_)) => (CopyStatus::AlreadyExisted, remark()),
         (NodeKind::File | NodeKind::Symlink, Some(other)) => {
             let is_known = source.size.is_some() && source.modified_ns.is_some();
-            let is_same = is_known && source.size == other.size && source.modified_ns == other.modified_ns;
-            (if is_same { CopyStatus::AlreadyExisted } else { CopyStatus::Pending }, remark())
+            if is_known && source.size == other.size && source.modified_ns == other.modified_ns {
+                return (CopyStatus::AlreadyExisted, remark());
+            }
+            match (source.modified_ns, other.modified_ns) {
+                (Some(ours), Some(theirs)) if ours > theirs => (CopyStatus::Pending, remark()),
+                (Some(ours), Some(theirs)) if ours == theirs => {
+                    (CopyStatus::Skipped, vec!["of the same time and of another size", "on conflict: newer"])
+                }
+                (Some(_), Some(_)) => (CopyStatus::Skipped, vec!["newer", "on conflict: newer"]),
+                _ => (CopyStatus::Skipped, vec!["of unknown age", "on conflict: newer"]),
+            }
         }
     }
 }
@@ -209,15 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_there_already_if_size_and_time_are_known_and_equal() {
+    fn a_file_is_there_already_if_size_and_time_are_known_and_equal_and_replaced_if_it_is_older() {
         let file = |size, time| child(NodeKind::File, size, time);
         let copy = |destination: Option<Child>| decide(&file(Some(1), Some(2)), destination.as_ref()).0;
         assert_eq!(copy(None), CopyStatus::Pending);
         assert_eq!(copy(Some(file(Some(1), Some(2)))), CopyStatus::AlreadyExisted);
-        assert_eq!(copy(Some(file(Some(1), Some(3)))), CopyStatus::Pending);
-        assert_eq!(copy(Some(file(Some(2), Some(2)))), CopyStatus::Pending);
-        assert_eq!(copy(Some(file(None, None))), CopyStatus::Pending);
-        assert_eq!(decide(&file(None, None), Some(&file(None, None))).0, CopyStatus::Pending);
+        assert_eq!(copy(Some(file(Some(1), Some(1)))), CopyStatus::Pending);
+        assert_eq!(copy(Some(file(Some(1), Some(3)))), CopyStatus::Skipped);
+        assert_eq!(copy(Some(file(Some(2), Some(2)))), CopyStatus::Skipped);
+        assert_eq!(copy(Some(file(None, None))), CopyStatus::Skipped);
+        assert_eq!(decide(&file(None, None), Some(&file(None, None))).0, CopyStatus::Skipped);
     }
 
     #[test]
@@ -228,11 +250,15 @@ mod tests {
                 let expected = match (source, destination) {
                     (NodeKind::Other, _) => CopyStatus::Skipped,
                     (NodeKind::Folder, NodeKind::Folder) => CopyStatus::AlreadyExisted,
-                    _ if source == destination => CopyStatus::Pending,
+                    // Of unknown age.
+                    _ if source == destination => CopyStatus::Skipped,
                     _ => CopyStatus::Conflict,
                 };
                 assert_eq!(copy, expected, "{source} and {destination}");
-                assert_eq!(words.is_empty(), copy != CopyStatus::Conflict);
+                assert_eq!(
+                    words.is_empty(),
+                    source == NodeKind::Other || source == destination && copy != CopyStatus::Skipped
+                );
             }
         }
     }

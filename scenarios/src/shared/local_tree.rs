@@ -22,7 +22,7 @@ impl LocalTree {
     }
 
     /// Opens a folder name by name: the whole path may be longer than the system takes at once.
-    fn open(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    pub(crate) fn open(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut folder = rustix::fs::openat(CWD, &self.root, flags, Mode::empty())?;
         for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
@@ -66,7 +66,7 @@ impl Tree for LocalTree {
 }
 
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "the types differ between systems")]
-fn child(name: &[u8], found: &Stat) -> Child {
+pub(crate) fn child(name: &[u8], found: &Stat) -> Child {
     let (kind, remark) = kind_of(FileType::from_raw_mode(found.st_mode));
     let size = matches!(kind, NodeKind::File | NodeKind::Symlink).then_some(found.st_size as i64);
     let modified_ns = i128::from(found.st_mtime) * 1_000_000_000 + i128::from(found.st_mtime_nsec);

@@ -9,7 +9,7 @@ use longhaul_actors::{
     Controller, Ended, MigrationConfig, Outcome, ResumeConfig, Resumed, StartError, Tuning, resume, start,
     start_with_stores,
 };
-use longhaul_ledger::{Counters, Log, Reader};
+use longhaul_ledger::{Counters, Log, Reader, log_of};
 use longhaul_model::{BySide, Side};
 use longhaul_storage::{Location, OpenOptions, Store};
 
@@ -44,12 +44,23 @@ impl Run {
         interrupt: &Interrupt,
     ) -> Result<Run> {
         let locations = BySide { src: stores.src.0.clone(), dst: stores.dst.0.clone() };
-        Run::begin(scratch, locations, interrupt, |config| start_with_stores(config, stores))
+        Run::begin(&scratch.join(LEDGER), locations, interrupt, |config| start_with_stores(config, stores))
     }
 
     /// Traverses two places, with the engine's own settings, into a ledger in `scratch`.
     pub(crate) fn of_places(scratch: &Path, locations: BySide<Location>, interrupt: &Interrupt) -> Result<Run> {
-        Run::begin(scratch, locations, interrupt, start)
+        Run::begin(&scratch.join(LEDGER), locations, interrupt, start)
+    }
+
+    /// As [`Run::of_places`], into another ledger; whatever has its name is replaced.
+    pub(crate) fn of_places_into(ledger: &Path, locations: BySide<Location>, interrupt: &Interrupt) -> Result<Run> {
+        for left in [ledger.to_owned(), log_of(ledger)] {
+            match std::fs::remove_file(&left) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Run::begin(ledger, locations, interrupt, start)
     }
 
     /// Goes on where an earlier run in `scratch` was. `None` where that had not come so far as to have a ledger.
@@ -70,28 +81,28 @@ impl Run {
         };
         let started = Instant::now();
         let outcome = match resume(&config)? {
-            Resumed::Running(controller) => Some(attend(controller, interrupt)?),
+            Resumed::Running(controller) => Some(attend(controller, interrupt, folders_so_far)?),
             Resumed::NothingToDo(_) => None,
         };
         Run::of(ledger, outcome, true, started.elapsed()).map(Some)
     }
 
     fn begin(
-        scratch: &Path,
+        ledger: &Path,
         locations: BySide<Location>,
         interrupt: &Interrupt,
         start: impl FnOnce(&MigrationConfig) -> Result<Controller, StartError>,
     ) -> Result<Run> {
         let config = MigrationConfig {
             locations,
-            ledger: scratch.join(LEDGER),
+            ledger: ledger.to_owned(),
             open: OpenOptions::default(),
             compare: None,
             on_conflict: None,
             tuning: Tuning::default(),
         };
         let started = Instant::now();
-        let outcome = attend(start(&config)?, interrupt)?;
+        let outcome = attend(start(&config)?, interrupt, folders_so_far)?;
         let took = started.elapsed();
         Run::of(config.ledger, Some(outcome), false, took)
     }
@@ -134,9 +145,13 @@ impl Run {
     }
 }
 
-/// Waits for the end of a traversal, and shuts it down when somebody asks for that. Then it is an [`Interrupted`] error,
-/// unless it came to its end all the same.
-fn attend(mut controller: Controller, interrupt: &Interrupt) -> Result<Outcome> {
+/// Waits for the end of a run, and shuts it down when somebody asks for that. Then it is an [`Interrupted`] error with
+/// how far it came, unless it came to its end all the same.
+pub(crate) fn attend(
+    mut controller: Controller,
+    interrupt: &Interrupt,
+    so_far: impl Fn(&Outcome) -> String,
+) -> Result<Outcome> {
     let mut is_asked = false;
     let outcome = loop {
         match controller.wait_for(LOOK_INTERVAL) {
@@ -149,19 +164,20 @@ fn attend(mut controller: Controller, interrupt: &Interrupt) -> Result<Outcome> 
         }
     };
     match &outcome.ended {
-        Ended::Interrupted if is_asked => {
-            let totals = outcome.closed.totals();
-            let number = |of: fn(&Counters) -> i64| grouped((of(&totals.src) + of(&totals.dst)).unsigned_abs());
-            let (listed, pending) = (number(|side| side.folders_listed), number(Counters::folders_pending));
-            let so_far = Some(format!("{listed} folders are listed and {pending} are still to be"));
-            Err(Interrupted { so_far }.into())
-        }
+        Ended::Interrupted if is_asked => Err(Interrupted { so_far: Some(so_far(&outcome)) }.into()),
         Ended::StoreGaveUp { .. } | Ended::LedgerFailed(_) | Ended::Broken(_) if is_asked => {
             // Checks are not made any more, so nobody else would tell.
             bail!("while it was interrupted: {}", ending(&outcome))
         }
         _ => Ok(outcome),
     }
+}
+
+fn folders_so_far(outcome: &Outcome) -> String {
+    let totals = outcome.closed.totals();
+    let number = |of: fn(&Counters) -> i64| grouped((of(&totals.src) + of(&totals.dst)).unsigned_abs());
+    let (listed, pending) = (number(|side| side.folders_listed), number(Counters::folders_pending));
+    format!("{listed} folders are listed and {pending} are still to be")
 }
 
 /// What is left of a ledger when a run is killed while it makes it. It has another name until it is one.

@@ -122,16 +122,23 @@ fn count(counters: &mut Counters, node: &Node) {
             counters.conflicts += 1;
             counters.conflict_bytes += bytes;
         }
-        Some(CopyStatus::Skipped) => counters.skipped += 1,
+        Some(CopyStatus::Skipped) => {
+            counters.skipped += 1;
+            counters.skipped_bytes += bytes;
+        }
+        Some(CopyStatus::Successful) => {
+            counters.copied += 1;
+            counters.copied_bytes += bytes;
+        }
+        Some(CopyStatus::Failed) => {
+            counters.copy_failed += 1;
+            counters.copy_failed_bytes += bytes;
+        }
+        Some(CopyStatus::Vanished) => {
+            counters.vanished += 1;
+            counters.vanished_bytes += bytes;
+        }
         // The ledger has no counters for these; the census has their numbers.
-        Some(
-            CopyStatus::Pending
-            | CopyStatus::Successful
-            | CopyStatus::Failed
-            | CopyStatus::ExcludedExplicit
-            | CopyStatus::ExcludedInherited
-            | CopyStatus::Vanished,
-        )
-        | None => {}
+        Some(CopyStatus::Pending | CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited) | None => {}
     }
 }

@@ -64,6 +64,16 @@ impl<'a> Report<'a> {
         self.check(what, expected == found, expected, found)
     }
 
+    /// Prints the check that there is nothing in a list, and some of what is in it all the same.
+    pub(crate) fn check_list(&mut self, what: &str, found: &[String]) -> Result<()> {
+        const SHOWN_MAX: usize = 5;
+        self.check_count(what, 0, found.len() as u64)?;
+        for line in found.iter().take(SHOWN_MAX) {
+            self.line(&format!("        {line}"))?;
+        }
+        Ok(())
+    }
+
     /// The first check that did not hold.
     pub(crate) fn first_failed(&self) -> Option<&str> {
         self.first_failed.as_deref()

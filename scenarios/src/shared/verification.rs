@@ -14,7 +14,7 @@ use super::report::{Report, grouped};
 use super::tree::Tree;
 
 /// Differences that are printed of each side.
-const SHOWN_MAX: usize = 5;
+pub(crate) const SHOWN_MAX: usize = 5;
 
 /// What a side of the ledger has.
 #[derive(Debug, Default)]
@@ -118,7 +118,7 @@ fn compare_side(
 }
 
 /// Compares how many nodes have each status: those in `always` and whichever others either side has.
-fn compare_numbers(
+pub(crate) fn compare_numbers(
     report: &mut Report<'_>,
     what: &str,
     always: &[&'static str],
@@ -134,7 +134,7 @@ fn compare_numbers(
 }
 
 /// Every reason there must be is there and names what it is about; and there is none that nobody expects.
-fn compare_reasons(
+pub(crate) fn compare_reasons(
     report: &mut Report<'_>,
     side: Side,
     expected: &BTreeMap<String, Vec<&'static str>>,
@@ -248,14 +248,14 @@ fn verify_counters(report: &mut Report<'_>, reader: &Reader, expected: &Expectat
 }
 
 /// The first level that is not as it is to be.
-fn compare_levels(expected: &BTreeMap<i32, Counters>, found: &BTreeMap<i32, Counters>) -> Option<String> {
+pub(crate) fn compare_levels(expected: &BTreeMap<i32, Counters>, found: &BTreeMap<i32, Counters>) -> Option<String> {
     let depths: BTreeSet<i32> = expected.keys().chain(found.keys()).copied().collect();
     let wrong = depths.into_iter().find(|depth| expected.get(depth) != found.get(depth))?;
     Some(format!("at depth {wrong} {:?} instead of {:?}", found.get(&wrong), expected.get(&wrong)))
 }
 
 /// The engine's last word: it came to its end, and lost nothing on the way.
-fn verify_outcome(report: &mut Report<'_>, run: &Run) -> Result<()> {
+pub(crate) fn verify_outcome(report: &mut Report<'_>, run: &Run) -> Result<()> {
     let Some(outcome) = &run.outcome else {
         return report.line("the engine had said its last word before this was gone on with");
     };

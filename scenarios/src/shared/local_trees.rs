@@ -1,5 +1,5 @@
-//! The two folders: what is in them, theme by theme. What has to come of it is not written here but worked out from
-//! the folders themselves.
+//! Two folders with everything in them that makes real trees difficult, theme by theme. What has to come of it is not
+//! written here but worked out from the folders themselves.
 
 use std::path::PathBuf;
 
@@ -7,48 +7,66 @@ use anyhow::Result;
 use longhaul_model::{BySide, Side};
 use serde::{Deserialize, Serialize};
 
-use super::made::{Maker, Special, Time};
+use super::maker::{Maker, Special, Time};
 use crate::interrupt::Interrupt;
 
 /// Some time, with nanoseconds.
-const TIME: Time = Time(1_600_000_000, 123_456_789);
+pub(crate) const TIME: Time = Time(1_600_000_000, 123_456_789);
 /// The next nanosecond.
-const NEXT_TIME: Time = Time(1_600_000_000, 123_456_790);
+pub(crate) const NEXT_TIME: Time = Time(1_600_000_000, 123_456_790);
 
-const MANY: usize = 20_000;
 const LEVELS: usize = 200;
+
+/// How much there is of some things.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amounts {
+    /// Entries of the largest folder.
+    pub(crate) many: usize,
+    /// Bytes of files that take no room.
+    pub(crate) sparse_bytes: u64,
+}
 
 /// What was made.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Made {
-    pub(super) entries: BySide<u64>,
+pub(crate) struct Made {
+    pub(crate) entries: BySide<u64>,
     /// Source entries that are where nobody can see them.
-    pub(super) hidden_on_source: u64,
+    pub(crate) hidden_on_source: u64,
     /// What could not be made, and why.
-    pub(super) remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// Some folders cannot be read as long as this lives.
 #[derive(Debug)]
-pub(super) struct Closed {
+pub(crate) struct Closed {
     _folders: BySide<Maker>,
 }
 
-/// Makes both folders.
-pub(super) fn make(folders: &BySide<PathBuf>, interrupt: &Interrupt) -> Result<(Made, Closed)> {
+/// Makes all that anybody may look at, in two folders that are empty. What could not be made is in the remarks.
+pub(crate) fn make_open(
+    both: &mut BySide<Maker>,
+    amounts: Amounts,
+    interrupt: &Interrupt,
+    remarks: &mut Vec<String>,
+) -> Result<()> {
+    names(both)?;
+    links(both)?;
+    specials(both, remarks)?;
+    sizes_and_times(both, amounts.sparse_bytes)?;
+    interrupt.check()?;
+    many_entries(both, amounts.many)?;
+    interrupt.check()?;
+    depth(both)?;
+    conflicts(both, amounts.many / 2)?;
+    interrupt.check()?;
+    extras(both)
+}
+
+/// Makes both folders, and some in them that may not be looked at.
+pub(crate) fn make(folders: &BySide<PathBuf>, amounts: Amounts, interrupt: &Interrupt) -> Result<(Made, Closed)> {
     let mut remarks = Vec::new();
     let mut both = BySide { src: Maker::new(&folders.src)?, dst: Maker::new(&folders.dst)? };
-    names(&mut both)?;
-    links(&mut both)?;
-    specials(&mut both, &mut remarks)?;
-    sizes_and_times(&mut both)?;
-    interrupt.check()?;
-    many_entries(&mut both)?;
-    interrupt.check()?;
-    depth(&mut both)?;
-    conflicts(&mut both)?;
-    interrupt.check()?;
-    extras(&mut both)?;
+    make_open(&mut both, amounts, interrupt, &mut remarks)?;
     let hidden_on_source = if may_everything() {
         remarks
             .push("skipped: folders that may not be read or searched, because this user (root) may everything".into());
@@ -61,7 +79,7 @@ pub(super) fn make(folders: &BySide<PathBuf>, interrupt: &Interrupt) -> Result<(
 }
 
 /// Closes the folders again that are closed in what [`make`] has made.
-pub(super) fn close_again(folders: &BySide<PathBuf>) -> Result<Closed> {
+pub(crate) fn close_again(folders: &BySide<PathBuf>) -> Result<Closed> {
     let mut both = BySide { src: Maker::of_made(&folders.src), dst: Maker::of_made(&folders.dst) };
     if !may_everything() {
         close_folders(&mut both)?;
@@ -69,7 +87,7 @@ pub(super) fn close_again(folders: &BySide<PathBuf>) -> Result<Closed> {
     Ok(Closed { _folders: both })
 }
 
-fn may_everything() -> bool {
+pub(crate) fn may_everything() -> bool {
     rustix::process::geteuid().is_root()
 }
 
@@ -204,7 +222,7 @@ fn specials(both: &mut BySide<Maker>, remarks: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-fn sizes_and_times(both: &mut BySide<Maker>) -> Result<()> {
+fn sizes_and_times(both: &mut BySide<Maker>, sparse_bytes: u64) -> Result<()> {
     folder(both, b"empty folder on both sides")?;
     both.src.folder(b"empty folder")?;
     folder(both, b"sizes")?;
@@ -212,11 +230,11 @@ fn sizes_and_times(both: &mut BySide<Maker>) -> Result<()> {
         file(both, format!("sizes/{name}").as_bytes(), size, TIME)?;
         both.src.file(format!("sizes/{name}, not there").as_bytes(), size, TIME)?;
     }
-    both.src.sparse_file(b"sizes/sparse", 5 << 30, TIME)?;
-    both.dst.sparse_file(b"sizes/sparse", 5 << 30, TIME)?;
-    both.src.sparse_file(b"sizes/sparse, another size", 5 << 30, TIME)?;
-    // The same in 32 bits.
-    both.dst.sparse_file(b"sizes/sparse, another size", 1 << 30, TIME)?;
+    both.src.sparse_file(b"sizes/sparse", sparse_bytes, TIME)?;
+    both.dst.sparse_file(b"sizes/sparse", sparse_bytes, TIME)?;
+    both.src.sparse_file(b"sizes/sparse, another size", sparse_bytes, TIME)?;
+    // With 5 GiB the same in 32 bits.
+    both.dst.sparse_file(b"sizes/sparse, another size", sparse_bytes / 5, TIME)?;
 
     folder(both, b"times")?;
     let times = [
@@ -252,10 +270,10 @@ fn sizes_and_times(both: &mut BySide<Maker>) -> Result<()> {
     Ok(())
 }
 
-/// A folder that takes several pages, most of it on both sides.
-fn many_entries(both: &mut BySide<Maker>) -> Result<()> {
+/// A folder that may take several pages, most of it on both sides.
+fn many_entries(both: &mut BySide<Maker>, many: usize) -> Result<()> {
     folder(both, b"many")?;
-    for number in 0..MANY {
+    for number in 0..many {
         let path = format!("many/{number:05}").into_bytes();
         if number % 100 == 0 {
             both.src.folder(&path)?;
@@ -294,7 +312,7 @@ enum Kind {
 }
 
 /// Every kind of node where the other side has another kind, at the root and further down.
-fn conflicts(both: &mut BySide<Maker>) -> Result<()> {
+fn conflicts(both: &mut BySide<Maker>, in_large: usize) -> Result<()> {
     let mut top = Vec::new();
     for _ in 0..3 {
         top.extend_from_slice(b"conflicts");
@@ -318,7 +336,7 @@ fn conflicts(both: &mut BySide<Maker>) -> Result<()> {
     both.src.folder(large)?;
     let first = [&large[..], b"/file"].concat();
     both.src.file(&first, 5, TIME)?;
-    for number in 1..MANY / 2 {
+    for number in 1..in_large {
         both.src.hard_link(&[&large[..], format!("/{number}").as_bytes()].concat(), &first)?;
     }
     both.dst.file(large, 20, TIME)

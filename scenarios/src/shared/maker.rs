@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,7 +15,7 @@ const SEED: u64 = 0x006c_6f6e_6768_6175;
 
 /// A point in time: seconds since 1970, and nanoseconds on top of them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Time(pub(super) i64, pub(super) u32);
+pub(crate) struct Time(pub(crate) i64, pub(crate) u32);
 
 impl Time {
     fn stamps(self) -> Timestamps {
@@ -26,22 +26,22 @@ impl Time {
 
 /// A folder in which entries are made. Paths are bytes, relative to it.
 #[derive(Debug)]
-pub(super) struct Maker {
+pub(crate) struct Maker {
     root: PathBuf,
     /// How many entries were made.
-    pub(super) entries: u64,
+    pub(crate) entries: u64,
     /// Folders that may not be read, and may be again when this is dropped: they have to be removed some time.
     closed: Vec<PathBuf>,
 }
 
 impl Maker {
-    pub(super) fn new(root: &Path) -> Result<Maker> {
+    pub(crate) fn new(root: &Path) -> Result<Maker> {
         fs::create_dir(root).with_context(|| format!("cannot make {}", root.display()))?;
         Ok(Maker { root: root.to_owned(), entries: 0, closed: Vec::new() })
     }
 
     /// For a folder in which all entries are made.
-    pub(super) fn of_made(root: &Path) -> Maker {
+    pub(crate) fn of_made(root: &Path) -> Maker {
         Maker { root: root.to_owned(), entries: 0, closed: Vec::new() }
     }
 
@@ -50,7 +50,7 @@ impl Maker {
     }
 
     /// Makes a folder in one that is there.
-    pub(super) fn folder(&mut self, path: &[u8]) -> Result<()> {
+    pub(crate) fn folder(&mut self, path: &[u8]) -> Result<()> {
         let at = self.at(path);
         fs::create_dir(&at).with_context(|| format!("cannot make the folder {}", shown(&at)))?;
         self.entries += 1;
@@ -58,19 +58,16 @@ impl Maker {
     }
 
     /// Makes a file of `size` bytes that follow from the seed and the path.
-    pub(super) fn file(&mut self, path: &[u8], size: usize, time: Time) -> Result<()> {
-        let seed = path.iter().fold(SEED, |seed, &byte| Random(seed ^ u64::from(byte)).next());
-        let mut random = Random(seed);
-        let bytes: Vec<u8> = (0..size.div_ceil(8)).flat_map(|_| random.next().to_le_bytes()).take(size).collect();
+    pub(crate) fn file(&mut self, path: &[u8], size: usize, time: Time) -> Result<()> {
         let at = self.at(path);
-        let made = File::create_new(&at).and_then(|mut file| file.write_all(&bytes));
+        let made = File::create_new(&at).and_then(|mut file| file.write_all(&bytes_of(path, size)));
         made.with_context(|| format!("cannot make the file {}", shown(&at)))?;
         self.entries += 1;
         self.set_time(path, time)
     }
 
     /// Makes a file that has a size and takes no room.
-    pub(super) fn sparse_file(&mut self, path: &[u8], size: u64, time: Time) -> Result<()> {
+    pub(crate) fn sparse_file(&mut self, path: &[u8], size: u64, time: Time) -> Result<()> {
         let at = self.at(path);
         let made = File::create_new(&at).and_then(|file| file.set_len(size));
         made.with_context(|| format!("cannot make the sparse file {}", shown(&at)))?;
@@ -78,7 +75,34 @@ impl Maker {
         self.set_time(path, time)
     }
 
-    pub(super) fn symlink(&mut self, path: &[u8], target: &[u8], time: Time) -> Result<()> {
+    /// Makes a file with bytes in these stretches and holes everywhere else.
+    pub(crate) fn file_with_holes(
+        &mut self,
+        path: &[u8],
+        size: u64,
+        stretches: &[std::ops::Range<u64>],
+        time: Time,
+    ) -> Result<()> {
+        self.sparse_file(path, size, time)?;
+        let at = self.at(path);
+        let file = File::options().write(true).open(&at)?;
+        for stretch in stretches {
+            let length = usize::try_from(stretch.end - stretch.start)?;
+            file.write_all_at(&bytes_of(path, length), stretch.start)
+                .with_context(|| format!("cannot write {}", shown(&at)))?;
+        }
+        drop(file);
+        self.set_time(path, time)
+    }
+
+    /// Sets permission bits, the special ones included.
+    pub(crate) fn set_mode(&self, path: &[u8], mode: u32) -> Result<()> {
+        let at = self.at(path);
+        fs::set_permissions(&at, fs::Permissions::from_mode(mode))
+            .with_context(|| format!("cannot set the mode of {}", shown(&at)))
+    }
+
+    pub(crate) fn symlink(&mut self, path: &[u8], target: &[u8], time: Time) -> Result<()> {
         let at = self.at(path);
         std::os::unix::fs::symlink(OsStr::from_bytes(target), &at)
             .with_context(|| format!("cannot make the symbolic link {}", shown(&at)))?;
@@ -86,7 +110,7 @@ impl Maker {
         self.set_time(path, time)
     }
 
-    pub(super) fn hard_link(&mut self, path: &[u8], existing: &[u8]) -> Result<()> {
+    pub(crate) fn hard_link(&mut self, path: &[u8], existing: &[u8]) -> Result<()> {
         let at = self.at(path);
         fs::hard_link(self.at(existing), &at).with_context(|| format!("cannot make the hard link {}", shown(&at)))?;
         self.entries += 1;
@@ -95,7 +119,7 @@ impl Maker {
 
     /// Makes a FIFO, socket or device, where that is possible and allowed. Says whether it was.
     #[cfg(target_os = "linux")]
-    pub(super) fn special(&mut self, path: &[u8], special: Special) -> Result<bool> {
+    pub(crate) fn special(&mut self, path: &[u8], special: Special) -> Result<bool> {
         use rustix::fs::FileType;
         use rustix::io::Errno;
         let (file_type, device) = match special {
@@ -117,7 +141,7 @@ impl Maker {
 
     /// Makes a FIFO, socket or device, where that is possible and allowed. Says whether it was.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn special(&mut self, path: &[u8], special: Special) -> Result<bool> {
+    pub(crate) fn special(&mut self, path: &[u8], special: Special) -> Result<bool> {
         let Special::Socket = special else { return Ok(false) };
         std::os::unix::net::UnixListener::bind(self.at(path)).context("cannot make a socket")?;
         self.entries += 1;
@@ -126,7 +150,7 @@ impl Maker {
 
     /// Makes folders in each other, each with a file in it, so deep that the path may be longer than what the system
     /// takes at once.
-    pub(super) fn chain(&mut self, path: &[u8], name: &[u8], levels: usize) -> Result<()> {
+    pub(crate) fn chain(&mut self, path: &[u8], name: &[u8], levels: usize) -> Result<()> {
         self.folder(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let at = self.at(path);
@@ -139,20 +163,32 @@ impl Maker {
         Ok(())
     }
 
-    fn set_time(&self, path: &[u8], time: Time) -> Result<()> {
+    pub(crate) fn set_time(&self, path: &[u8], time: Time) -> Result<()> {
         let at = self.at(path);
         rustix::fs::utimensat(CWD, &at, &time.stamps(), AtFlags::SYMLINK_NOFOLLOW)
             .with_context(|| format!("cannot set the time of {}", shown(&at)))
     }
 
     /// Takes permissions away from a folder, for as long as this lives.
-    pub(super) fn close(&mut self, path: &[u8], mode: u32) -> Result<()> {
+    pub(crate) fn close(&mut self, path: &[u8], mode: u32) -> Result<()> {
         let at = self.at(path);
         fs::set_permissions(&at, fs::Permissions::from_mode(mode))
             .with_context(|| format!("cannot close {}", shown(&at)))?;
         self.closed.push(at);
         Ok(())
     }
+}
+
+/// Bytes that follow from the seed and the path.
+fn bytes_of(path: &[u8], size: usize) -> Vec<u8> {
+    let seed = path.iter().fold(SEED, |seed, &byte| Random(seed ^ u64::from(byte)).next());
+    let mut random = Random(seed);
+    let mut bytes = Vec::with_capacity(size.next_multiple_of(8));
+    while bytes.len() < size {
+        bytes.extend_from_slice(&random.next().to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
 }
 
 /// Makes a folder with a file in it, and opens it.
@@ -184,7 +220,7 @@ impl Drop for Maker {
 
 /// What is neither a file, a folder nor a symbolic link.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Special {
+pub(crate) enum Special {
     Fifo,
     Socket,
     CharacterDevice,
