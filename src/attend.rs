@@ -45,6 +45,8 @@ pub(crate) struct Attended {
     pub(crate) report: Report,
     /// The signal that interrupted it.
     pub(crate) interrupted: Option<i32>,
+    /// A signal that came when there was nothing left to be interrupted.
+    pub(crate) came_late: Option<i32>,
 }
 
 /// Shows progress, answers others who ask for it, and passes signals on, until the run ends. Whatever keeps it from
@@ -60,9 +62,9 @@ pub(crate) fn attend(
         .inspect_err(|error| tracing::warn!("no status for other processes: {error}"));
     let (outcome, signal) = wait(controller, signals, quiet);
     drop(answering);
-    let interrupted = match outcome.ended {
-        Ended::Done => None,
-        Ended::Interrupted => Some(signal.unwrap_or(signal_hook::consts::SIGINT)),
+    let (interrupted, came_late) = match outcome.ended {
+        Ended::Done => (None, signal),
+        Ended::Interrupted => (Some(signal.unwrap_or(signal_hook::consts::SIGINT)), None),
         Ended::StoreGaveUp { reason, .. } => bail!("suspended: {reason}"),
         Ended::LedgerFailed(error) => {
             bail!("suspended: {error}; what was committed before is safe in {}", ledger.display())
@@ -73,7 +75,7 @@ pub(crate) fn attend(
         Some(overview) => Report::new(ledger, overview),
         None => Report::read(ledger)?,
     };
-    Ok(Attended { report, interrupted })
+    Ok(Attended { report, interrupted, came_late })
 }
 
 fn wait(mut controller: Controller, signals: &Receiver<i32>, quiet: bool) -> (Outcome, Option<i32>) {
@@ -92,5 +94,5 @@ fn wait(mut controller: Controller, signals: &Receiver<i32>, quiet: bool) -> (Ou
         }
     };
     line.end();
-    (outcome, received)
+    (outcome, received.or_else(|| signals.try_recv().ok()))
 }

@@ -259,17 +259,17 @@ pub(crate) struct CopyOptions {
     #[arg(long, value_enum, default_value_t = Durability::Batch)]
     pub(crate) durability: Durability,
 
-    /// Take a checksum (BLAKE3) of each file while it is copied
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    pub(crate) checksum: Switch,
+    /// Take a checksum (BLAKE3) of each file while it is copied [default: on]
+    #[arg(long, value_enum)]
+    pub(crate) checksum: Option<Switch>,
 
     /// What else to carry over, beside contents, times and permissions
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     pub(crate) preserve: Vec<Preserve>,
 
-    /// Copy files from this size on in parts, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
-    pub(crate) large_from: u64,
+    /// Copy files from this size on in parts, in MiB [default: 64]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub(crate) large_from: Option<u64>,
 
     /// Begin although the destination has less room than the plan takes
     #[arg(long)]

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use longhaul_actors::{CopyConfig, CopyDurability, Resumed, Tuning, copy};
-use longhaul_ledger::{CopySettings, Log};
+use longhaul_actors::{self as actors, CopyChoices, CopyConfig, CopyDurability, Resumed, Tuning, copy};
+use longhaul_ledger::Log;
 
 use crate::attend::{Attended, attend, begin};
 use crate::cli::{Cli, CopyArguments, CopyOptions, Durability, LimitArguments, Preserve, Switch};
@@ -23,7 +23,7 @@ pub(crate) fn run(cli: &Cli, arguments: &CopyArguments) -> anyhow::Result<Exit> 
             return Ok(exit_of(&report));
         }
     };
-    let Attended { report, interrupted } = attend(&cli.ledger, cli.quiet, &signals, controller)?;
+    let Attended { report, interrupted, .. } = attend(&cli.ledger, cli.quiet, &signals, controller)?;
     report.print_as(arguments.json, &mut io::stdout().lock())?;
     if let Some(signal) = interrupted {
         eprintln!(
@@ -47,19 +47,11 @@ pub(crate) fn begin_run(
     if resume && let Some(repaired) = soundness::repair(&ledger)? {
         repaired.tell(&ledger);
     }
-    let preserves = |what| options.preserve.contains(&what);
     Ok(copy(&CopyConfig {
         ledger,
         log: if resume { Log::Probed } else { Log::Unknown },
         resume,
-        settings: CopySettings {
-            checksum: options.checksum == Switch::On,
-            owner: preserves(Preserve::Owner),
-            extended: preserves(Preserve::Xattrs),
-            hard_links: preserves(Preserve::HardLinks),
-            holes: preserves(Preserve::Sparse),
-            large_from: options.large_from << 20,
-        },
+        choices: choices(options),
         durability: match options.durability {
             Durability::Batch => CopyDurability::Batch,
             Durability::File => CopyDurability::File,
@@ -68,4 +60,20 @@ pub(crate) fn begin_run(
         force: options.force,
         tuning: Tuning { copiers: options.copiers.map(usize::from), ..tuning(limits) },
     })?)
+}
+
+/// What was typed of how files are copied.
+pub(crate) fn choices(options: &CopyOptions) -> CopyChoices {
+    let preserves = |what| options.preserve.contains(&what);
+    let preserve = actors::Preserve {
+        owner: preserves(Preserve::Owner),
+        extended: preserves(Preserve::Xattrs),
+        hard_links: preserves(Preserve::HardLinks),
+        holes: preserves(Preserve::Sparse),
+    };
+    CopyChoices {
+        checksum: options.checksum.map(|switch| switch == Switch::On),
+        preserve: (!options.preserve.is_empty()).then_some(preserve),
+        large_from: options.large_from.map(|mib| mib << 20),
+    }
 }

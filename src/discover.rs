@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use longhaul_actors::{MigrationConfig, ResumeConfig, Resumed, Tuning, resume, start};
-use longhaul_ledger::Log;
+use longhaul_ledger::{CopySettings, Log};
 use longhaul_model::BySide;
 use longhaul_storage::OpenOptions;
 
@@ -16,7 +16,7 @@ use crate::{Exit, signals, soundness};
 
 pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
-    let controller = match begin(&cli.ledger, || begin_run(&cli.ledger, arguments))? {
+    let controller = match begin(&cli.ledger, || begin_run(&cli.ledger, arguments, None))? {
         Resumed::Running(controller) => controller,
         Resumed::NothingToDo(phase) => {
             eprintln!("longhaul: nothing to do: discovery is complete, the migration is in phase {phase}");
@@ -25,7 +25,7 @@ pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Ex
             return Ok(exit_of(&report));
         }
     };
-    let Attended { report, interrupted } = attend(&cli.ledger, cli.quiet, &signals, controller)?;
+    let Attended { report, interrupted, .. } = attend(&cli.ledger, cli.quiet, &signals, controller)?;
     report.print_as(arguments.json, &mut io::stdout().lock())?;
     if let Some(signal) = interrupted {
         eprintln!(
@@ -52,8 +52,12 @@ pub(crate) fn tuning(limits: LimitArguments) -> Tuning {
     }
 }
 
-/// Begins to list, or goes on with it.
-pub(crate) fn begin_run(ledger: &Path, arguments: &DiscoverArguments) -> anyhow::Result<Resumed> {
+/// Begins to list, or goes on with it. `copying` is how files will be copied, where that is chosen already.
+pub(crate) fn begin_run(
+    ledger: &Path,
+    arguments: &DiscoverArguments,
+    copying: Option<CopySettings>,
+) -> anyhow::Result<Resumed> {
     let tuning = Tuning { workers: arguments.workers.map(usize::from), ..tuning(arguments.limits) };
     let ledger = ledger.to_owned();
     let one_file_system = arguments.one_file_system;
@@ -63,7 +67,7 @@ pub(crate) fn begin_run(ledger: &Path, arguments: &DiscoverArguments) -> anyhow:
         (false, Some(source), Some(destination)) => {
             let locations = BySide { src: source.clone(), dst: destination.clone() };
             let open = OpenOptions { create_destination: arguments.create_destination, one_file_system };
-            let config = MigrationConfig { locations, ledger, open, compare, on_conflict, tuning };
+            let config = MigrationConfig { locations, ledger, open, compare, on_conflict, copying, tuning };
             Ok(Resumed::Running(start(&config)?))
         }
         (_, source, destination) => {

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use anyhow::bail;
 use crossbeam_channel::Receiver;
 use longhaul_actors::Resumed;
-use longhaul_ledger::Reader;
+use longhaul_ledger::{CopySettings, Reader};
 use longhaul_model::Phase;
 
 use crate::attend::{Attended, attend, begin};
@@ -17,6 +17,7 @@ use crate::{Exit, copy, discover, signals, soundness, verify};
 pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
     let MigrateArguments { discovery, options, level, .. } = arguments;
+    let copying = copy::choices(options).on_top_of(CopySettings::default());
     let mut phase = Phase::Created;
     if discovery.resume {
         if let Some(repaired) = soundness::repair(&cli.ledger)? {
@@ -34,20 +35,22 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
         }
         let begun = begin(&cli.ledger, || match phase {
             Phase::Created | Phase::Traversing => {
-                discover::begin_run(&cli.ledger, &DiscoverArguments { resume: is_begun, ..discovery.clone() })
+                let arguments = DiscoverArguments { resume: is_begun, ..discovery.clone() };
+                discover::begin_run(&cli.ledger, &arguments, Some(copying))
             }
             Phase::Verifying => verify::begin_run(cli, is_begun, *level, options.copiers, discovery.limits),
             _ => copy::begin_run(cli, is_begun, options, discovery.limits),
         })?;
         let Resumed::Running(controller) = begun else { bail!("the ledger changed while it was worked on") };
-        let Attended { report: reached, interrupted } = attend_phase(cli, &signals, controller)?;
-        if let Some(signal) = interrupted {
+        let Attended { report: reached, interrupted, came_late } = attend_phase(cli, &signals, controller)?;
+        phase = reached.phase();
+        // Where everything is done there is nothing to be interrupted.
+        if let Some(signal) = interrupted.or_else(|| came_late.filter(|_| phase != Phase::Complete)) {
             reached.print_as(discovery.json, &mut io::stdout().lock())?;
-            let ledger = cli.ledger.display();
-            eprintln!("longhaul: interrupted while {phase}; go on with: longhaul migrate --resume --ledger {ledger}");
+            let (done, ledger) = (reached.stage(), cli.ledger.display());
+            eprintln!("longhaul: interrupted, {done}; go on with: longhaul migrate --resume --ledger {ledger}");
             return Ok(Exit::Interrupted(signal));
         }
-        phase = reached.phase();
         report = Some(reached);
         is_begun = false;
     }

@@ -127,6 +127,16 @@ impl Report {
         self.phase
     }
 
+    /// How far an interrupted migration has come, in words.
+    pub(crate) fn stage(&self) -> String {
+        let (folders, nodes) = (self.folders_pending(), self.copy_pending());
+        match (folders, nodes) {
+            (1.., _) => format!("{} folders are still to be listed", count(folders)),
+            (_, 1..) => format!("{} nodes are still to be copied", count(nodes)),
+            _ => format!("{} nodes are verified", count(self.verified.nodes)),
+        }
+    }
+
     /// How many nodes the verification has looked at.
     pub(crate) fn verified_nodes(&self) -> i64 {
         self.verified.nodes

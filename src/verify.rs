@@ -24,7 +24,7 @@ pub(crate) fn run(cli: &Cli, arguments: &VerifyArguments) -> anyhow::Result<Exit
             return Ok(exit_of(&report));
         }
     };
-    let Attended { report, interrupted } = attend(&cli.ledger, cli.quiet, &signals, controller)?;
+    let Attended { report, interrupted, .. } = attend(&cli.ledger, cli.quiet, &signals, controller)?;
     report.print_as(arguments.json, &mut io::stdout().lock())?;
     if let Some(signal) = interrupted {
         eprintln!(

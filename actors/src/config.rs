@@ -22,6 +22,8 @@ pub struct MigrationConfig {
     pub compare: Option<CompareBy>,
     /// What is done about one that does not, if not what is usual.
     pub on_conflict: Option<ConflictPolicy>,
+    /// How files are copied, where that is chosen already.
+    pub copying: Option<CopySettings>,
     /// How it is run.
     pub tuning: Tuning,
 }
@@ -54,14 +56,63 @@ pub struct CopyConfig {
     pub log: Log,
     /// Whether a copy that was begun is to go on.
     pub resume: bool,
-    /// How files are copied; a copy that was begun goes on as it was begun.
-    pub settings: CopySettings,
+    /// How files are copied. A migration for which that was chosen before has to agree.
+    pub choices: CopyChoices,
     /// When what was copied is made durable.
     pub durability: CopyDurability,
     /// Begin although the destination says that it has no room for all of it.
     pub force: bool,
     /// How it is run.
     pub tuning: Tuning,
+}
+
+/// What somebody chose of how files are copied; `None` where nothing was said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CopyChoices {
+    /// Whether a checksum of each file is taken.
+    pub checksum: Option<bool>,
+    /// What else is carried over.
+    pub preserve: Option<Preserve>,
+    /// From which size on files are copied in parts, in bytes.
+    pub large_from: Option<u64>,
+}
+
+/// What is carried over beside contents, times and permissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub struct Preserve {
+    /// User and group.
+    pub owner: bool,
+    /// Extended attributes.
+    pub extended: bool,
+    /// Several names of one file.
+    pub hard_links: bool,
+    /// Holes in files.
+    pub holes: bool,
+}
+
+impl CopyChoices {
+    /// The settings that these choices come to, on top of `before`.
+    pub fn on_top_of(self, before: CopySettings) -> CopySettings {
+        let CopySettings { owner, extended, hard_links, holes, .. } = before;
+        let preserve = self.preserve.unwrap_or(Preserve { owner, extended, hard_links, holes });
+        CopySettings {
+            checksum: self.checksum.unwrap_or(before.checksum),
+            owner: preserve.owner,
+            extended: preserve.extended,
+            hard_links: preserve.hard_links,
+            holes: preserve.holes,
+            large_from: self.large_from.unwrap_or(before.large_from),
+        }
+    }
+}
+
+impl From<CopySettings> for CopyChoices {
+    fn from(settings: CopySettings) -> Self {
+        let CopySettings { checksum, owner, extended, hard_links, holes, large_from } = settings;
+        let preserve = Some(Preserve { owner, extended, hard_links, holes });
+        CopyChoices { checksum: Some(checksum), preserve, large_from: Some(large_from) }
+    }
 }
 
 /// A verification of what is at the destination.

@@ -10,16 +10,17 @@ use crossbeam_channel::{Receiver, bounded};
 use longhaul_ledger::{
     CopySettings, LedgerError, Migration, MigrationSpec, Opened, Reader, Recorder, Settings, system_now_ns,
 };
-use longhaul_model::{BySide, Comparison, Phase, Side};
+use longhaul_model::{BySide, Comparison, FIRST_NODE_ID, Phase, Side};
 use longhaul_storage::{Location, OpenError, OpenOptions, Store, StoreError, Target, open_pair};
 use parking_lot::Mutex;
 
-use crate::config::{CopyConfig, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
+use crate::config::{CopyChoices, CopyConfig, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
 use crate::copying::{CopyRun, Task};
 use crate::ending::{Ended, Outcome};
 use crate::engine::{Engine, Placement};
 use crate::messages::{Closed, Interrupt};
 use crate::progress::{Progress, ProgressReader};
+use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
 use crate::traffic::RunTraffic;
 
@@ -172,6 +173,7 @@ pub fn start_with_stores(
             on_conflict: config.on_conflict.unwrap_or_default(),
             one_file_system: config.open.one_file_system,
             symlinks_kept: destination_store.keeps().symlinks,
+            copying: config.copying,
         },
     };
     let tuning = config.tuning.clone();
@@ -296,11 +298,12 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
         Phase::Copying if !config.resume => return Err(StartError::CopyBegun),
         _ => {}
     }
+    let settings = settle_copy_settings(&migration, config.choices)?;
     let stores = open_recorded_pair(&migration.spec)?;
     let needed = opened.totals()?.src.copy_pending_bytes();
-    block_on(refuse_unfit_destination(&stores.dst, needed, config.force))?;
+    block_on(refuse_unfit_destination(&stores.dst, RetryPolicy::from(&tuning), needed, config.force))?;
     let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
-    let (copying, remaining) = recorder.begin_copying(&config.settings)?;
+    let (copying, remaining) = recorder.begin_copying(&settings)?;
     tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "copying");
     for what in lost_on_the_way(&stores, &copying) {
         tracing::warn!(nodes = remaining.nodes, "the destination does not keep {what}: they are not carried over");
@@ -309,6 +312,19 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
     let task = Task::Copy { remaining, durability: config.durability };
     let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
+}
+
+/// How files are copied is chosen once.
+fn settle_copy_settings(migration: &Migration, choices: CopyChoices) -> Result<CopySettings, StartError> {
+    let recorded = migration.chosen_copy_settings();
+    let settings = choices.on_top_of(recorded.unwrap_or_default());
+    match recorded {
+        Some(recorded) if recorded != settings => {
+            let in_words = |settings| serde_json::to_string(settings).expect("settings are plain data");
+            Err(different("way of copying", &in_words(&settings), &in_words(&recorded)))
+        }
+        _ => Ok(settings),
+    }
 }
 
 /// What the source has, or somebody asked for, and the destination cannot keep: said once, and not for each file.
@@ -347,20 +363,40 @@ pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
 }
 
 /// What is known beforehand to fail is said before anything is done.
-async fn refuse_unfit_destination(store: &Arc<dyn Store>, needed: i64, force: bool) -> Result<(), StartError> {
+async fn refuse_unfit_destination(
+    store: &Arc<dyn Store>,
+    retry: RetryPolicy,
+    needed: i64,
+    force: bool,
+) -> Result<(), StartError> {
     let unfit = |error: StoreError| StartError::Destination { location: store.location(), reason: error.message };
-    let root = store.clone().folder(b"/").await.map_err(unfit)?;
-    let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
-    let target = Target { name: &name, temporary: &name, replace: false };
-    // Dropping it removes it.
-    drop(root.create(target).await.map_err(unfit)?);
-    let free = store.free_bytes().await.map_err(unfit)?;
+    let mut pauses = retry.pauses(FIRST_NODE_ID);
+    let free = loop {
+        match probe(store).await {
+            Ok(free) => break free,
+            Err(error) if error.class.is_retried() => match pauses.next() {
+                Some(pause) => tokio::time::sleep(error.retry_after.unwrap_or(pause)).await,
+                None => return Err(unfit(error)),
+            },
+            Err(error) => return Err(unfit(error)),
+        }
+    };
     match free {
         Some(free) if free < needed.unsigned_abs() && !force => {
             Err(StartError::NoRoom { needed: needed.unsigned_abs(), free })
         }
         _ => Ok(()),
     }
+}
+
+/// Begins a file in the root, which is removed at once. Returns how many bytes there is room for.
+async fn probe(store: &Arc<dyn Store>) -> Result<Option<u64>, StoreError> {
+    let root = store.clone().folder(b"/").await?;
+    let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
+    let target = Target { name: &name, temporary: &name, replace: false };
+    // Dropping it removes it.
+    drop(root.create(target).await?);
+    store.free_bytes().await
 }
 
 /// Runs a future that may have to wait, on a thread without a runtime.

@@ -36,7 +36,9 @@ mod schedule;
 // How they are put together.
 mod engine;
 
-pub use config::{CopyConfig, CopyDurability, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
+pub use config::{
+    CopyChoices, CopyConfig, CopyDurability, MigrationConfig, Preserve, ResumeConfig, Tuning, VerifyConfig,
+};
 pub use controller::{Controller, Resumed, StartError, copy, resume, run, start, start_with_stores, verify};
 pub use coordinator::{Coordinator, CoordinatorLinks};
 pub use copying::{

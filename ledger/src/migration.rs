@@ -31,12 +31,20 @@ pub struct Settings {
     pub one_file_system: bool,
     /// Whether the destination can keep symbolic links.
     pub symlinks_kept: bool,
+    /// How files are copied, where that was chosen before discovery; otherwise it is when copying begins.
+    pub copying: Option<CopySettings>,
 }
 
 impl Settings {
     /// Those that somebody has who chooses nothing.
     pub fn new(comparison: Comparison) -> Self {
-        Settings { comparison, on_conflict: ConflictPolicy::default(), one_file_system: false, symlinks_kept: true }
+        Settings {
+            comparison,
+            on_conflict: ConflictPolicy::default(),
+            one_file_system: false,
+            symlinks_kept: true,
+            copying: None,
+        }
     }
 }
 
@@ -129,6 +137,11 @@ impl Migration {
             (Phase::Suspended, Some(from)) => from,
             (phase, _) => phase,
         }
+    }
+
+    /// How files are copied, if that has been chosen.
+    pub fn chosen_copy_settings(&self) -> Option<CopySettings> {
+        self.copy_settings.or(self.spec.settings.copying)
     }
 
     /// Whether both trees have been listed.

@@ -74,7 +74,7 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
     let (Some(first_parent), Some(last_parent)) = (first_parent, last_parent) else { return Ok(Vec::new()) };
     let mut statement = connection.prepare_cached(
         "SELECT n.id, n.parent_id, n.name, n.kind::VARCHAR, coalesce(c.size, n.size),
-           coalesce(c.modified_ns, n.modified_ns), f.path, s.copy_status IS NOT NULL, c.name, c.checksum
+           coalesce(c.modified_ns, n.modified_ns), f.path, coalesce(s.copy_status = 'successful', false), c.name, c.checksum
          FROM (FROM src_nodes WHERE id >= ? AND id < ?) n
          JOIN (FROM src_folders WHERE id >= ? AND id <= ?) f ON f.id = n.parent_id
          LEFT JOIN (

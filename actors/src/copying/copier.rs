@@ -15,7 +15,7 @@ use super::context::{Attempt, CopyContext, On, Trouble, is_gone};
 use super::file::Folders;
 use super::item;
 use super::large::{self, Prepared};
-use super::verification::{Checked, check};
+use super::verification::Checking;
 use super::verify_schedule::first_id;
 use super::work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};
 use crate::messages::{ActorDied, DeathNotice, StoreGaveUp, Which};
@@ -353,13 +353,14 @@ impl Job {
         let mut verified = Vec::with_capacity(batches.len());
         for batch in batches {
             let path = decode_name(&batch.path).expect("the ledger gives out printable paths");
+            let mut checking = Checking::new(&batch, &path, self.context.level);
             let mut tries = self.tries(batch.folder);
-            let level = self.context.level;
-            let checked = loop {
-                let trouble = match check(&self.context, &path, &batch, level, &mut self.buffer).await {
-                    Ok(checked) => break checked,
-                    Err(trouble) => trouble,
-                };
+            loop {
+                let before = checking.progress();
+                let Err(trouble) = checking.go_on(&self.context, &mut self.buffer).await else { break };
+                if checking.progress() > before {
+                    tries = self.tries(batch.folder);
+                }
                 match self.after(trouble, &mut tries, || batch.path.clone()).await {
                     Next::Again => {}
                     Next::GiveBack => return Done::Verified(verified),
@@ -368,10 +369,12 @@ impl Job {
                             CopyOutcome::Failed { message, .. } | CopyOutcome::Vanished(message) => message,
                             outcome => unreachable!("trouble does not lead to {outcome:?}"),
                         };
-                        break Checked::unreadable(&batch, &message);
+                        checking.give_up(&message);
+                        tries = self.tries(batch.folder);
                     }
                 }
-            };
+            }
+            let checked = checking.into_checked();
             self.answered();
             self.links.board.copied(batch.nodes.len() as u64, checked.bytes_read);
             self.record.verified += batch.nodes.len() as u64;

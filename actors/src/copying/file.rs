@@ -63,7 +63,7 @@ pub(super) async fn find_way(
     if (may_be_ours && !is_as_planned) || comparison.needs_reading(source, destination) {
         let checksum = same_contents(context, folders.destination, name, original, facts, buffer).await?;
         if let Some(checksum) = checksum {
-            return Ok(Way::Nowhere(if may_be_ours {
+            return Ok(Way::Nowhere(if may_be_ours && !is_as_planned {
                 CopyOutcome::Copied(copied(context, facts, Some(checksum)))
             } else {
                 CopyOutcome::AlreadyThere

@@ -77,7 +77,8 @@ async fn make_link(context: &CopyContext, folders: &Folders<'_>, item: &PlanItem
             let is_as_planned = item.in_its_place == Some(compared(&found)) && item.action == PlanAction::MakeLink;
             // One that is to be replaced and differs in its time alone is replaced too: that gives it its time.
             if !is_as_planned && folders.destination.read_link(name).await.on(Side::Destination)? == points_to {
-                return Ok(if context.may_be_begun(item.id) {
+                let was_there = item.in_its_place == Some(compared(&found));
+                return Ok(if context.may_be_begun(item.id) && !was_there {
                     CopyOutcome::Copied(copied(context, &facts, None))
                 } else {
                     CopyOutcome::AlreadyThere

@@ -1,7 +1,7 @@
 //! Verification of what is at the destination, which is listed and, if asked for, read back. The copy's word is not
 //! taken for anything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::StreamExt;
 use longhaul_ledger::{ExpectedBatch, ExpectedNode};
@@ -19,13 +19,17 @@ pub(super) struct Checked {
     pub(super) bytes_read: u64,
 }
 
-impl Checked {
-    /// A folder that cannot be looked at: nobody knows of anything in it.
-    pub(super) fn unreadable(batch: &ExpectedBatch, message: &str) -> Self {
-        let message = format!("its folder cannot be looked at: {message}");
-        let differences = batch.nodes.iter().map(|node| (node.id, message.clone())).collect();
-        Checked { differences, bytes_read: 0 }
-    }
+/// A batch that is being looked at. After trouble it is gone on with where it was.
+pub(super) struct Checking<'a> {
+    batch: &'a ExpectedBatch,
+    path: &'a [u8],
+    level: VerifyLevel,
+    is_listed: bool,
+    /// Nodes that the listing shows to be different: they are not read.
+    different: HashSet<NodeId>,
+    /// How many nodes have been read, or need not be.
+    read: usize,
+    checked: Checked,
 }
 
 /// What a listing says of the nodes that are expected.
@@ -56,36 +60,102 @@ fn name_of(node: &ExpectedNode) -> &str {
     node.other_name.as_deref().unwrap_or(&node.name)
 }
 
-/// Compares one folder, or a part of it, with what has to be there.
-pub(super) async fn check(
-    context: &CopyContext,
-    path: &[u8],
-    batch: &ExpectedBatch,
-    level: VerifyLevel,
-    buffer: &mut [u8],
-) -> Attempt<Checked> {
-    let mut checked = Checked::default();
-    let found = match list(context, path, batch).await {
-        Err(Trouble::Store(Side::Destination, error)) if error.class == ErrorClass::Vanished => {
-            let message = format!("the folder that it is in is not there: {error}");
-            checked.differences.extend(batch.nodes.iter().map(|node| (node.id, message.clone())));
-            return Ok(checked);
+impl<'a> Checking<'a> {
+    pub(super) fn new(batch: &'a ExpectedBatch, path: &'a [u8], level: VerifyLevel) -> Self {
+        let (different, checked) = (HashSet::new(), Checked::default());
+        Checking { batch, path, level, is_listed: false, different, read: 0, checked }
+    }
+
+    /// How far it has come: more after each call that got anything done.
+    pub(super) fn progress(&self) -> usize {
+        usize::from(self.is_listed) + self.read
+    }
+
+    /// Compares the folder, or the part of it, with what has to be there.
+    pub(super) async fn go_on(&mut self, context: &CopyContext, buffer: &mut [u8]) -> Attempt<()> {
+        if !self.is_listed {
+            self.list(context).await?;
+            self.is_listed = true;
         }
-        listed => listed?,
-    };
-    for (index, node) in batch.nodes.iter().enumerate() {
-        let difference = match found.get(&index) {
-            None => Some("it is not there".to_owned()),
-            Some(found) => difference(context, node, found),
+        if self.level > VerifyLevel::Size && self.read < self.batch.nodes.len() {
+            self.read_back(context, buffer).await?;
+        }
+        Ok(())
+    }
+
+    /// What it was stopped by does not go away: that becomes a difference of whatever it is about.
+    pub(super) fn give_up(&mut self, message: &str) {
+        if self.is_listed {
+            let node = &self.batch.nodes[self.read];
+            self.checked.differences.push((node.id, format!("it cannot be read: {message}")));
+            self.read += 1;
+        } else {
+            let message = format!("its folder cannot be looked at: {message}");
+            self.checked.differences.extend(self.batch.nodes.iter().map(|node| (node.id, message.clone())));
+            self.is_listed = true;
+            self.read = self.batch.nodes.len();
+        }
+    }
+
+    pub(super) fn into_checked(self) -> Checked {
+        self.checked
+    }
+
+    async fn list(&mut self, context: &CopyContext) -> Attempt<()> {
+        let found = match list(context, self.path, self.batch).await {
+            Err(Trouble::Store(Side::Destination, error)) if error.class == ErrorClass::Vanished => {
+                let message = format!("the folder that it is in is not there: {error}");
+                self.checked.differences.extend(self.batch.nodes.iter().map(|node| (node.id, message.clone())));
+                self.read = self.batch.nodes.len();
+                return Ok(());
+            }
+            listed => listed?,
         };
-        if let Some(message) = difference {
-            checked.differences.push((node.id, message));
+        for (index, node) in self.batch.nodes.iter().enumerate() {
+            let difference = match found.get(&index) {
+                None => Some("it is not there".to_owned()),
+                Some(found) => difference(context, node, found),
+            };
+            if let Some(message) = difference {
+                self.different.insert(node.id);
+                self.checked.differences.push((node.id, message));
+            }
         }
+        Ok(())
     }
-    if level > VerifyLevel::Size {
-        read_back(context, path, batch, level, buffer, &mut checked).await?;
+
+    /// Reads what has contents, and is not known to be different already.
+    async fn read_back(&mut self, context: &CopyContext, buffer: &mut [u8]) -> Attempt<()> {
+        let src = context.stores.src.clone().folder(self.path).await;
+        let dst = context.stores.dst.clone().folder(self.path).await.on(Side::Destination)?;
+        // Without the folder on the source, its files are told to be gone one by one.
+        let src = match src {
+            Err(error) if error.class == ErrorClass::Vanished => None,
+            src => Some(src.on(Side::Source)?),
+        };
+        while let Some(node) = self.batch.nodes.get(self.read) {
+            context.check_stop()?;
+            let folders =
+                src.as_ref().map(|src| Folders { source: src.as_ref(), destination: dst.as_ref(), path: self.path });
+            let read = match node.kind {
+                _ if self.different.contains(&node.id) => Ok(None),
+                NodeKind::File => {
+                    read_file(context, folders, dst.as_ref(), node, self.level, buffer, &mut self.checked).await
+                }
+                NodeKind::Symlink => compare_links(folders, node).await,
+                NodeKind::Folder | NodeKind::Other => Ok(None),
+            };
+            let difference = match read {
+                Err(Trouble::Store(side, error)) if !error.class.is_retried() && !error.class.suspends() => {
+                    Some(format!("it cannot be read on the {side}: {error}"))
+                }
+                read => read?,
+            };
+            self.checked.differences.extend(difference.map(|message| (node.id, message)));
+            self.read += 1;
+        }
+        Ok(())
     }
-    Ok(checked)
 }
 
 /// What is different about a node, as far as the listing says.
@@ -97,6 +167,10 @@ fn difference(context: &CopyContext, node: &ExpectedNode, found: &Found) -> Opti
         return None;
     }
     let comparison = &context.settings.comparison;
+    if !node.is_copied && node.kind == NodeKind::Symlink {
+        // It was there before, and points to the same: its time is its own.
+        return None;
+    }
     if !node.is_copied {
         // It was there before, and counted as the same.
         let is_same = comparison.is_same(node.facts, found.facts) || comparison.needs_reading(node.facts, found.facts);
@@ -114,45 +188,6 @@ fn difference(context: &CopyContext, node: &ExpectedNode, found: &Found) -> Opti
         return Some("its modification time is not that of the source".to_owned());
     }
     None
-}
-
-/// Reads what has contents, and is not known to be different already.
-async fn read_back(
-    context: &CopyContext,
-    path: &[u8],
-    batch: &ExpectedBatch,
-    level: VerifyLevel,
-    buffer: &mut [u8],
-    checked: &mut Checked,
-) -> Attempt<()> {
-    let src = context.stores.src.clone().folder(path).await;
-    let dst = context.stores.dst.clone().folder(path).await.on(Side::Destination)?;
-    // Without the folder on the source, its files are told to be gone one by one.
-    let src = match src {
-        Err(error) if error.class == ErrorClass::Vanished => None,
-        src => Some(src.on(Side::Source)?),
-    };
-    let mut different = std::mem::take(&mut checked.differences);
-    let known: std::collections::HashSet<NodeId> = different.iter().map(|(id, _)| *id).collect();
-    for node in batch.nodes.iter().filter(|node| !known.contains(&node.id)) {
-        context.check_stop()?;
-        let folders = src.as_ref().map(|src| Folders { source: src.as_ref(), destination: dst.as_ref(), path });
-        let read = match node.kind {
-            NodeKind::File => read_file(context, folders, dst.as_ref(), node, level, buffer, checked).await,
-            NodeKind::Symlink => compare_links(folders, node).await,
-            NodeKind::Folder | NodeKind::Other => Ok(None),
-        };
-        match read {
-            Ok(None) => {}
-            Ok(Some(message)) => different.push((node.id, message)),
-            Err(Trouble::Store(side, error)) if !error.class.is_retried() && !error.class.suspends() => {
-                different.push((node.id, format!("it cannot be read on the {side}: {error}")));
-            }
-            Err(trouble) => return Err(trouble),
-        }
-    }
-    checked.differences = different;
-    Ok(())
 }
 
 async fn read_file(

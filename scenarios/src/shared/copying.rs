@@ -41,7 +41,7 @@ impl Moved {
                 ledger: ledger.to_owned(),
                 log: Log::Unknown,
                 resume: phase == Phase::Copying,
-                settings,
+                choices: settings.into(),
                 durability: CopyDurability::default(),
                 force: false,
                 tuning: Tuning::default(),

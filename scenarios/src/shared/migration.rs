@@ -99,6 +99,7 @@ impl Run {
             open: OpenOptions::default(),
             compare: None,
             on_conflict: None,
+            copying: None,
             tuning: Tuning::default(),
         };
         let started = Instant::now();
