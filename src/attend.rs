@@ -82,16 +82,17 @@ fn wait(mut controller: Controller, signals: &Receiver<i32>, quiet: bool) -> (Ou
     let line = ProgressLine::start(quiet);
     let mut received = None;
     let outcome = loop {
-        match controller.wait_for(LOOK_INTERVAL) {
-            Ok(outcome) => break outcome,
-            Err(still_running) => controller = still_running,
-        }
-        line.show(&controller.progress());
+        // First of all: it may have come while the run was being begun.
         if let Ok(signal) = signals.try_recv() {
             received = Some(signal);
             controller.shutdown();
             line.stopping();
         }
+        match controller.wait_for(LOOK_INTERVAL) {
+            Ok(outcome) => break outcome,
+            Err(still_running) => controller = still_running,
+        }
+        line.show(&controller.progress());
     };
     line.end();
     (outcome, received.or_else(|| signals.try_recv().ok()))
