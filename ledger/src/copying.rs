@@ -19,7 +19,10 @@ const BATCH_ITEMS_MAX: usize = 128;
 const BATCH_BYTES_MAX: i64 = 32 << 20;
 
 /// Ids that one statement looks at: with more of them, what is joined does not fit into the memory that DuckDB has.
-const STATEMENT_IDS: i64 = 65_536;
+pub(crate) const STATEMENT_IDS: i64 = 65_536;
+
+/// Folders whose ids lie further apart are not looked at together when their children are looked for.
+const GAP_IDS_MAX: i64 = 1_024;
 
 /// Items of the plan that are in one folder: what a worker is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -294,80 +297,87 @@ fn add_parts(connection: &Connection, ids: &Range<i64>, batches: &mut [PlanBatch
     Ok(())
 }
 
-/// Fills `given_up` with everything below a folder that the plan has work for and that is still pending. The rows must
-/// have been flushed.
-///
-/// Goes down level by level, and so many folders at a time: as the children of folders with neighbouring ids are
-/// neighbours, that takes as long as there is something below it, and not as long as there is something in the ledger.
-pub(crate) fn find_to_do_below(connection: &Connection, folder: NodeId) -> Result<()> {
-    connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE given_up (id BIGINT, kind node_kind, size BIGINT, depth INTEGER);
-         CREATE OR REPLACE TEMP TABLE children (id BIGINT, kind node_kind, size BIGINT, depth INTEGER);
-         CREATE OR REPLACE TEMP TABLE level AS SELECT {}::BIGINT AS id;
-         CREATE OR REPLACE TEMP TABLE next_level (id BIGINT);",
-        folder.0
-    ))?;
-    let bounds = |table: &str| -> Result<Option<(i64, i64)>> {
-        let sql = format!("SELECT min(id), max(id) FROM {table}");
-        let (first, last): (Option<i64>, Option<i64>) =
-            connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(first.zip(last))
-    };
-    while let Some((first, last)) = bounds("level")? {
-        let mut start = first;
-        while start <= last {
-            let end = start.saturating_add(STATEMENT_IDS);
-            connection.execute_batch(&format!(
-                "DELETE FROM children;
-                 INSERT INTO children
-                 SELECT n.id, n.kind, n.size, n.depth
-                 FROM src_nodes n
-                 SEMI JOIN (SELECT id FROM level WHERE id >= {start} AND id < {end}) l ON l.id = n.parent_id
-                 WHERE n.parent_id >= {start} AND n.parent_id < {end};
-                 INSERT INTO next_level
-                 SELECT id
-                 FROM children
-                 WHERE kind = 'folder';"
-            ))?;
-            if let Some((first, last)) = bounds("children")? {
-                connection.execute_batch(&add_to_do(first, last))?;
-            }
-            start = end;
-        }
-        connection.execute_batch(
-            "DELETE FROM level;
-             INSERT INTO level FROM next_level;
-             DELETE FROM next_level;",
-        )?;
-    }
-    Ok(())
+/// Something below a folder that cannot be copied because of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Below {
+    pub(crate) id: NodeId,
+    pub(crate) kind: NodeKind,
+    pub(crate) size: Option<i64>,
+    pub(crate) depth: i32,
+    /// Whether the plan has work for it and it is still pending.
+    pub(crate) is_to_do: bool,
 }
 
-/// The statement that adds what is to be done of `children`, whose ids lie from `first` to `last`, to `given_up`.
-fn add_to_do(first: i64, last: i64) -> String {
-    format!(
-        "INSERT INTO given_up
-         SELECT c.id, c.kind, c.size, c.depth
-         FROM children c
-         SEMI JOIN (
+/// Cuts ascending ids of folders into ranges of neighbours. The children of neighbours are neighbours, so that it takes
+/// as long to find them as there are many, and not as long as there is much in the ledger.
+pub(crate) fn neighbours(folders: &[i64]) -> Vec<Range<i64>> {
+    let mut ranges: Vec<Range<i64>> = Vec::new();
+    for &id in folders {
+        match ranges.last_mut() {
+            Some(last) if id - last.end < GAP_IDS_MAX && id - last.start < STATEMENT_IDS => last.end = id + 1,
+            _ => ranges.push(id..id + 1),
+        }
+    }
+    ranges
+}
+
+/// The ids among which all children are of the folders with ids within `parents`.
+pub(crate) fn ids_of_children(connection: &Connection, parents: &Range<i64>) -> Result<Range<i64>> {
+    let (first, last): (Option<i64>, Option<i64>) = connection
+        .prepare_cached("SELECT min(id), max(id) FROM src_nodes WHERE parent_id >= ? AND parent_id < ?")?
+        .query_row(params![parents.start, parents.end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(first.zip(last).map_or(0..0, |(first, last)| first..last + 1))
+}
+
+/// Those children of `folders` whose ids lie within `ids`, in id order; `parents` are the bounds of `folders`. The rows
+/// must have been flushed.
+pub(crate) fn pull_children(
+    connection: &Connection,
+    folders: &[i64],
+    parents: &Range<i64>,
+    ids: &Range<i64>,
+) -> Result<Vec<Below>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT n.id, n.parent_id, n.kind::VARCHAR, n.size, n.depth,
+           p.src_id IS NOT NULL AND coalesce(e.copy_status, s.copy_status, 'pending') = 'pending'
+         FROM src_nodes n
+         LEFT JOIN (
            SELECT src_id
            FROM plan
-           WHERE src_id >= {first} AND src_id <= {last} AND action NOT IN ('skip', 'conflict', 'not_copied')
-         ) p ON p.src_id = c.id
+           WHERE src_id >= ? AND src_id < ? AND action NOT IN ('skip', 'conflict', 'not_copied')
+         ) p ON p.src_id = n.id
          LEFT JOIN (
            SELECT node_id AS id, arg_max(copy_status, seq) AS copy_status
            FROM src_status_events
-           WHERE seq > (SELECT src_folded_seq FROM migration) AND node_id >= {first} AND node_id <= {last}
+           WHERE seq > (SELECT src_folded_seq FROM migration) AND node_id >= ? AND node_id < ?
              AND copy_status IS NOT NULL
            GROUP BY node_id
-         ) e ON e.id = c.id
+         ) e ON e.id = n.id
          LEFT JOIN (
            SELECT id, copy_status
            FROM src_current
-           WHERE id >= {first} AND id <= {last} AND copy_status IS NOT NULL
-         ) s ON s.id = c.id
-         WHERE coalesce(e.copy_status, s.copy_status, 'pending') = 'pending'"
-    )
+           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL
+         ) s ON s.id = n.id
+         WHERE n.id >= ? AND n.id < ? AND n.parent_id >= ? AND n.parent_id < ?",
+    )?;
+    let (start, end) = (ids.start, ids.end);
+    let (first, last) = (parents.start, parents.end);
+    let mut rows = statement.query(params![start, end, start, end, start, end, start, end, first, last])?;
+    let mut children = Vec::new();
+    while let Some(row) = rows.next()? {
+        if folders.binary_search(&row.get(1)?).is_ok() {
+            let kind: String = row.get(2)?;
+            children.push(Below {
+                id: NodeId(row.get(0)?),
+                kind: kind.parse().map_err(|error| LedgerError::Inconsistent(format!("{error}")))?,
+                size: row.get(3)?,
+                depth: row.get(4)?,
+                is_to_do: row.get(5)?,
+            });
+        }
+    }
+    children.sort_by_key(|child| child.id);
+    Ok(children)
 }
 
 /// What is still to be copied, of which `counters` has the numbers. The events must have been folded.

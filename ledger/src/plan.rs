@@ -1,5 +1,5 @@
 //! The plan: what the copy phase will do, one action for each source node that is not there already. Derived from
-//! nodes, matches and statuses in one statement, when discovery has ended.
+//! nodes, matches and statuses, when discovery has ended.
 
 use std::ops::Range;
 
@@ -10,48 +10,37 @@ use crate::counters::CountersToWrite;
 use crate::error::Result;
 use crate::migration::Settings;
 
-/// Nodes that one statement looks at: so many fit into memory along with what they are joined with.
-const RANGE_IDS: i64 = 262_144;
+/// Nodes that are planned at a time: so many fit into memory along with what they are joined with.
+pub(crate) const RANGE_IDS: i64 = 131_072;
 
-/// Makes the plan inside the transaction that is open; whatever plan there was is replaced. The events must have been
-/// folded. Nodes that the plan leaves for good get their status with it; `next_seq` is the number of the first event
-/// that this takes, and afterwards of the first one that is free.
-pub(crate) fn make_plan(
-    connection: &Connection,
-    settings: &Settings,
-    counters: &mut CountersToWrite,
-    run: i32,
-    now_ns: i64,
-    next_seq: &mut i64,
-) -> Result<()> {
-    make_plan_in_ranges(connection, settings, counters, run, now_ns, next_seq, RANGE_IDS)
-}
-
-/// The same, with so many ids in each range.
-fn make_plan_in_ranges(
-    connection: &Connection,
-    settings: &Settings,
-    counters: &mut CountersToWrite,
-    run: i32,
-    now_ns: i64,
-    next_seq: &mut i64,
-    range_ids: i64,
-) -> Result<()> {
+/// Takes back whatever plan there was, inside the transaction that is open. The events must have been folded. Returns
+/// the ids of the nodes that are to be planned.
+pub(crate) fn begin_plan(connection: &Connection) -> Result<Range<i64>> {
     connection.execute_batch("DELETE FROM plan")?;
     find_folders_in_conflict(connection)?;
     let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
     // The root is never copied.
-    let mut start = FIRST_NODE_ID.0 + 1;
-    while start <= last {
-        let ids = start..start + range_ids;
-        plan_range(connection, settings, &ids)?;
-        settle(connection, counters, run, now_ns, next_seq, &ids)?;
-        start = ids.end;
-    }
-    Ok(())
+    Ok(FIRST_NODE_ID.0 + 1..last + 1)
 }
 
-/// Plans the nodes with ids within `ids`.
+/// Plans the nodes with ids within `ids`, inside the transaction that is open. Those that the plan leaves for good get
+/// their status with it; `next_seq` is the number of the first event that this takes, and afterwards of the first one
+/// that is free.
+///
+/// Once in a transaction: two inserts into the same table must not follow one another in it (see `fold_range`).
+pub(crate) fn plan_ids(
+    connection: &Connection,
+    settings: &Settings,
+    counters: &mut CountersToWrite,
+    run: i32,
+    now_ns: i64,
+    next_seq: &mut i64,
+    ids: &Range<i64>,
+) -> Result<()> {
+    plan_range(connection, settings, ids)?;
+    settle(connection, counters, run, now_ns, next_seq, ids)
+}
+
 fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) -> Result<()> {
     let (start, end) = (ids.start, ids.end);
     let (first_taken, last_taken): (Option<i64>, Option<i64>) = connection.query_row(
@@ -214,16 +203,17 @@ fn settle(
         settled += nodes;
     }
     if settled > 0 {
+        // Numbers that are left out do no harm; to number them without a gap takes a sort.
         connection.execute(
             &format!(
                 "INSERT INTO src_status_events
-                 SELECT ? + row_number() OVER (ORDER BY p.src_id) - 1, p.src_id, NULL,
+                 SELECT ? + p.src_id, p.src_id, NULL,
                    CASE WHEN p.action = 'conflict' THEN 'conflict' ELSE 'skipped' END, 0, ?, ?, p.reason
                  {SETTLED}"
             ),
-            params![*next_seq, run, now_ns, start, end, start, end],
+            params![*next_seq - start, run, now_ns, start, end, start, end],
         )?;
-        *next_seq += settled;
+        *next_seq += end - start;
     }
     Ok(())
 }

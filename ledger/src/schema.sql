@@ -330,14 +330,18 @@ LEFT JOIN dst_latest l ON l.id = n.id;
 
 -- One row for each source node but the root, once discovery is over.
 CREATE VIEW plan_view AS
-SELECT s.path, s.kind, s.size, p.action, p.reason
-FROM plan p
-JOIN src_status s ON s.id = p.src_id
-UNION ALL
-SELECT s.path, s.kind, s.size, 'skip'::plan_action, 'it is there already'
-FROM matches m
-JOIN src_status s ON s.id = m.src_id
-WHERE m.same AND s.parent_id IS NOT NULL AND (SELECT phase NOT IN ('created', 'traversing') AND coalesce(suspended_from <> 'traversing', true) FROM migration);
+SELECT path, kind, size, action, reason
+FROM (
+  SELECT s.path, s.kind, s.size, p.action, p.reason
+  FROM plan p
+  JOIN src_status s ON s.id = p.src_id
+  UNION ALL
+  SELECT s.path, s.kind, s.size, 'skip'::plan_action, 'it is there already'
+  FROM matches m
+  JOIN src_status s ON s.id = m.src_id
+  WHERE m.same AND s.parent_id IS NOT NULL
+) planned
+WHERE (SELECT phase NOT IN ('created', 'traversing') AND coalesce(suspended_from <> 'traversing', true) FROM migration);
 
 -- What is wrong now: the last error of each node that is still failed, and what verification found to be different.
 CREATE VIEW problems AS

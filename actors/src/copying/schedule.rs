@@ -18,7 +18,7 @@ use super::work::{CopyWork, Done, LargeFile, LargeItem};
 const PULL_IDS_MIN: i64 = 16_384;
 
 /// Source ids of one pull at most: where little is to be done, it takes many of them to find any.
-const PULL_IDS_MAX: i64 = 1 << 20;
+const PULL_IDS_MAX: i64 = 65_536;
 
 /// Items in memory at most, unless one pull brings more.
 const ITEMS_MAX: usize = 32_768;

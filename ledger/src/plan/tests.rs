@@ -1,13 +1,14 @@
-//! Plans of small trees: each action with its reason, and random trees against a model that knows nothing of SQL.
+//! Plans of small trees: each action with its reason.
+
+mod random_trees;
 
 use std::collections::BTreeMap;
 
-use longhaul_model::{Comparison, FileFacts, NodeId, Page, child_path};
-use proptest::prelude::*;
+use longhaul_model::{Comparison, FileFacts, Page, Phase, child_path};
 
 use super::*;
 use crate::listing::{Folder, ListedPage};
-use crate::{MigrationSpec, Recorder};
+use crate::{MigrationSpec, Reader, Recorder, Resources};
 
 /// Times that differ by no more than this are the same.
 const TOLERANCE_NS: u64 = 10;
@@ -78,12 +79,20 @@ fn page(tree: &Tree, folder: &str) -> Page {
     page
 }
 
-/// Lists both trees, breadth first, as far as they are to be listed.
+fn spec(settings: &Settings) -> MigrationSpec {
+    MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings: settings.clone() }
+}
+
 fn discover(settings: &Settings, source: &Tree, destination: &Tree) -> Recorder {
-    let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings: settings.clone() };
-    let mut recorder = Recorder::in_memory(&spec);
+    let mut recorder = Recorder::in_memory(&spec(settings));
+    list(&mut recorder, source, destination);
+    recorder
+}
+
+/// Lists both trees, breadth first, as far as they are to be listed.
+fn list(recorder: &mut Recorder, source: &Tree, destination: &Tree) {
     for (side, tree) in [(Side::Source, source), (Side::Destination, destination)] {
-        let root = NodeId(FIRST_NODE_ID.0);
+        let root = FIRST_NODE_ID;
         let mut next = vec![Folder { id: root, source_id: root, path: "/".to_owned(), depth: 0 }];
         while !next.is_empty() {
             let mut found = Vec::new();
@@ -98,13 +107,6 @@ fn discover(settings: &Settings, source: &Tree, destination: &Tree) -> Recorder 
         }
     }
     recorder.commit().unwrap();
-    recorder
-}
-
-fn make(recorder: &mut Recorder, range_ids: i64) {
-    recorder.plan_with(|connection, settings, counters, run, next_seq| {
-        make_plan_in_ranges(connection, settings, counters, run, 5, next_seq, range_ids)
-    });
 }
 
 /// By path: the action and the reason.
@@ -127,7 +129,7 @@ fn read(recorder: &Recorder) -> Plan {
 /// The plan of two trees; statuses and counters are looked at on the way.
 fn plan(settings: &Settings, source: &[(&str, Entry)], destination: &[(&str, Entry)]) -> Plan {
     let mut recorder = discover(settings, &tree(source), &tree(destination));
-    make(&mut recorder, RANGE_IDS);
+    recorder.plan_in_ranges_of(RANGE_IDS);
     check_consistency(&recorder);
     read(&recorder)
 }
@@ -212,16 +214,17 @@ const OTHERS: [(&str, Option<i64>, Option<i64>, &str); 9] = [
     ("/size not known", None, Some(100), "of the same time and of another size"),
 ];
 
-fn others(kind: NodeKind) -> ([(&'static str, Entry); 9], [(&'static str, Entry); 9]) {
-    (
+/// Both sides of them.
+fn others(kind: NodeKind) -> [[(&'static str, Entry); 9]; 2] {
+    [
         OTHERS.map(|(path, ..)| (path, Entry { kind, ..file(5, 100) })),
         OTHERS.map(|(path, size, modified_ns, _)| (path, Entry { kind, size, modified_ns })),
-    )
+    ]
 }
 
 #[test]
 fn what_is_done_about_another_file_follows_from_the_policy_and_the_reason_says_how_it_differs() {
-    let (source, destination) = others(NodeKind::File);
+    let [source, destination] = others(NodeKind::File);
     for policy in POLICIES {
         let found = plan(&settings(CompareBy::SizeAndTime, policy), &source, &destination);
         for (path, .., how) in OTHERS {
@@ -240,7 +243,7 @@ fn what_is_done_about_another_file_follows_from_the_policy_and_the_reason_says_h
 
 #[test]
 fn a_link_is_made_anew_where_a_file_would_be_overwritten() {
-    let (source, destination) = others(NodeKind::Symlink);
+    let [source, destination] = others(NodeKind::Symlink);
     for policy in POLICIES {
         for by in [CompareBy::SizeAndTime, CompareBy::Checksum] {
             let found = plan(&settings(by, policy), &source, &destination);
@@ -260,7 +263,7 @@ fn a_link_is_made_anew_where_a_file_would_be_overwritten() {
 
 #[test]
 fn each_comparison_looks_at_what_it_says() {
-    let (source, destination) = others(NodeKind::File);
+    let [source, destination] = others(NodeKind::File);
     let there = |by| -> Vec<String> {
         let found = plan(&settings(by, ConflictPolicy::Skip), &source, &destination);
         found.into_iter().filter(|(_, (_, reason))| reason.as_deref() == THERE).map(|(path, _)| path).collect()
@@ -358,8 +361,7 @@ fn everything_below_a_folder_against_a_file_is_in_conflict_and_the_reason_names_
 #[test]
 fn a_name_that_the_destination_gives_twice_is_planned_once() {
     let settings = settings(CompareBy::SizeAndTime, ConflictPolicy::Overwrite);
-    let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
-    let mut recorder = Recorder::in_memory(&spec);
+    let mut recorder = Recorder::in_memory(&spec(&settings));
     for (side, sizes) in [(Side::Source, &[1][..]), (Side::Destination, &[2, 3])] {
         let mut page = Page::default();
         for &size in sizes {
@@ -369,7 +371,7 @@ fn a_name_that_the_destination_gives_twice_is_planned_once() {
         recorder.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
         recorder.match_recorded().unwrap();
     }
-    make(&mut recorder, RANGE_IDS);
+    recorder.plan_in_ranges_of(RANGE_IDS);
     assert_eq!(recorder.query("SELECT action::VARCHAR FROM plan"), [[Some("overwrite".to_owned())]]);
 }
 
@@ -378,152 +380,95 @@ fn there_is_no_plan_before_discovery_is_over() {
     let both = tree(&[("/a", of_kind(NodeKind::Folder)), ("/a/file", file(1, 1))]);
     let mut recorder = discover(&settings(CompareBy::Size, ConflictPolicy::Newer), &both, &both);
     assert_eq!(read(&recorder), Plan::new());
-    make(&mut recorder, RANGE_IDS);
+    recorder.plan_in_ranges_of(RANGE_IDS);
     assert_eq!(read(&recorder), expected(&[("/a", "skip", THERE), ("/a/file", "skip", THERE)]));
 }
 
-/// What the plan should be, from the trees and the policies alone.
-fn model(settings: &Settings, source: &Tree, destination: &Tree) -> Plan {
-    let mut plan = Plan::new();
-    for (path, entry) in source {
-        plan.insert(path.clone(), model_node(settings, source, destination, path, *entry));
-    }
-    plan
+/// A plan in which every action occurs, with names that mean something to patterns and in SQL.
+fn with_every_action() -> (tempfile::TempDir, Reader) {
+    let source = tree(&[
+        ("/a_b", of_kind(NodeKind::Folder)),
+        ("/a_b/copy 100%", file(3, 1)),
+        ("/a_b/over'write", file(5, 200)),
+        ("/a_bc", file(7, 1)),
+        ("/aXb", of_kind(NodeKind::Folder)),
+        ("/aXb/there", file(11, 1)),
+        ("/aXb/it's", of_kind(NodeKind::Folder)),
+        ("/aXb/it's/link", symlink(1, 1)),
+        ("/aXb/it's/link and more", symlink(1, 1)),
+        ("/conflict", of_kind(NodeKind::Folder)),
+        ("/conflict/file", file(13, 1)),
+        ("/fifo", of_kind(NodeKind::Other)),
+        ("/kept", file(17, 1)),
+    ]);
+    let destination = tree(&[
+        ("/a_b", of_kind(NodeKind::Folder)),
+        ("/a_b/over'write", file(5, 1)),
+        ("/aXb", of_kind(NodeKind::Folder)),
+        ("/aXb/there", file(11, 1)),
+        ("/conflict", file(1, 1)),
+        ("/kept", file(17, 100)),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.duckdb");
+    let settings = settings(CompareBy::SizeAndTime, ConflictPolicy::Newer);
+    let mut recorder = crate::create(&path, &spec(&settings), "test", &Resources::default(), || 5).unwrap();
+    recorder.begin_traversal().unwrap();
+    list(&mut recorder, &source, &destination);
+    recorder.end(Phase::Review, None, "complete").unwrap();
+    (folder, Reader::open(&path).unwrap())
 }
 
-fn model_node(
-    settings: &Settings,
-    source: &Tree,
-    destination: &Tree,
-    path: &str,
-    entry: Entry,
-) -> (String, Option<String>) {
-    let row = |action: PlanAction, reason: Option<String>| (action.to_string(), reason);
-    let there = destination.get(path).copied();
-    let ancestors = path.match_indices('/').skip(1).map(|(end, _)| &path[..end]);
-    let in_the_way =
-        ancestors.clone().find(|above| destination.get(*above).is_some_and(|e| e.kind != NodeKind::Folder));
-    let is_listed = ancestors.clone().all(|above| destination.contains_key(above));
-    assert!(ancestors.into_iter().all(|above| source[above].kind == NodeKind::Folder));
-    if entry.kind == NodeKind::Other {
-        return row(PlanAction::NotCopied, Some("neither a file, a folder nor a symbolic link".to_owned()));
-    }
-    if let Some(above) = in_the_way {
-        return row(PlanAction::Conflict, Some(format!("it is in {above}, which is in conflict")));
-    }
-    let there = there.filter(|_| is_listed);
-    let without_links = entry.kind == NodeKind::Symlink && !settings.symlinks_kept;
-    match there {
-        Some(there) if there.kind != entry.kind => {
-            let reason = format!("the source has a {} of this name, the destination a {}", entry.kind, there.kind);
-            row(PlanAction::Conflict, Some(reason))
-        }
-        Some(there) if entry.kind == NodeKind::Folder || settings.comparison.is_same(entry.facts(), there.facts()) => {
-            row(PlanAction::Skip, THERE.map(str::to_owned))
-        }
-        _ if without_links => row(PlanAction::NotCopied, Some("the destination has no symbolic links".to_owned())),
-        None => match entry.kind {
-            NodeKind::Folder => row(PlanAction::CreateFolder, None),
-            NodeKind::Symlink => row(PlanAction::MakeLink, None),
-            NodeKind::File | NodeKind::Other => row(PlanAction::Copy, None),
-        },
-        Some(there) => {
-            let (mine, theirs) = (entry.facts(), there.facts());
-            let replace = if entry.kind == NodeKind::Symlink { PlanAction::MakeLink } else { PlanAction::Overwrite };
-            let action = match settings.on_conflict {
-                _ if entry.kind == NodeKind::File && settings.comparison.needs_reading(mine, theirs) => {
-                    PlanAction::Compare
-                }
-                ConflictPolicy::Newer if settings.comparison.is_newer(mine, theirs) => replace,
-                ConflictPolicy::Newer | ConflictPolicy::Skip => PlanAction::Skip,
-                ConflictPolicy::Overwrite => replace,
-                ConflictPolicy::KeepBoth => PlanAction::KeepBoth,
-                ConflictPolicy::Ask => PlanAction::Conflict,
-            };
-            let age = if mine.modified_ns.is_none() || theirs.modified_ns.is_none() {
-                "of unknown age"
-            } else if settings.comparison.is_same_time(mine, theirs) {
-                "of the same time"
-            } else if settings.comparison.is_newer(mine, theirs) {
-                "older"
-            } else {
-                "newer"
-            };
-            let size = if mine.size == theirs.size { "" } else { " and of another size" };
-            let policy = settings.on_conflict.as_str();
-            row(action, Some(format!("the destination has another one, {age}{size} (on conflict: {policy})")))
-        }
-    }
+#[test]
+fn the_totals_of_a_plan_are_those_of_its_rows() {
+    let (_folder, reader) = with_every_action();
+    let rows = reader
+        .query(
+            "SELECT action, count(*), coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)::BIGINT
+             FROM plan_view
+             GROUP BY action
+             ORDER BY action",
+        )
+        .unwrap()
+        .rows;
+    let totals: Vec<_> = reader
+        .plan_totals()
+        .unwrap()
+        .into_iter()
+        .map(|total| vec![Some(total.action), Some(total.nodes.to_string()), Some(total.bytes.to_string())])
+        .collect();
+    assert_eq!(totals, rows);
+    assert_eq!(totals.len(), 7, "{totals:?}");
+    let counters = reader.counters().unwrap().totals().src;
+    assert_eq!((counters.conflicts, counters.skipped, counters.skipped_bytes), (2, 2, 17));
 }
 
-fn entry() -> impl Strategy<Value = Entry> {
-    let kind = prop_oneof![
-        4 => Just(NodeKind::Folder),
-        4 => Just(NodeKind::File),
-        2 => Just(NodeKind::Symlink),
-        1 => Just(NodeKind::Other)
-    ];
-    let size = prop::sample::select(vec![None, Some(0), Some(5)]);
-    let modified_ns = prop::sample::select(vec![None, Some(i64::MIN), Some(0), Some(7), Some(100), Some(i64::MAX)]);
-    (kind, size, modified_ns).prop_map(|(kind, size, modified_ns)| match kind {
-        NodeKind::Folder => of_kind(kind),
-        _ => Entry { kind, size, modified_ns },
-    })
-}
-
-/// Both trees, with most names on both sides.
-fn trees() -> impl Strategy<Value = (Tree, Tree)> {
-    let entries = prop_oneof![
-        3 => entry().prop_map(|entry| (Some(entry), Some(entry))),
-        3 => (entry(), entry()).prop_map(|(source, destination)| (Some(source), Some(destination))),
-        1 => entry().prop_map(|source| (Some(source), None)),
-        1 => entry().prop_map(|destination| (None, Some(destination))),
-    ];
-    prop::collection::vec((any::<prop::sample::Index>(), entries), 0..40).prop_map(|specs| {
-        let (mut source, mut destination) = (Tree::new(), Tree::new());
-        let is_folder =
-            |tree: &Tree, path: &str| path == "/" || tree.get(path).is_some_and(|entry| entry.kind == NodeKind::Folder);
-        let mut folders = vec!["/".to_owned()];
-        for (number, (parent, (mine, theirs))) in specs.into_iter().enumerate() {
-            let parent = parent.get(&folders).clone();
-            let path = child_path(&parent, &format!("n{number}"));
-            for (tree, entry) in [(&mut source, mine), (&mut destination, theirs)] {
-                if let Some(entry) = entry.filter(|_| is_folder(tree, &parent)) {
-                    tree.insert(path.clone(), entry);
-                }
-            }
-            if is_folder(&source, &path) || is_folder(&destination, &path) {
-                folders.push(path);
-            }
-        }
-        (source, destination)
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 8, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_plan_of_random_trees_is_that_of_the_model_and_making_it_again_changes_nothing(
-        (source, destination) in trees(),
-        by in prop::sample::select(COMPARISONS.to_vec()),
-        policy in prop::sample::select(POLICIES.to_vec()),
-        symlinks_kept in any::<bool>(),
-        range_ids in 1_i64..20,
-    ) {
-        let settings = Settings { symlinks_kept, ..settings(by, policy) };
-        let mut recorder = discover(&settings, &source, &destination);
-        prop_assert_eq!(read(&recorder), Plan::new());
-        make(&mut recorder, range_ids);
-        check_consistency(&recorder);
-        let first = read(&recorder);
-        prop_assert_eq!(&first, &model(&settings, &source, &destination));
-
-        let statuses = "SELECT COLUMNS(*)::VARCHAR FROM src_status ORDER BY id";
-        let before = recorder.query(statuses);
-        make(&mut recorder, RANGE_IDS);
-        check_consistency(&recorder);
-        prop_assert_eq!(read(&recorder), first);
-        prop_assert_eq!(recorder.query(statuses), before);
+#[test]
+fn the_items_of_a_plan_are_found_by_action_and_by_what_they_are_under() {
+    let (_folder, reader) = with_every_action();
+    let paths = |action: Option<PlanAction>, under: Option<&str>, limit: u64| -> Vec<String> {
+        let filter = PlanFilter { action, under: under.map(str::to_owned), limit };
+        let found = reader.plan_items(&filter).unwrap();
+        assert_eq!(found.columns, ["action", "kind", "size", "path", "reason"]);
+        found.rows.into_iter().map(|mut row| row[3].take().unwrap()).collect()
+    };
+    let all = paths(None, None, 1000);
+    assert_eq!(all.len(), 13);
+    assert!(all.is_sorted());
+    for action in PlanAction::ALL {
+        let sql = format!("SELECT path FROM plan_view WHERE action = '{action}' ORDER BY path");
+        let expected: Vec<String> =
+            reader.query(&sql).unwrap().rows.into_iter().map(|mut row| row[0].take().unwrap()).collect();
+        assert_eq!(paths(Some(action), None, 1000), expected, "{action}");
     }
+    for under in ["/a_b", "/a_b/", "/aXb", "/aXb/it's", "/aXb/it's/link", "/a_b/copy 100%", "/a_b/copy 100", "/%"] {
+        let below = format!("{}/", under.trim_end_matches('/'));
+        let expected: Vec<String> = all.iter().filter(|path| format!("{path}/").starts_with(&below)).cloned().collect();
+        assert_eq!(paths(None, Some(under), 1000), expected, "{under}");
+    }
+    assert_eq!(paths(None, Some("/"), 1000), all);
+    assert_eq!(paths(Some(PlanAction::Copy), Some("/a_b"), 1000), ["/a_b/copy 100%"]);
+    assert_eq!(paths(None, None, 4), all[..4]);
+    assert_eq!(paths(None, Some("/aXb"), 1), ["/aXb"]);
+    assert_eq!(paths(None, None, 0), Vec::<String>::new());
 }

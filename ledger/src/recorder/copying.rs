@@ -7,7 +7,8 @@ use longhaul_model::{CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, Node
 
 use super::Recorder;
 use crate::copying::{
-    CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PlanBatch, find_to_do_below, pull_plan, remaining,
+    CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PlanBatch, STATEMENT_IDS, ids_of_children, neighbours,
+    pull_children, pull_plan, remaining,
 };
 use crate::error::Result;
 use crate::fold::fold_events;
@@ -106,37 +107,42 @@ impl Recorder {
     /// Everything below a folder that is not at the destination, and that was still to be done, goes its way: failed,
     /// vanished or in conflict with it, for the reason that names it.
     fn give_up_below(&mut self, folder: NodeId, status: CopyStatus) -> Result<()> {
-        self.flush_rows()?;
         let (change, what) = match status {
             CopyStatus::Vanished => (CopyChange::Gone, "is gone from the source"),
             CopyStatus::Conflict => (CopyChange::Conflicting, "is in conflict"),
             CopyStatus::Skipped => (CopyChange::NotCarriedOver, "is left out"),
             _ => (CopyChange::ParentFailed, "could not be made"),
         };
-        let status = CopyStatus::Pending.after(change).expect("in the table");
-        find_to_do_below(&self.connection, folder)?;
-        let mut statement = self.connection.prepare(
-            "SELECT depth, count(*), coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)::BIGINT
-             FROM given_up
-             GROUP BY depth",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut nodes = 0;
-        while let Some(row) = rows.next()? {
-            let count: i64 = row.get(1)?;
-            self.counters.change(Side::Source, row.get(0)?).count_copy_statuses(status, count, row.get(2)?);
-            nodes += count;
+        let path: String = self
+            .connection
+            .prepare_cached("SELECT path FROM src_folders WHERE id = ?")?
+            .query_row(params![folder.0], |row| row.get(0))?;
+        let reason = format!("the folder {path} {what}");
+        let mut level = vec![folder.0];
+        while !level.is_empty() {
+            let mut next_level = Vec::new();
+            for parents in neighbours(&level) {
+                let ids = ids_of_children(&self.connection, &parents)?;
+                let mut start = ids.start;
+                while start < ids.end {
+                    let end = ids.end.min(start + STATEMENT_IDS);
+                    self.flush_rows()?;
+                    let children = pull_children(&self.connection, &level, &parents, &(start..end))?;
+                    for child in &children {
+                        if child.is_to_do {
+                            self.record_copy_status(child.id, change, child.kind, child.size, child.depth, &reason);
+                            self.uncommitted_rows += 1;
+                        }
+                        if child.kind == NodeKind::Folder {
+                            next_level.push(child.id.0);
+                        }
+                    }
+                    start = end;
+                }
+            }
+            next_level.sort_unstable();
+            level = next_level;
         }
-        drop(rows);
-        self.connection.execute(
-            "INSERT INTO src_status_events
-             SELECT ? + row_number() OVER (ORDER BY id) - 1, id, NULL, ?::copy_status, 0, ?, ?,
-               'the folder ' || (SELECT path FROM src_folders WHERE id = ?) || ' ' || ?
-             FROM given_up",
-            params![self.next_seq, status.as_str(), self.run, (self.now_ns)(), folder.0, what],
-        )?;
-        self.next_seq += nodes;
-        self.uncommitted_rows += usize::try_from(nodes).unwrap_or(0);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use crate::error::{LedgerError, Result};
 use crate::fold::fold_events;
 use crate::migration::{Migration, Run, set_phase};
 use crate::overview::Overview;
-use crate::plan::make_plan;
+use crate::plan::{RANGE_IDS, begin_plan, plan_ids};
 use crate::rows::flush;
 
 /// A commit is due when this many rows are not durable yet. DuckDB writes complete row groups of 122 880 rows past its
@@ -72,11 +72,11 @@ impl Recorder {
             this.connection.execute_batch(&format!("SET threads = {cores}"))?;
             let is_discovered = Migration::read(&this.connection)?.phase == Phase::Traversing && phase == Phase::Review;
             fold_events(&this.connection)?;
-            this.begin_transaction()?;
             if is_discovered {
-                let (settings, run, now_ns) = (&this.settings, this.run, (this.now_ns)());
-                make_plan(&this.connection, settings, &mut this.counters, run, now_ns, &mut this.next_seq)?;
+                this.make_plan(RANGE_IDS)?;
+                fold_events(&this.connection)?;
             }
+            this.begin_transaction()?;
             set_phase(&this.connection, phase, reason)?;
             Run::end(&this.connection, this.run, outcome, (this.now_ns)())?;
             this.commit_transaction()?;
@@ -85,6 +85,27 @@ impl Recorder {
         })?;
         self.connection.close().map_err(|(_, error)| error)?;
         Ok(overview)
+    }
+
+    /// Makes the plan, and commits it so many ids at a time: DuckDB keeps in memory much of what a transaction adds.
+    ///
+    /// Where that is broken off, discovery is still to be ended, and the plan is made again; what a part of it has said
+    /// of nodes that are left alone, the whole of it will say as well.
+    pub(super) fn make_plan(&mut self, range_ids: i64) -> Result<()> {
+        self.begin_transaction()?;
+        let ids = begin_plan(&self.connection)?;
+        self.commit_transaction()?;
+        let now_ns = (self.now_ns)();
+        let mut start = ids.start;
+        while start < ids.end {
+            let range = start..ids.end.min(start + range_ids);
+            start = range.end;
+            self.begin_transaction()?;
+            let (connection, settings) = (&self.connection, &self.settings);
+            plan_ids(connection, settings, &mut self.counters, self.run, now_ns, &mut self.next_seq, &range)?;
+            self.commit_transaction()?;
+        }
+        Ok(())
     }
 
     /// Gives the ledger up after an error. What was committed stays, and the reason is noted with it if that is still

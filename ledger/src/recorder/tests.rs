@@ -1,6 +1,7 @@
 //! The recorder alone, mostly on a database in memory.
 
 mod answers;
+mod copying;
 mod durability;
 mod random_trees;
 mod recovery;
@@ -59,19 +60,15 @@ impl Recorder {
         recorder
     }
 
-    /// Commits what `make_plan` does with the connection, the settings, the counters, the run and the next `seq`, as the
-    /// end of discovery does it.
-    pub(crate) fn plan_with(
-        &mut self,
-        make_plan: impl FnOnce(&Connection, &Settings, &mut CountersToWrite, i32, &mut i64) -> Result<()>,
-    ) {
+    /// Makes the plan as the end of discovery does it, so many ids at a time.
+    pub(crate) fn plan_in_ranges_of(&mut self, ids: i64) {
+        self.commit().unwrap();
         crate::fold::fold_events(&self.connection).unwrap();
-        self.begin_transaction().unwrap();
-        make_plan(&self.connection, &self.settings, &mut self.counters, self.run, &mut self.next_seq).unwrap();
+        self.make_plan(ids).unwrap();
+        crate::fold::fold_events(&self.connection).unwrap();
         if Migration::read(&self.connection).unwrap().phase == Phase::Traversing {
             set_phase(&self.connection, Phase::Review, None).unwrap();
         }
-        self.commit_transaction().unwrap();
     }
 
     /// Counted again from the nodes, matches and events.

@@ -1,0 +1,463 @@
+//! What becomes of items of the plan: statuses, what is lost by a crash, and what a later run is given.
+
+use longhaul_model::{FileFacts, PlanAction};
+
+use super::*;
+use crate::copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PartCopied, PlanBatch, PlanItem};
+use crate::migration::CopySettings;
+use crate::{Log, Opened};
+
+/// Lists trees given by the names in each of their folders, ends discovery, and begins to copy.
+fn copying(source: &[(&str, &[&str])], destination: &[&str]) -> (tempfile::TempDir, PathBuf, Recorder) {
+    let (folder, path, mut recorder) = on_disk();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        let names = source.iter().find(|(path, _)| *path == folder.path).map_or(&[][..], |(_, names)| names);
+        folders.extend(record(&mut recorder, Side::Source, &folder, names));
+    }
+    for folder in record(&mut recorder, Side::Destination, &root(), destination) {
+        record(&mut recorder, Side::Destination, &folder, &[]);
+    }
+    recorder.end(Phase::Review, None, "complete").unwrap();
+    let (recorder, _) = begin(&path);
+    (folder, path, recorder)
+}
+
+fn begin(path: &Path) -> (Recorder, CopyRemaining) {
+    let opened = Opened::open(path, Log::Unknown, &Resources::default()).unwrap();
+    let mut recorder = opened.begin("copy", some_time_ns).unwrap();
+    let (_, remaining) = recorder.begin_copying(&CopySettings::default()).unwrap();
+    (recorder, remaining)
+}
+
+fn crash_and_resume(path: &Path) -> (tempfile::TempDir, PathBuf, Recorder, CopyRemaining) {
+    let (folder, copy) = as_after_a_crash(path);
+    let (recorder, remaining) = begin(&copy);
+    (folder, copy, recorder, remaining)
+}
+
+fn pull(recorder: &mut Recorder) -> Vec<PlanBatch> {
+    recorder.pull_plan(&(1..1_000_000)).unwrap()
+}
+
+fn path_of(batch: &PlanBatch, item: &PlanItem) -> String {
+    child_path(&batch.path, &item.name)
+}
+
+fn paths(batches: &[PlanBatch]) -> Vec<String> {
+    let mut paths: Vec<_> =
+        batches.iter().flat_map(|batch| batch.items.iter().map(|item| path_of(batch, item))).collect();
+    paths.sort();
+    paths
+}
+
+/// What became of the item at a path that was pulled.
+fn result(batches: &[PlanBatch], path: &str, outcome: CopyOutcome) -> CopyResult {
+    let mut items = batches.iter().flat_map(|batch| batch.items.iter().map(move |item| (batch, item)));
+    let (batch, item) = items.find(|(batch, item)| path_of(batch, item) == path).expect("it was pulled");
+    let attempts = u32::from(!matches!(outcome, CopyOutcome::AlreadyThere)) * 2;
+    let PlanItem { id, kind, facts, .. } = *item;
+    CopyResult { id, depth: batch.depth, kind, size: facts.size, outcome, attempts }
+}
+
+fn copied() -> CopyOutcome {
+    let copied = CopiedFile { size: Some(1), modified_ns: Some(2), checksum: Some([7; 32]), ..CopiedFile::default() };
+    CopyOutcome::Copied(copied)
+}
+
+fn failed(message: &str) -> CopyOutcome {
+    CopyOutcome::Failed { class: ErrorClass::Denied, message: message.to_owned() }
+}
+
+fn statuses(recorder: &Recorder) -> Vec<Vec<Option<String>>> {
+    recorder.query(
+        "SELECT path, copy_status::VARCHAR, attempts::VARCHAR, error
+         FROM src_status
+         WHERE parent_id IS NOT NULL
+         ORDER BY path",
+    )
+}
+
+fn row(columns: &[&str]) -> Vec<Option<String>> {
+    columns.iter().map(|column| (*column != "NULL").then(|| (*column).to_owned())).collect()
+}
+
+fn check_counters(recorder: &Recorder) {
+    assert_eq!(recorder.counters(), &recorder.recount());
+}
+
+#[test]
+fn each_outcome_has_its_status_and_event_and_is_counted() {
+    let (_folder, path, mut recorder) = copying(&[("/", &["a", "b", "c", "d", "e", "f", "g", "h/", "i/"])], &[]);
+    let batches = pull(&mut recorder);
+    let elsewhere = CopiedFile { name: Some("b (2)".to_owned()), identity: Some((8, 9)), ..CopiedFile::default() };
+    let outcomes = [
+        ("/a", copied()),
+        ("/b", CopyOutcome::Copied(elsewhere)),
+        ("/c", CopyOutcome::AlreadyThere),
+        ("/d", CopyOutcome::Skipped("it's older".to_owned())),
+        ("/e", CopyOutcome::Conflict("somebody decides".to_owned())),
+        ("/f", CopyOutcome::Vanished("no such file".to_owned())),
+        ("/g", failed("permission denied")),
+        ("/h", CopyOutcome::Copied(CopiedFile::default())),
+        ("/i", CopyOutcome::AlreadyThere),
+    ];
+    let results: Vec<_> = outcomes.into_iter().map(|(path, outcome)| result(&batches, path, outcome)).collect();
+    recorder.record_copies(&results).unwrap();
+    recorder.commit().unwrap();
+
+    let expected = [
+        row(&["/a", "successful", "2", "NULL"]),
+        row(&["/b", "successful", "2", "NULL"]),
+        row(&["/c", "already_existed", "0", "NULL"]),
+        row(&["/d", "skipped", "2", "it's older"]),
+        row(&["/e", "conflict", "2", "somebody decides"]),
+        row(&["/f", "vanished", "2", "no such file"]),
+        row(&["/g", "failed", "2", "permission denied"]),
+        row(&["/h", "successful", "2", "NULL"]),
+        // The attempt of its listing.
+        row(&["/i", "already_existed", "1", "NULL"]),
+    ];
+    assert_eq!(statuses(&recorder), expected);
+    check_counters(&recorder);
+    let totals = recorder.counters().totals().src;
+    assert_eq!((totals.copied, totals.copied_bytes, totals.copy_failed, totals.vanished), (3, 2, 1, 1));
+    // The root is one of those that were there.
+    assert_eq!((totals.already_existed, totals.conflicts, totals.skipped, totals.copy_pending()), (3, 1, 1, 0));
+    let events = recorder.query(
+        "SELECT count(*)::VARCHAR, count(DISTINCT seq)::VARCHAR, count(*) FILTER (WHERE run = 2)::VARCHAR
+         FROM src_status_events
+         WHERE copy_status IS NOT NULL",
+    );
+    assert_eq!(events, [row(&["9", "9", "9"])]);
+    let errors = recorder.query(
+        "SELECT s.path, e.side::VARCHAR, e.phase::VARCHAR, e.class::VARCHAR, e.message, e.attempts::VARCHAR
+         FROM errors e
+         JOIN src_status s ON s.id = e.node_id",
+    );
+    assert_eq!(errors, [row(&["/g", "src", "copying", "denied", "permission denied", "2"])]);
+    let rows = recorder.query(
+        "SELECT s.path, c.name, c.size::VARCHAR, c.modified_ns::VARCHAR, hex(c.checksum), c.device::VARCHAR,
+           c.inode::VARCHAR
+         FROM copied c
+         JOIN src_status s ON s.id = c.src_id
+         ORDER BY s.path",
+    );
+    let checksum = "07".repeat(32);
+    assert_eq!(
+        rows,
+        [
+            row(&["/a", "NULL", "1", "2", &checksum, "NULL", "NULL"]),
+            row(&["/b", "b (2)", "NULL", "NULL", "NULL", "8", "9"])
+        ]
+    );
+
+    assert_eq!(recorder.begin_made_folders().unwrap(), results[7].id.0..results[7].id.0 + 1);
+    assert_eq!(statuses(&recorder), expected, "folded");
+    assert_eq!(recorder.pull_made_folders(&(1..99)).unwrap(), [(results[7].id, "/h".to_owned())]);
+    assert_eq!(pull(&mut recorder), []);
+    recorder.end(Phase::Verifying, None, "complete").unwrap();
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!(reader.counters().unwrap(), reader.recount().unwrap());
+    let problems = reader.problems(9).unwrap();
+    assert_eq!((problems.len(), problems[0].path.as_str(), problems[0].phase), (1, "/g", Phase::Copying));
+}
+
+#[test]
+fn linked_names_that_were_copied_are_known_to_the_next_run_under_one_of_them() {
+    let (_folder, path, mut recorder) = copying(&[("/", &["a", "b", "sub/"]), ("/sub", &["c"])], &[]);
+    let batches = pull(&mut recorder);
+    let named = |name: Option<&str>, identity| {
+        CopyOutcome::Copied(CopiedFile { name: name.map(str::to_owned), identity, ..CopiedFile::default() })
+    };
+    recorder
+        .record_copies(&[
+            result(&batches, "/a", named(Some("a (2)"), Some((1, 5)))),
+            result(&batches, "/b", named(None, None)),
+            result(&batches, "/sub/c", named(None, Some((1, 6)))),
+        ])
+        .unwrap();
+    recorder.commit().unwrap();
+    let (_copy, _, _, mut remaining) = crash_and_resume(&path);
+    remaining.linked.sort();
+    assert_eq!(remaining.linked, [(1, 5, "/a (2)".to_owned()), (1, 6, "/sub/c".to_owned())]);
+    assert_eq!((remaining.nodes, remaining.bytes), (1, 0), "the folder");
+}
+
+/// Folders whose names mean something to patterns, to SQL or to the printable form, or begin like another one's.
+const FOLDERS: [&str; 8] = ["a_b/", "aXb/", "a_bc/", "a/", "100%/", "it's \"quoted\"/", "back\\slash/", "new\nline/"];
+
+#[test]
+fn a_folder_that_cannot_be_made_takes_with_it_exactly_what_is_below_it_and_pending() {
+    let outcomes = [
+        (failed("denied"), "failed", "could not be made"),
+        (CopyOutcome::Vanished("gone".to_owned()), "vanished", "is gone from the source"),
+        (CopyOutcome::Conflict("a file".to_owned()), "conflict", "is in conflict"),
+        (CopyOutcome::Skipped("left out".to_owned()), "skipped", "is left out"),
+    ];
+    let printable: Vec<String> = FOLDERS
+        .iter()
+        .map(|name| child_path("/", &longhaul_model::encode_name(name.trim_end_matches('/').as_bytes())))
+        .collect();
+    let below: Vec<(String, Vec<&str>)> = printable
+        .iter()
+        .flat_map(|path| {
+            [(path.clone(), vec!["done", "x", "sub/"]), (format!("{path}/sub"), vec!["folded", "y", "deep/"])]
+        })
+        .collect();
+    let mut source: Vec<(&str, &[&str])> = vec![("/", &FOLDERS)];
+    source.extend(below.iter().map(|(path, names)| (path.as_str(), names.as_slice())));
+
+    for (number, path) in printable.iter().enumerate() {
+        let (outcome, status, what) = &outcomes[number % outcomes.len()];
+        let (_folder, _, mut recorder) = copying(&source, &[]);
+        let batches = pull(&mut recorder);
+        let (done, folded) = (format!("{path}/done"), format!("{path}/sub/folded"));
+        recorder.record_copies(&[result(&batches, &folded, copied())]).unwrap();
+        recorder.begin_made_folders().unwrap();
+        // These two are not even flushed.
+        recorder.record_copies(&[result(&batches, &done, CopyOutcome::AlreadyThere)]).unwrap();
+        recorder.record_copies(&[result(&batches, path, outcome.clone())]).unwrap();
+        recorder.commit().unwrap();
+
+        check_counters(&recorder);
+        let reason = format!("the folder {path} {what}");
+        let (mut given_up, mut others) = (Vec::new(), 0);
+        for row in statuses(&recorder) {
+            let [found, copy_status, _, error] = row.try_into().expect("four columns");
+            let (found, copy_status) = (found.unwrap(), copy_status.unwrap());
+            if found == *path {
+                assert_eq!(copy_status, *status);
+            } else if found == done {
+                assert_eq!(copy_status, "already_existed");
+            } else if found == folded {
+                assert_eq!(copy_status, "successful");
+            } else if found.starts_with(&format!("{path}/")) {
+                assert_eq!((copy_status.as_str(), error.as_deref()), (*status, Some(reason.as_str())), "{found}");
+                given_up.push(found);
+            } else {
+                assert_eq!((copy_status.as_str(), error), ("pending", None), "{found}");
+                others += 1;
+            }
+        }
+        assert_eq!(given_up.len(), 4, "{given_up:?}");
+        assert_eq!(others, (FOLDERS.len() - 1) * 7);
+        // The next time that somebody looks, nothing of it is there to be done.
+        recorder.begin_made_folders().unwrap();
+        assert_eq!(pull(&mut recorder).iter().map(|batch| batch.items.len()).sum::<usize>(), others);
+    }
+}
+
+#[test]
+fn what_the_plan_does_nothing_about_is_left_as_it_is_when_its_folder_is_given_up() {
+    let (_folder, _, mut recorder) = on_disk();
+    let found = record(&mut recorder, Side::Source, &root(), &["a/"]);
+    let mut page = page(&["file"]);
+    page.push(b"fifo", NodeKind::Other, None, None);
+    recorder.record_page(Side::Source, listed(&found[0], page, true)).unwrap();
+    record(&mut recorder, Side::Destination, &root(), &[]);
+    recorder.plan_in_ranges_of(crate::plan::RANGE_IDS);
+    recorder.begin_copying(&CopySettings::default()).unwrap();
+    let batches = pull(&mut recorder);
+    recorder.record_copies(&[result(&batches, "/a", failed("denied"))]).unwrap();
+    recorder.commit().unwrap();
+    check_counters(&recorder);
+    let found: Vec<_> = statuses(&recorder).into_iter().map(|mut row| row[1].take().unwrap()).collect();
+    assert_eq!(found, ["failed", "skipped", "failed"]);
+}
+
+#[test]
+fn a_crash_loses_what_was_not_committed_together_and_exactly_what_is_pending_is_pulled_then() {
+    let (_folder, path, mut recorder) =
+        copying(&[("/", &["a", "b", "c", "d", "sub/"]), ("/sub", &["e", "f"])], &["same"]);
+    let batches = pull(&mut recorder);
+    recorder.record_copies(&[result(&batches, "/a", copied()), result(&batches, "/b", failed("denied"))]).unwrap();
+    recorder.commit().unwrap();
+    recorder.record_copies(&[result(&batches, "/c", copied()), result(&batches, "/sub", failed("denied"))]).unwrap();
+    recorder.record_remark(Side::Source, NodeId(2), "without its owner").unwrap();
+    recorder.record_part(NodeId(3), 0, FileFacts { size: Some(1), modified_ns: None }, &[1; 32]).unwrap();
+    // The rows are in DuckDB's open transaction.
+    recorder.flush_rows().unwrap();
+
+    let (_copy, _, mut next, remaining) = crash_and_resume(&path);
+    check_counters(&next);
+    assert_eq!((remaining.nodes, remaining.bytes), (5, 4));
+    assert_eq!(paths(&pull(&mut next)), ["/c", "/d", "/sub", "/sub/e", "/sub/f"]);
+    for (table, rows) in [("copied", "1"), ("errors", "1"), ("parts", "0")] {
+        assert_eq!(next.query(&format!("SELECT count(*)::VARCHAR FROM {table}")), [row(&[rows])], "{table}");
+    }
+
+    recorder.commit().unwrap();
+    let (_copy, _, mut next, remaining) = crash_and_resume(&path);
+    check_counters(&next);
+    assert_eq!((remaining.nodes, remaining.bytes), (1, 1));
+    assert_eq!(paths(&pull(&mut next)), ["/d"]);
+    for (table, rows) in [("copied", "2"), ("errors", "2"), ("parts", "1")] {
+        assert_eq!(next.query(&format!("SELECT count(*)::VARCHAR FROM {table}")), [row(&[rows])], "{table}");
+    }
+    assert_eq!(next.query("SELECT error FROM src_status WHERE id = 2"), [row(&["without its owner"])]);
+}
+
+#[test]
+fn that_items_are_given_out_is_durable_before_they_are_and_known_to_every_later_run() {
+    let (_folder, path, mut recorder) = copying(&[("/", &["a", "b/"])], &[]);
+    let (_copy, _, _, remaining) = crash_and_resume(&path);
+    assert_eq!(remaining.begun_below, 0, "nothing was given out");
+
+    let batches = recorder.pull_plan(&remaining.ids).unwrap();
+    let (_copy, copy, next, remaining) = crash_and_resume(&path);
+    assert!(batches.iter().flat_map(|batch| &batch.items).all(|item| item.id.0 < remaining.begun_below));
+
+    // What a recovery writes in the place of what was written has it as well.
+    next.connection
+        .execute_batch(
+            "INSERT INTO src_nodes VALUES (100, 1, 'half done', 'folder', NULL, NULL, 1), (101, 100, '', 'file', 1, 1, 2);
+             INSERT INTO src_folders VALUES (100, '/half done', 1);
+             CHECKPOINT",
+        )
+        .unwrap();
+    let begun_below = remaining.begun_below;
+    let (_copy, copy, next, remaining) = crash_and_resume(&copy);
+    assert_eq!(next.query("SELECT name FROM src_nodes WHERE id > 100"), Vec::<Vec<Option<String>>>::new());
+    assert_eq!(remaining.begun_below, begun_below);
+    let (_copy, _, _, remaining) = crash_and_resume(&copy);
+    assert_eq!(remaining.begun_below, begun_below);
+}
+
+#[test]
+fn an_empty_pull_gives_nothing_out() {
+    let (_folder, path, mut recorder) = copying(&[("/", &["a"])], &["a"]);
+    assert_eq!(pull(&mut recorder), []);
+    let (_copy, _, _, remaining) = crash_and_resume(&path);
+    assert_eq!((remaining.begun_below, remaining.nodes, remaining.ids), (0, 0, 0..0));
+}
+
+#[test]
+fn parts_come_back_with_their_item_until_they_are_forgotten() {
+    let (_folder, path, mut recorder) = copying(&[("/", &["a", "b"])], &[]);
+    let ids: Vec<NodeId> = pull(&mut recorder)[0].items.iter().map(|item| item.id).collect();
+    let facts = FileFacts { size: Some(1 << 40), modified_ns: None };
+    for part in [2, 0] {
+        recorder.record_part(ids[0], part, facts, &[u8::try_from(part).unwrap(); 32]).unwrap();
+    }
+    recorder.record_part(ids[1], 0, FileFacts { modified_ns: Some(5), ..facts }, &[9; 32]).unwrap();
+    recorder.commit().unwrap();
+
+    let (_copy, copy, mut recorder, _) = crash_and_resume(&path);
+    let batches = pull(&mut recorder);
+    let parts = |number: usize| batches[0].items[number].parts.clone();
+    let [first, third] = [0, 2].map(|part| PartCopied { part, facts, value: [u8::try_from(part).unwrap(); 32] });
+    assert_eq!(parts(0), [first, third]);
+    let other = PartCopied { part: 0, facts: FileFacts { modified_ns: Some(5), ..facts }, value: [9; 32] };
+    assert_eq!(parts(1), [other]);
+
+    recorder.record_part(ids[0], 1, facts, &[1; 32]).unwrap();
+    recorder.forget_parts(ids[0]).unwrap();
+    recorder.commit().unwrap();
+    let (_copy, _, mut recorder, _) = crash_and_resume(&copy);
+    let batches = pull(&mut recorder);
+    assert_eq!((batches[0].items[0].parts.as_slice(), batches[0].items[1].parts.as_slice()), (&[][..], &[other][..]));
+}
+
+#[test]
+fn the_settings_of_the_first_run_are_kept_to() {
+    let (_folder, path, recorder) = copying(&[("/", &["a"])], &[]);
+    recorder.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
+    let opened = Opened::open(&path, Log::Unknown, &Resources::default()).unwrap();
+    assert_eq!(opened.migration().copy_settings, Some(CopySettings::default()));
+    let mut recorder = opened.begin("copy", some_time_ns).unwrap();
+    let others = CopySettings { checksum: false, owner: true, large_from: 1, ..CopySettings::default() };
+    let (settings, _) = recorder.begin_copying(&others).unwrap();
+    assert_eq!(settings, CopySettings::default());
+    assert_eq!(Migration::read(&recorder.connection).unwrap().copy_settings, Some(settings));
+}
+
+#[test]
+fn copying_goes_from_review_over_suspensions_to_verifying() {
+    let (_folder, path, recorder) = copying(&[("/", &["a"])], &[]);
+    let phase = |path: &Path| {
+        let migration = Reader::open(path).unwrap().migration().unwrap();
+        (migration.phase, migration.suspended_from, migration.phase_reason)
+    };
+    let (_copy, copy) = as_after_a_crash(&path);
+    assert_eq!(phase(&copy), (Phase::Copying, None, None), "committed when it begins");
+    recorder.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
+    assert_eq!(phase(&path), (Phase::Suspended, Some(Phase::Copying), Some("interrupted".to_owned())));
+    let (mut recorder, _) = begin(&path);
+    recorder.poison("the disk is on fire");
+    recorder.abandon();
+    assert_eq!(phase(&path), (Phase::Suspended, Some(Phase::Copying), Some("the disk is on fire".to_owned())));
+    let rows = Reader::open(&path).unwrap().query("SELECT path FROM plan_view").unwrap().rows;
+    assert_eq!(rows, [row(&["/a"])], "the plan is there while copying is suspended");
+    let (mut recorder, remaining) = begin(&path);
+    assert_eq!(remaining.nodes, 1);
+    let batches = pull(&mut recorder);
+    recorder.record_copies(&[result(&batches, "/a", copied())]).unwrap();
+    recorder.end(Phase::Verifying, None, "complete").unwrap();
+    assert_eq!(phase(&path), (Phase::Verifying, None, None));
+    let opened = Opened::open(&path, Log::Unknown, &Resources::default()).unwrap();
+    let begun = opened.begin("copy", some_time_ns).unwrap().begin_copying(&CopySettings::default());
+    assert!(matches!(begun, Err(LedgerError::Inconsistent(_))), "{begun:?}");
+}
+
+#[test]
+fn what_temporary_names_begin_with_is_not_what_any_name_on_the_source_begins_with() {
+    let taken = format!(".longhaul-{:x}-", some_time_ns());
+    let taken_too = format!(".longhaul-{:x}x-", some_time_ns());
+    let names = [taken.clone(), format!("{taken_too}17")];
+    let (_folder, path, _) = copying(&[("/", &[&names[0], "sub/"]), ("/sub", &[&names[1]])], &[]);
+    let prefix = crash_and_resume(&path).3.temporary_prefix;
+    assert!(prefix.starts_with(".longhaul-") && prefix.ends_with('-'), "{prefix}");
+    assert!(!names.iter().any(|name| name.starts_with(&prefix)), "{prefix}");
+    let (_folder, path, _) = copying(&[("/", &["a"])], &[]);
+    assert_eq!(crash_and_resume(&path).3.temporary_prefix, taken);
+}
+
+#[test]
+fn items_come_by_folder_in_id_order_in_batches_that_are_bounded_however_they_are_pulled() {
+    let many: Vec<String> = (0..300).map(|number| format!("{number:03}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let (_folder, _, mut recorder) = copying(&[("/", &["a", "sub/", "z"]), ("/sub", &many)], &["a"]);
+    let whole = pull(&mut recorder);
+    let sizes: Vec<_> = whole.iter().map(|batch| (batch.path.as_str(), batch.depth, batch.items.len())).collect();
+    assert_eq!(sizes, [("/", 1, 2), ("/sub", 2, 128), ("/sub", 2, 128), ("/sub", 2, 44)]);
+    let items = |batches: Vec<PlanBatch>| -> Vec<PlanItem> { batches.into_iter().flat_map(|b| b.items).collect() };
+    let whole = items(whole);
+    assert!(whole.is_sorted_by_key(|item| item.id));
+    assert_eq!((whole[0].action, whole[1].action), (PlanAction::CreateFolder, PlanAction::Copy));
+    for step in [1_i64, 7, 100] {
+        let pieces: Vec<PlanItem> = (0..400_i64)
+            .step_by(usize::try_from(step).unwrap())
+            .flat_map(|start| items(recorder.pull_plan(&(start..start + step)).unwrap()))
+            .collect();
+        assert_eq!(pieces, whole, "{step}");
+    }
+}
+
+#[test]
+fn an_item_says_what_is_in_its_place() {
+    let (_folder, _, mut recorder) = on_disk();
+    let file = |modified_ns| {
+        let mut page = Page::default();
+        page.push(b"a", NodeKind::File, Some(5), Some(modified_ns));
+        page
+    };
+    recorder.record_page(Side::Source, listed(&root(), file(100), true)).unwrap();
+    recorder.record_page(Side::Destination, listed(&root(), file(7), true)).unwrap();
+    recorder.plan_in_ranges_of(crate::plan::RANGE_IDS);
+    recorder.begin_copying(&CopySettings::default()).unwrap();
+    let facts = |modified_ns| FileFacts { size: Some(5), modified_ns: Some(modified_ns) };
+    let item = PlanItem {
+        id: NodeId(2),
+        name: "a".to_owned(),
+        kind: NodeKind::File,
+        facts: facts(100),
+        action: PlanAction::Overwrite,
+        in_its_place: Some(facts(7)),
+        parts: Vec::new(),
+    };
+    assert_eq!(
+        pull(&mut recorder),
+        [PlanBatch { folder: FIRST_NODE_ID, path: "/".to_owned(), depth: 1, items: vec![item] }]
+    );
+}
