@@ -144,7 +144,7 @@ fn action_for_taken_place(settings: &Settings) -> String {
     let replace = "CASE WHEN w.kind = 'symlink' THEN 'make_link' ELSE 'overwrite' END";
     match settings.on_conflict {
         ConflictPolicy::Newer => format!(
-            "CASE WHEN w.modified_ns > d.modified_ns + {} THEN {replace} ELSE 'skip' END",
+            "CASE WHEN w.modified_ns::HUGEINT > d.modified_ns::HUGEINT + {} THEN {replace} ELSE 'skip' END",
             settings.comparison.time_tolerance_ns
         ),
         ConflictPolicy::Skip => "'skip'".to_owned(),
