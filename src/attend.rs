@@ -1,16 +1,18 @@
 //! What all commands that run an engine have in common: they wait for a ledger that somebody is letting go of, show
 //! progress, pass signals on, and say how it ended.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use crossbeam_channel::Receiver;
-use longhaul_actors::{Controller, Ended, Outcome, StartError};
+use longhaul_actors::{Controller, Ended, Outcome, Resumed, StartError};
 
-use crate::live;
+use crate::cli::Cli;
 use crate::progress::ProgressLine;
 use crate::report::Report;
+use crate::{Exit, live, signals};
 
 /// How often the progress line and the signals are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -76,6 +78,42 @@ pub(crate) fn attend(
         None => Report::read(ledger)?,
     };
     Ok(Attended { report, interrupted, came_late })
+}
+
+/// What a command that runs one phase says of it.
+pub(crate) struct PhaseCommand<'a> {
+    /// The command.
+    pub(crate) name: &'a str,
+    /// What is done when there is nothing to do.
+    pub(crate) done: &'a str,
+    /// Whether the report is printed as JSON.
+    pub(crate) json: bool,
+}
+
+/// Runs one phase from its beginning to its report.
+pub(crate) fn run_phase(
+    cli: &Cli,
+    command: &PhaseCommand<'_>,
+    begin_run: impl Fn() -> anyhow::Result<Resumed>,
+) -> anyhow::Result<Exit> {
+    let signals = signals::listen()?;
+    let (report, interrupted) = match begin(&cli.ledger, begin_run)? {
+        Resumed::Running(controller) => {
+            let attended = attend(&cli.ledger, cli.quiet, &signals, controller)?;
+            (attended.report, attended.interrupted)
+        }
+        Resumed::NothingToDo(phase) => {
+            eprintln!("longhaul: nothing to do: {}, the migration is in phase {phase}", command.done);
+            (Report::read(&cli.ledger)?, None)
+        }
+    };
+    report.print_as(command.json, &mut io::stdout().lock())?;
+    if let Some(signal) = interrupted {
+        let (stage, name, ledger) = (report.stage(), command.name, cli.ledger.display());
+        eprintln!("longhaul: interrupted, {stage}; go on with: longhaul {name} --resume --ledger {ledger}");
+        return Ok(Exit::Interrupted(signal));
+    }
+    Ok(report.exit())
 }
 
 fn wait(mut controller: Controller, signals: &Receiver<i32>, quiet: bool) -> (Outcome, Option<i32>) {

@@ -1,39 +1,17 @@
 //! `longhaul copy`.
 
-use std::io;
-
 use longhaul_actors::{self as actors, CopyChoices, CopyConfig, CopyDurability, Resumed, Tuning, copy};
 use longhaul_ledger::Log;
 
-use crate::attend::{Attended, attend, begin};
+use crate::attend::{PhaseCommand, run_phase};
 use crate::cli::{Cli, CopyArguments, CopyOptions, Durability, LimitArguments, Preserve, Switch};
-use crate::discover::{exit_of, tuning};
-use crate::report::Report;
-use crate::{Exit, signals, soundness};
+use crate::discover::tuning;
+use crate::{Exit, soundness};
 
 pub(crate) fn run(cli: &Cli, arguments: &CopyArguments) -> anyhow::Result<Exit> {
-    let signals = signals::listen()?;
-    let begun = begin(&cli.ledger, || begin_run(cli, arguments.resume, &arguments.options, arguments.limits))?;
-    let controller = match begun {
-        Resumed::Running(controller) => controller,
-        Resumed::NothingToDo(phase) => {
-            eprintln!("longhaul: nothing to do: everything is copied, the migration is in phase {phase}");
-            let report = Report::read(&cli.ledger)?;
-            report.print_as(arguments.json, &mut io::stdout().lock())?;
-            return Ok(exit_of(&report));
-        }
-    };
-    let Attended { report, interrupted, .. } = attend(&cli.ledger, cli.quiet, &signals, controller)?;
-    report.print_as(arguments.json, &mut io::stdout().lock())?;
-    if let Some(signal) = interrupted {
-        eprintln!(
-            "longhaul: interrupted, {} nodes are still to be copied; go on with: longhaul copy --resume --ledger {}",
-            report.copy_pending(),
-            cli.ledger.display()
-        );
-        return Ok(Exit::Interrupted(signal));
-    }
-    Ok(exit_of(&report))
+    let CopyArguments { resume, options, limits, json } = arguments;
+    let command = PhaseCommand { name: "copy", done: "everything is copied", json: *json };
+    run_phase(cli, &command, || begin_run(cli, *resume, options, *limits))
 }
 
 /// Begins to copy, or goes on with it.

@@ -1,6 +1,5 @@
 //! `longhaul discover SRC DST`.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,38 +8,13 @@ use longhaul_ledger::{CopySettings, Log};
 use longhaul_model::BySide;
 use longhaul_storage::OpenOptions;
 
-use crate::attend::{Attended, attend, begin};
+use crate::attend::{PhaseCommand, run_phase};
 use crate::cli::{Cli, DiscoverArguments, LimitArguments};
-use crate::report::Report;
-use crate::{Exit, signals, soundness};
+use crate::{Exit, soundness};
 
 pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Exit> {
-    let signals = signals::listen()?;
-    let controller = match begin(&cli.ledger, || begin_run(&cli.ledger, arguments, None))? {
-        Resumed::Running(controller) => controller,
-        Resumed::NothingToDo(phase) => {
-            eprintln!("longhaul: nothing to do: discovery is complete, the migration is in phase {phase}");
-            let report = Report::read(&cli.ledger)?;
-            report.print_as(arguments.json, &mut io::stdout().lock())?;
-            return Ok(exit_of(&report));
-        }
-    };
-    let Attended { report, interrupted, .. } = attend(&cli.ledger, cli.quiet, &signals, controller)?;
-    report.print_as(arguments.json, &mut io::stdout().lock())?;
-    if let Some(signal) = interrupted {
-        eprintln!(
-            "longhaul: interrupted, {} folders are still to be listed; go on with: longhaul discover --resume --ledger {}",
-            report.folders_pending(),
-            cli.ledger.display()
-        );
-        return Ok(Exit::Interrupted(signal));
-    }
-    Ok(exit_of(&report))
-}
-
-/// How a run ends whose discovery is complete.
-pub(crate) fn exit_of(report: &Report) -> Exit {
-    if report.has_failures() { Exit::SomeFailed } else { Exit::Done }
+    let command = PhaseCommand { name: "discover", done: "discovery is complete", json: arguments.json };
+    run_phase(cli, &command, || begin_run(&cli.ledger, arguments, None))
 }
 
 /// What limits come to.

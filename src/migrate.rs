@@ -10,7 +10,6 @@ use longhaul_model::Phase;
 
 use crate::attend::{Attended, attend, begin};
 use crate::cli::{Cli, DiscoverArguments, MigrateArguments};
-use crate::discover::exit_of;
 use crate::report::Report;
 use crate::{Exit, copy, discover, signals, soundness, verify};
 
@@ -61,7 +60,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
         Report::read(&cli.ledger)?
     };
     report.print_as(discovery.json, &mut io::stdout().lock())?;
-    Ok(exit_of(&report))
+    Ok(report.exit())
 }
 
 fn attend_phase(

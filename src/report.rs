@@ -8,6 +8,8 @@ use longhaul_ledger::{Counters, LedgerError, Overview, Problem, Reader, Run, Ver
 use longhaul_model::Phase;
 use serde::Serialize;
 
+use crate::Exit;
+
 /// What `status` says, and what a run ends with. Its JSON form is a promise.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -114,12 +116,17 @@ impl Report {
     }
 
     /// Whether there are folders that could not be listed, or nodes that could not be copied.
-    pub(crate) fn has_failures(&self) -> bool {
+    fn has_failures(&self) -> bool {
         self.src.counted.folders_failed
             + self.dst.counted.folders_failed
             + self.src.copy.failed.nodes
             + self.verified.differences
             > 0
+    }
+
+    /// How a program ends that leaves the migration like this.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.has_failures() { Exit::SomeFailed } else { Exit::Done }
     }
 
     /// Where the migration stands.
@@ -137,11 +144,6 @@ impl Report {
         }
     }
 
-    /// How many nodes the verification has looked at.
-    pub(crate) fn verified_nodes(&self) -> i64 {
-        self.verified.nodes
-    }
-
     /// What somebody should know before anything is copied.
     pub(crate) fn doubts(&self) -> Option<String> {
         let failed = self.src.counted.folders_failed + self.dst.counted.folders_failed;
@@ -155,12 +157,12 @@ impl Report {
     }
 
     /// How many nodes are still to be copied.
-    pub(crate) fn copy_pending(&self) -> i64 {
+    fn copy_pending(&self) -> i64 {
         self.src.copy_pending.nodes
     }
 
     /// How many folders are still to be listed.
-    pub(crate) fn folders_pending(&self) -> i64 {
+    fn folders_pending(&self) -> i64 {
         self.src.counted.folders_pending + self.dst.counted.folders_pending
     }
 

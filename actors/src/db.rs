@@ -10,6 +10,7 @@ use crate::messages::{
     ActorDied, Closed, DeathNotice, Finish, FoldersPulled, LedgerFailed, Listed, ListingsRecorded, PullFolders,
     RecordListings, Which,
 };
+use crate::open_ledger::OpenLedger;
 use crate::progress::Board;
 use crate::traffic::Traffic;
 
@@ -32,48 +33,27 @@ pub struct DbLinks {
 /// out, and commits when enough has come together or enough time has passed.
 #[derive(Debug)]
 pub struct DbActor {
-    /// `None` once it is closed.
-    recorder: Option<Recorder>,
+    /// After the first error nothing more is done with it, and everything that still comes is counted as dropped.
+    ledger: OpenLedger,
     death_notice: DeathNotice,
     links: DbLinks,
     commit_interval: Duration,
     uncommitted_since: Option<Instant>,
     match_is_due: bool,
     traffic: Traffic,
-    /// Why there is no recorder any more, where it was an error.
-    failed: Option<String>,
 }
 
 impl DbActor {
     /// Takes over the ledger.
     pub fn new(recorder: Recorder, commit_interval: Duration, links: DbLinks) -> Self {
         DbActor {
-            recorder: Some(recorder),
+            ledger: OpenLedger::new(recorder, links.failed.clone()),
             death_notice: DeathNotice::new(Which::Db, links.died.clone()),
             links,
             commit_interval,
             uncommitted_since: None,
             match_is_due: false,
             traffic: Traffic::default(),
-            failed: None,
-        }
-    }
-
-    /// Does something with the ledger. After the first error nothing more is done with it: the Coordinator is told,
-    /// and everything that still comes is counted as dropped.
-    fn with_ledger<T>(&mut self, action: impl FnOnce(&mut Recorder) -> Result<T, LedgerError>) -> Option<T> {
-        match action(self.recorder.as_mut()?) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                // Whoever started the run gets to know it as well, and says it louder.
-                tracing::info!("{error}");
-                if let Some(recorder) = self.recorder.take() {
-                    recorder.abandon();
-                }
-                self.failed = Some(error.to_string());
-                self.links.failed.do_send(LedgerFailed(error));
-                None
-            }
         }
     }
 
@@ -84,7 +64,7 @@ impl DbActor {
     }
 
     fn commit(&mut self) {
-        let recorded = self.with_ledger(|recorder| {
+        let recorded = self.ledger.with(|recorder| {
             let recorded = recorder.match_recorded()?;
             recorder.commit()?;
             Ok(recorded)
@@ -115,7 +95,7 @@ impl Handler<RecordListings> for DbActor {
         let count = listed.len() as u64;
         self.traffic.received += count;
         let board = self.links.board.clone();
-        let recorded = self.with_ledger(|recorder| {
+        let recorded = self.ledger.with(|recorder| {
             let mut recorded = Vec::with_capacity(listed.len());
             for listed in listed {
                 match listed {
@@ -159,7 +139,7 @@ impl Handler<MatchRecorded> for DbActor {
 
     fn handle(&mut self, _: MatchRecorded, _: &mut Self::Context) {
         self.match_is_due = false;
-        let recorded = self.with_ledger(Recorder::match_recorded).unwrap_or_default();
+        let recorded = self.ledger.with(Recorder::match_recorded).unwrap_or_default();
         self.answer(recorded);
     }
 }
@@ -168,7 +148,7 @@ impl Handler<PullFolders> for DbActor {
     type Result = ();
 
     fn handle(&mut self, PullFolders { side, ids }: PullFolders, _: &mut Self::Context) {
-        if let Some(folders) = self.with_ledger(|recorder| recorder.pull_folders(side, &ids)) {
+        if let Some(folders) = self.ledger.with(|recorder| recorder.pull_folders(side, &ids)) {
             self.links.pulled.do_send(FoldersPulled { side, ids, folders });
         }
     }
@@ -180,15 +160,9 @@ impl Handler<Finish> for DbActor {
     fn handle(&mut self, finish: Finish, ctx: &mut Self::Context) -> Self::Result {
         ctx.stop();
         self.death_notice.not_needed();
-        let matched = self.with_ledger(Recorder::match_recorded);
-        let is_matched = matched.is_some();
+        let matched = self.ledger.with(Recorder::match_recorded);
         self.answer(matched.unwrap_or_default());
-        let (traffic, failed) = (self.traffic, self.failed.take());
-        let mut closed = Closed { traffic, dropped: traffic.dropped, failed, overview: None };
-        if let Some(ledger) = self.recorder.take().filter(|_| is_matched) {
-            closed.overview = Some(ledger.end(finish.phase, finish.reason.as_deref(), finish.outcome)?);
-        }
-        Ok(closed)
+        self.ledger.close(&finish, self.traffic)
     }
 }
 
