@@ -77,6 +77,8 @@ impl Notes {
         let written = serde_json::to_vec_pretty(self)
             .map_err(std::io::Error::from)
             .and_then(|text| fs::write(&new, text))
+            // The system's own times go in steps of milliseconds, and could not tell two runs apart.
+            .and_then(|()| fs::File::options().append(true).open(&new)?.set_modified(SystemTime::now()))
             .and_then(|()| fs::rename(&new, folder.join(FILE)));
         written.with_context(|| format!("cannot write {}", new.display()))
     }
