@@ -51,6 +51,16 @@ pub enum StartError {
         /// What the migration began with.
         recorded: String,
     },
+    /// A link is where a folder was, and leads away from what was listed.
+    #[error("the {side} {recorded} leads to {now} now, which is not what was listed: put back what was there")]
+    Elsewhere {
+        /// Which of the two.
+        side: Side,
+        /// Where it was.
+        recorded: String,
+        /// Where one comes to now.
+        now: String,
+    },
     /// There is no plan yet.
     #[error("discovery is not complete: go on with it first, with discover --resume")]
     NotDiscovered,
@@ -219,7 +229,15 @@ fn open_recorded_pair(spec: &MigrationSpec) -> Result<BySide<Arc<dyn Store>>, St
     };
     let locations = BySide { src: location(&spec.source)?, dst: location(&spec.destination)? };
     let options = OpenOptions { create_destination: false, one_file_system: spec.settings.one_file_system };
-    let BySide { src: (_, src), dst: (_, dst) } = open_pair(&locations, options)?;
+    let opened = open_pair(&locations, options)?;
+    for side in Side::BOTH {
+        let (recorded, now) = (&locations[side], &opened[side].0);
+        if now != recorded {
+            let (recorded, now) = (recorded.to_string(), now.to_string());
+            return Err(StartError::Elsewhere { side, recorded, now });
+        }
+    }
+    let BySide { src: (_, src), dst: (_, dst) } = opened;
     Ok(BySide { src, dst })
 }
 
@@ -333,7 +351,8 @@ fn lost_on_the_way(stores: &BySide<Arc<dyn Store>>, copying: &CopySettings) -> V
     let lost = [
         (source.modified && !destination.modified, "modification times"),
         (source.mode && !destination.mode, "permissions"),
-        (copying.owner && source.owner && !destination.owner, "users and groups"),
+        // Somebody who cannot set them can read them nevertheless.
+        (copying.owner && !destination.owner, "users and groups"),
         (copying.extended && source.extended && !destination.extended, "extended attributes"),
         (copying.hard_links && source.hard_links && !destination.hard_links, "several names for one file"),
         (copying.holes && source.holes && !destination.holes, "holes in files"),
@@ -393,7 +412,7 @@ async fn refuse_unfit_destination(
 async fn probe(store: &Arc<dyn Store>) -> Result<Option<u64>, StoreError> {
     let root = store.clone().folder(b"/").await?;
     let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
-    let target = Target { name: &name, temporary: &name, replace: false };
+    let target = Target { name: &name, temporary: &name, replace: false, mode: None };
     // Dropping it removes it.
     drop(root.create(target).await?);
     store.free_bytes().await

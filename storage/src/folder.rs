@@ -90,6 +90,9 @@ pub struct Target<'a> {
     pub temporary: &'a [u8],
     /// Whether a file that has the name may be replaced.
     pub replace: bool,
+    /// The permission bits that it gets when it is whole, where they are known when it is begun: that can save setting
+    /// them. What it gets is what [`Attributes`] say.
+    pub mode: Option<u32>,
 }
 
 /// How much care is taken that what was written survives a power cut.
@@ -121,8 +124,8 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     /// Creates an empty folder that we can write into. [`Folder::set_attributes`] finishes it.
     fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed>;
 
-    /// Begins a new file. Nothing is seen of it under its own name until [`Draft::finish`]. Something that has the
-    /// temporary name is replaced: it is ours.
+    /// Begins a new file. Nothing is seen of it under its own name until [`Draft::finish`]. It may have the temporary
+    /// name until then, or none at all; something that has the temporary name and is in the way is replaced: it is ours.
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>>;
 
     /// Opens the draft with this temporary name, or begins it, without removing what was written before; only where

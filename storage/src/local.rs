@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, Page};
@@ -55,6 +56,8 @@ struct Root {
     keeps_extended: bool,
     /// Permissions that nothing new has.
     umask: u32,
+    /// Whether there are files without a name, as far as is known.
+    has_unnamed: AtomicBool,
     /// A folder of every other file system that was opened: all of them have to be flushed.
     mounted_below: Mutex<BTreeMap<Device, Arc<OwnedFd>>>,
 }
@@ -75,7 +78,8 @@ impl LocalStore {
         let path = path.to_owned();
         let mounted_below = Mutex::default();
         let umask = portable::umask();
-        let root = Root { path, folder, device, one_file_system, keeps_extended, umask, mounted_below };
+        let has_unnamed = AtomicBool::new(true);
+        let root = Root { path, folder, device, one_file_system, keeps_extended, umask, has_unnamed, mounted_below };
         Ok(LocalStore { root: Arc::new(root) })
     }
 }
@@ -106,7 +110,8 @@ impl Store for LocalStore {
         Keeps {
             modified: true,
             mode: true,
-            owner: true,
+            // Nobody else may give files away.
+            owner: rustix::process::geteuid().is_root(),
             extended: self.root.keeps_extended,
             symlinks: true,
             hard_links: true,

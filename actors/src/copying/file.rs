@@ -143,7 +143,8 @@ pub(super) async fn copy_file(
                 },
             },
         };
-        let target = Target { name, temporary: &temporary, replace: matches!(way, Way::Replace(_)) };
+        let replace = matches!(way, Way::Replace(_));
+        let target = Target { name, temporary: &temporary, replace, mode: facts.mode };
         let (draft, checksum) = write_draft(context, folders, target, original.as_ref(), &facts, buffer).await?;
         let after = original.facts().await.on(Side::Source)?;
         if compared(&after) != compared(&facts) {

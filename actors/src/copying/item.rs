@@ -104,7 +104,7 @@ async fn make_link(context: &CopyContext, folders: &Folders<'_>, item: &PlanItem
         }
     };
     let attributes = link_attributes(context, &facts);
-    let target = Target { name, temporary: &temporary, replace };
+    let target = Target { name, temporary: &temporary, replace, mode: None };
     match folders.destination.create_link(target, &points_to, &attributes).await.on(Side::Destination)? {
         Placed::Done => Ok(CopyOutcome::Copied(copied(context, &facts, None))),
         Placed::Taken => Err(Trouble::Changed("its name was taken a moment before".to_owned())),
@@ -125,7 +125,7 @@ async fn make_link_beside(
         let name = beside(name, number);
         let made = match folders.destination.look(&name).await.on(Side::Destination)? {
             None => {
-                let target = Target { name: &name, temporary: &temporary, replace: false };
+                let target = Target { name: &name, temporary: &temporary, replace: false, mode: None };
                 let attributes = link_attributes(context, facts);
                 let placed = folders.destination.create_link(target, points_to, &attributes).await;
                 placed.on(Side::Destination)? == Placed::Done
@@ -144,6 +144,6 @@ async fn make_link_beside(
 }
 
 fn link_attributes(context: &CopyContext, facts: &Facts) -> Attributes {
-    let owner = facts.owner.filter(|_| context.copying.owner);
+    let owner = facts.owner.filter(|_| context.carries_owner());
     Attributes { modified_ns: facts.modified_ns, owner, ..Attributes::default() }
 }

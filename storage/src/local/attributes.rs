@@ -61,8 +61,11 @@ pub(super) fn set(file: BorrowedFd<'_>, root: &Root, attributes: &Attributes, ne
             }
         }
     }
-    let mode = attributes.mode.unwrap_or(new_mode & !root.umask);
-    rustix::fs::fchmod(file, mode_of(mode)).map_err(|errno| cannot_set("the mode", errno))?;
+    let mode = mode_of(attributes.mode.unwrap_or(new_mode & !root.umask));
+    // Looking is cheaper than setting, and a new file often has it already.
+    if Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode) != mode {
+        rustix::fs::fchmod(file, mode).map_err(|errno| cannot_set("the mode", errno))?;
+    }
     // Last: some of the above may count as a change.
     if let Some(modified_ns) = attributes.modified_ns {
         rustix::fs::futimens(file, &timestamps(modified_ns)).map_err(|errno| cannot_set("the time", errno))?;
@@ -91,7 +94,7 @@ fn user_and_group((user, group): (u32, u32)) -> (Option<Uid>, Option<Gid>) {
 }
 
 #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation, reason = "on some systems it has 16 bits")]
-fn mode_of(mode: u32) -> Mode {
+pub(super) fn mode_of(mode: u32) -> Mode {
     Mode::from_raw_mode((mode & PERMISSIONS) as rustix::fs::RawMode)
 }
 

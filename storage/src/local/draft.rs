@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use longhaul_model::ErrorClass;
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -15,25 +16,30 @@ use super::{at_once, attributes, system};
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Original, Placed, Target};
 
+/// For the user alone.
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
 #[derive(Debug)]
 pub(super) struct LocalDraft {
     folder: Arc<OpenFolder>,
     file: OwnedFd,
-    temporary: Vec<u8>,
+    /// The name that it has; `None` if it has none.
+    temporary: Option<Vec<u8>>,
     /// Where that ends which was written; `None` if others may be writing to it as well.
     end: Option<u64>,
     is_removed_when_dropped: bool,
 }
 
 impl LocalDraft {
-    /// Begins a draft that nobody else knows of.
-    pub(super) fn create(folder: &Arc<OpenFolder>, temporary: &[u8]) -> Result<Self, StoreError> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = make_anew(folder.as_fd(), temporary, || {
-            rustix::fs::openat(folder.as_fd(), temporary, flags, Mode::RUSR | Mode::WUSR)
-        })?;
-        let folder = folder.clone();
-        Ok(LocalDraft { folder, file, temporary: temporary.to_owned(), end: Some(0), is_removed_when_dropped: true })
+    /// Begins a draft that nobody else knows of: without a name, where there is such a thing. Then nothing has to be
+    /// removed, not even after a kill, and one call less is made. What replaces another file has to have a name first.
+    pub(super) fn create(folder: &Arc<OpenFolder>, target: Target<'_>) -> Result<Self, StoreError> {
+        let unnamed = if target.replace { None } else { create_unnamed(folder, target.mode)? };
+        let (file, temporary) = match unnamed {
+            Some(file) => (file, None),
+            None => (create_named(folder, target.temporary)?, Some(target.temporary.to_owned())),
+        };
+        Ok(LocalDraft { folder: folder.clone(), file, temporary, end: Some(0), is_removed_when_dropped: true })
     }
 
     /// Opens one that stays; with `CREATE` it is begun where it is not there.
@@ -44,7 +50,8 @@ impl LocalDraft {
             return Err(StoreError::new(ErrorClass::Denied, "the temporary file has other names as well"));
         }
         let folder = folder.clone();
-        Ok(LocalDraft { folder, file, temporary: temporary.to_owned(), end: None, is_removed_when_dropped: false })
+        let temporary = Some(temporary.to_owned());
+        Ok(LocalDraft { folder, file, temporary, end: None, is_removed_when_dropped: false })
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
@@ -100,7 +107,10 @@ impl LocalDraft {
             // After a failure it is written again from the beginning: what the disk has of it is not known.
             rustix::fs::fsync(&self.file)?;
         }
-        let placed = place(self.folder.as_fd(), &self.temporary, target)?;
+        let placed = match &self.temporary {
+            Some(temporary) => place(self.folder.as_fd(), temporary, target)?,
+            None => system::name_unnamed(self.file.as_fd(), self.folder.as_fd(), target.name)?,
+        };
         if placed == Placed::Done
             && durability == Durability::EachFile
             && let Err(errno) = rustix::fs::fsync(self.folder.as_fd())
@@ -120,6 +130,25 @@ impl LocalDraft {
             let _ = rustix::fs::unlinkat(self.folder.as_fd(), target.name, AtFlags::empty());
         }
     }
+}
+
+/// `None` where there is no such thing, which is remembered.
+fn create_unnamed(folder: &OpenFolder, mode: Option<u32>) -> Result<Option<OwnedFd>, StoreError> {
+    if !folder.root.has_unnamed.load(Relaxed) {
+        return Ok(None);
+    }
+    let mode = mode.map_or(PRIVATE, |mode| attributes::mode_of(mode & 0o777));
+    let file = system::create_unnamed(folder.as_fd(), mode)?;
+    if file.is_none() {
+        folder.root.has_unnamed.store(false, Relaxed);
+    }
+    Ok(file)
+}
+
+/// Nobody else may read it before it has its mode.
+fn create_named(folder: &OpenFolder, temporary: &[u8]) -> Result<OwnedFd, StoreError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    make_anew(folder.as_fd(), temporary, || rustix::fs::openat(folder.as_fd(), temporary, flags, PRIVATE))
 }
 
 /// What a failure to write means. The name has nothing to do with it any more.
@@ -159,9 +188,9 @@ impl Draft for LocalDraft {
 
 impl Drop for LocalDraft {
     fn drop(&mut self) {
-        if self.is_removed_when_dropped {
+        if let Some(temporary) = self.temporary.as_ref().filter(|_| self.is_removed_when_dropped) {
             // If this fails, it is in the way of nothing: the next one to be begun takes its place.
-            let _ = rustix::fs::unlinkat(self.folder.as_fd(), &self.temporary, AtFlags::empty());
+            let _ = rustix::fs::unlinkat(self.folder.as_fd(), temporary, AtFlags::empty());
         }
     }
 }

@@ -172,7 +172,7 @@ impl Folder for LocalFolder {
     }
 
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
-        let draft = check_target(target).and_then(|()| LocalDraft::create(&self.0, target.temporary));
+        let draft = check_target(target).and_then(|()| LocalDraft::create(&self.0, target));
         at_once(draft.map(|draft| Box::new(draft) as _))
     }
 

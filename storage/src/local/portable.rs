@@ -198,6 +198,18 @@ pub(super) fn flush(_folder: BorrowedFd<'_>) -> Result<(), Errno> {
     Ok(())
 }
 
+/// No file is without a name here.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps, reason = "as where there is such a thing")]
+pub(super) fn create_unnamed(_folder: BorrowedFd<'_>, _mode: Mode) -> Result<Option<OwnedFd>, Errno> {
+    Ok(None)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn name_unnamed(_file: BorrowedFd<'_>, _folder: BorrowedFd<'_>, _name: &[u8]) -> Result<Placed, Errno> {
+    Err(Errno::NOTSUP)
+}
+
 /// Copies nothing: no system but Linux has a way that all of its file systems know.
 #[cfg(not(target_os = "linux"))]
 #[allow(clippy::unnecessary_wraps, reason = "as where there is a way")]

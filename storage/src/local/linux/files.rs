@@ -1,10 +1,11 @@
-//! Copying within the kernel, holes, extended attributes, names that replace nothing, and flushing one file system.
+//! Copying within the kernel, holes, extended attributes, files without a name, names that replace nothing, and
+//! flushing one file system.
 
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use longhaul_model::ErrorClass;
-use rustix::fs::{RenameFlags, SeekFrom, XattrFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, SeekFrom, XattrFlags};
 use rustix::io::Errno;
 
 use super::super::draft::explain_writing;
@@ -25,6 +26,37 @@ pub(in super::super) fn rename_new(folder: BorrowedFd<'_>, temporary: &[u8], nam
         Err(Errno::EXIST) => Ok(Placed::Taken),
         // NFS and some others do not know the flag.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => portable::rename_new(folder, temporary, name),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Begins a file in `folder` that has no name yet, and is gone with the process; `None` where there is no such thing.
+pub(in super::super) fn create_unnamed(folder: BorrowedFd<'_>, mode: Mode) -> Result<Option<OwnedFd>, Errno> {
+    match rustix::fs::openat(folder, c".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
+        Ok(file) => Ok(Some(file)),
+        // The second is what file systems say that have never heard of it.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Gives a file that has no name its first one, unless something has that name.
+pub(in super::super) fn name_unnamed(
+    file: BorrowedFd<'_>,
+    folder: BorrowedFd<'_>,
+    name: &[u8],
+) -> Result<Placed, Errno> {
+    let named = match rustix::fs::linkat(file, c"", folder, name, AtFlags::EMPTY_PATH) {
+        // Older kernels let nobody but root do it this way.
+        Err(Errno::NOENT | Errno::PERM) => {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            rustix::fs::linkat(CWD, path, folder, name, AtFlags::SYMLINK_FOLLOW)
+        }
+        named => named,
+    };
+    match named {
+        Ok(()) => Ok(Placed::Done),
+        Err(Errno::EXIST) => Ok(Placed::Taken),
         Err(errno) => Err(errno),
     }
 }

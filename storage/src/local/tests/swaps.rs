@@ -70,7 +70,7 @@ fn a_destination_folder_that_is_swapped_for_a_link_leads_nowhere_else() {
 
 #[test]
 fn a_destination_folder_that_is_removed_is_gone_for_every_call() {
-    let tree = Tree::new();
+    let tree = Tree::where_all_have_names();
     std::fs::create_dir(tree.at("folder")).unwrap();
     let folder = tree.open(b"/folder").unwrap();
     std::fs::remove_dir(tree.at("folder")).unwrap();
@@ -81,8 +81,19 @@ fn a_destination_folder_that_is_removed_is_gone_for_every_call() {
 }
 
 #[test]
-fn a_draft_that_somebody_removed_is_not_taken_for_finished() {
+fn a_draft_without_a_name_gets_none_in_a_folder_that_is_removed() {
     let tree = Tree::new();
+    std::fs::create_dir(tree.at("folder")).unwrap();
+    let draft = begin(&*tree.open(b"/folder").unwrap(), new(b"a"), b"bytes");
+    assert!(std::fs::read_dir(tree.at("folder")).unwrap().next().is_none(), "there is no name to be seen");
+    std::fs::remove_dir(tree.at("folder")).unwrap();
+    let finished = now(draft.finish(new(b"a"), 5, &Attributes::default(), Durability::Later));
+    assert_eq!(finished.unwrap_err().class, ErrorClass::Vanished);
+}
+
+#[test]
+fn a_draft_that_somebody_removed_is_not_taken_for_finished() {
+    let tree = Tree::where_all_have_names();
     let draft = begin(&*tree.root(), new(b"a"), b"bytes");
     std::fs::remove_file(tree.at(".draft")).unwrap();
     let finished = now(draft.finish(new(b"a"), 5, &Attributes::default(), Durability::Later));
@@ -92,7 +103,7 @@ fn a_draft_that_somebody_removed_is_not_taken_for_finished() {
 
 #[test]
 fn what_is_put_in_the_place_of_a_draft_can_lead_nowhere_else() {
-    let tree = Tree::new();
+    let tree = Tree::where_all_have_names();
     let root = tree.root();
     let mut draft = begin(&*root, new(b"a"), b"bytes");
     std::fs::remove_file(tree.at(".draft")).unwrap();

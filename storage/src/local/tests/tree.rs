@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::FutureExt;
 use longhaul_model::ErrorClass;
@@ -31,7 +32,7 @@ pub(super) fn class<T>(answer: Answer<'_, T>) -> ErrorClass {
 
 /// A new name that replaces nothing.
 pub(super) fn new(name: &[u8]) -> Target<'_> {
-    Target { name, temporary: b".draft", replace: false }
+    Target { name, temporary: b".draft", replace: false, mode: None }
 }
 
 /// A name that may be taken by a file.
@@ -53,6 +54,17 @@ impl Tree {
         std::fs::write(folder.path().join("outside/secret"), b"secret").unwrap();
         let store = Arc::new(LocalStore::open(&folder.path().join("root"), false).unwrap());
         Tree { folder, store }
+    }
+
+    /// One where a file has a name from the beginning, as on many file systems.
+    pub(super) fn where_all_have_names() -> Self {
+        let tree = Tree::new();
+        tree.store.root.has_unnamed.store(false, Relaxed);
+        tree
+    }
+
+    pub(super) fn of_both_kinds() -> [Self; 2] {
+        [Tree::new(), Tree::where_all_have_names()]
     }
 
     /// Where something of the tree is, for looking at it behind the store's back.
