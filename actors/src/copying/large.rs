@@ -40,6 +40,8 @@ pub(super) async fn prepare(
     let others_wait = context.copying.hard_links && facts.shared.is_some();
     // It was large when the plan was made, and has no two parts now.
     if others_wait || size <= part_bytes {
+        // What was written of it when it was larger is of no use, and need not be in the way of what is written now.
+        folders.destination.remove_draft(&context.temporary_name(item.id)).await.on(Side::Destination)?;
         return copy_file(context, folders, item, name, buffer).await.map(Prepared::Outcome);
     }
     if context.may_be_begun(item.id) || item.in_its_place.is_some() {

@@ -39,7 +39,8 @@ pub struct CopySchedule {
     pull_ids: i64,
     pulling: Option<Range<i64>>,
     /// By the id of the first item.
-    ready: BTreeMap<i64, Ready>,
+    ready: BTreeMap<i64, PlanBatch>,
+    ready_large: BTreeMap<i64, Arc<LargeItem>>,
     items_in_memory: usize,
     /// Into how many messages what waits is divided, at least.
     shares: usize,
@@ -51,12 +52,6 @@ pub struct CopySchedule {
     lost: HashSet<NodeId>,
     large: BTreeMap<NodeId, Large>,
     in_flight: usize,
-}
-
-#[derive(Debug)]
-enum Ready {
-    Batch(PlanBatch),
-    Large(Arc<LargeItem>),
 }
 
 /// A large file that was begun.
@@ -74,6 +69,28 @@ struct Large {
     is_over: bool,
 }
 
+impl Large {
+    /// Whether there is a part to be given out, or it is to be placed.
+    fn has_work(&self) -> bool {
+        !self.is_over && !self.has_changed && self.file.is_some() && (!self.to_do.is_empty() || self.is_whole())
+    }
+
+    fn is_whole(&self) -> bool {
+        self.in_flight == 0 && self.file.as_ref().is_some_and(|file| self.parts_done == file.parts)
+    }
+
+    fn give_out(&mut self) -> Option<CopyWork> {
+        let file = self.file.clone()?;
+        self.in_flight += 1;
+        if let Some(part) = self.to_do.pop_front() {
+            return Some(CopyWork::Part { file, part });
+        }
+        let values: Option<Vec<_>> = self.values.iter().copied().collect();
+        let checksum = values.map(|values| tree_hash::whole(&values));
+        Some(CopyWork::Place { file, checksum })
+    }
+}
+
 impl CopySchedule {
     /// A schedule of what remains.
     pub fn new(remaining: &CopyRemaining, large_from: Option<u64>) -> Self {
@@ -83,6 +100,7 @@ impl CopySchedule {
             pull_ids: PULL_IDS_MIN,
             pulling: None,
             ready: BTreeMap::new(),
+            ready_large: BTreeMap::new(),
             items_in_memory: 0,
             shares: 1,
             unmade: HashSet::new(),
@@ -157,7 +175,7 @@ impl CopySchedule {
 
     fn make_ready(&mut self, mut batch: PlanBatch) {
         let Some(large_from) = self.large_from else {
-            self.ready.insert(batch.items[0].id.0, Ready::Batch(batch));
+            self.ready.insert(batch.items[0].id.0, batch);
             return;
         };
         let is_large = |item: &longhaul_ledger::PlanItem| {
@@ -168,10 +186,10 @@ impl CopySchedule {
         for item in batch.items.extract_if(.., |item| is_large(item)) {
             let (folder, depth) = (batch.path.clone(), batch.depth);
             let large = LargeItem { folder, depth, item, attempt: 1, is_recorded: AtomicBool::new(false) };
-            self.ready.insert(large.item.id.0, Ready::Large(Arc::new(large)));
+            self.ready_large.insert(large.item.id.0, Arc::new(large));
         }
         if let Some(first) = batch.items.first() {
-            self.ready.insert(first.id.0, Ready::Batch(batch));
+            self.ready.insert(first.id.0, batch);
         }
     }
 
@@ -182,57 +200,52 @@ impl CopySchedule {
         Some(work)
     }
 
-    /// What was begun goes first.
+    /// What was begun goes first. Each worker gets a file of its own as long as there are enough: a file system lets
+    /// only one of them write to a file at a time.
     fn give_out_large(&mut self) -> Option<CopyWork> {
-        for large in self.large.values_mut().filter(|large| !large.is_over && !large.has_changed) {
-            let Some(file) = &large.file else { continue };
-            if let Some(part) = large.to_do.pop_front() {
-                large.in_flight += 1;
-                return Some(CopyWork::Part { file: file.clone(), part });
-            }
-            if large.parts_done == file.parts && large.in_flight == 0 {
-                large.in_flight += 1;
-                let values: Option<Vec<_>> = large.values.iter().copied().collect();
-                let checksum = values.map(|values| tree_hash::whole(&values));
-                return Some(CopyWork::Place { file: file.clone(), checksum });
-            }
+        let has_room = self.large.len() < LARGE_FILES_MAX;
+        let next = self.large.values_mut().filter(|large| large.has_work()).min_by_key(|large| large.in_flight)?;
+        if next.in_flight == 0 || !has_room {
+            return next.give_out();
         }
-        None
+        match self.ready_large.pop_first() {
+            None => next.give_out(),
+            Some((_, item)) => Some(self.begin_large(item)),
+        }
     }
 
     fn give_out_ready(&mut self) -> Option<CopyWork> {
+        let batch = self.ready.first_key_value().map(|(id, _)| *id);
+        let large = self.ready_large.first_key_value().map(|(id, _)| *id);
         let is_full = self.large.len() >= LARGE_FILES_MAX;
-        let first = self.ready.iter().find(|(_, ready)| !is_full || matches!(ready, Ready::Batch(_)))?;
-        let first = *first.0;
-        match self.ready.remove(&first)? {
-            Ready::Large(item) => {
-                self.items_in_memory -= 1;
-                self.begin_large(&item);
-                Some(CopyWork::Prepare(item))
-            }
-            Ready::Batch(mut batch) => {
-                let items_max = self.message_items_max();
-                if batch.items.len() > items_max {
-                    let items = batch.items.split_off(items_max);
-                    let rest = PlanBatch { folder: batch.folder, path: batch.path.clone(), depth: batch.depth, items };
-                    self.ready.insert(rest.items[0].id.0, Ready::Batch(rest));
-                }
-                let mut items = batch.items.len();
-                let mut batches = vec![batch];
-                // Folders with little in them go together, so that a message is worth its while.
-                while let Some(next) = self.ready.first_entry() {
-                    let Ready::Batch(batch) = next.get() else { break };
-                    if items + batch.items.len() > items_max || bytes(batches.iter().chain([batch])) > 16 << 20 {
-                        break;
-                    }
-                    items += batch.items.len();
-                    let Ready::Batch(batch) = next.remove() else { unreachable!("it was looked at") };
-                    batches.push(batch);
-                }
-                self.items_in_memory -= items;
-                Some(CopyWork::Items(batches))
-            }
+        if let Some(large) = large.filter(|large| !is_full && batch.is_none_or(|batch| *large < batch)) {
+            let item = self.ready_large.remove(&large)?;
+            return Some(self.begin_large(item));
         }
+        self.give_out_batches()
+    }
+
+    fn give_out_batches(&mut self) -> Option<CopyWork> {
+        let (_, mut batch) = self.ready.pop_first()?;
+        let items_max = self.message_items_max();
+        if batch.items.len() > items_max {
+            let items = batch.items.split_off(items_max);
+            let rest = PlanBatch { folder: batch.folder, path: batch.path.clone(), depth: batch.depth, items };
+            self.ready.insert(rest.items[0].id.0, rest);
+        }
+        let mut items = batch.items.len();
+        let mut batches = vec![batch];
+        // Folders with little in them go together, so that a message is worth its while.
+        while let Some(next) = self.ready.first_entry() {
+            let batch = next.get();
+            if items + batch.items.len() > items_max || bytes(batches.iter().chain([batch])) > 16 << 20 {
+                break;
+            }
+            items += batch.items.len();
+            batches.push(next.remove());
+        }
+        self.items_in_memory -= items;
+        Some(CopyWork::Items(batches))
     }
 
     /// Items of one message: where little is left, everybody gets a share of it.
@@ -240,7 +253,7 @@ impl CopySchedule {
         (self.items_in_memory / self.shares).clamp(1, MESSAGE_ITEMS_MAX)
     }
 
-    fn begin_large(&mut self, item: &Arc<LargeItem>) {
+    fn begin_large(&mut self, item: Arc<LargeItem>) -> CopyWork {
         let large = Large {
             item: item.clone(),
             file: None,
@@ -251,7 +264,9 @@ impl CopySchedule {
             has_changed: false,
             is_over: false,
         };
+        self.items_in_memory -= 1;
         self.large.insert(item.item.id, large);
+        CopyWork::Prepare(item)
     }
 
     /// Something that was given out has been dealt with.
@@ -318,7 +333,7 @@ impl CopySchedule {
             };
             self.large.remove(&id);
             self.items_in_memory += 1;
-            self.ready.insert(id.0, Ready::Large(Arc::new(again)));
+            self.ready_large.insert(id.0, Arc::new(again));
         }
     }
 
@@ -337,6 +352,7 @@ impl CopySchedule {
         self.ids.is_empty()
             && self.pulling.is_none()
             && self.ready.is_empty()
+            && self.ready_large.is_empty()
             && self.waiting.is_empty()
             && self.large.is_empty()
             && self.in_flight == 0
