@@ -43,6 +43,14 @@ pub struct StoreGaveUp {
     pub error: StoreError,
 }
 
+impl StoreGaveUp {
+    /// Why the run is suspended because of it.
+    pub(crate) fn reason(&self) -> String {
+        let StoreGaveUp { side, path, error } = self;
+        format!("{side} {path}: {error}")
+    }
+}
+
 /// What became of a folder, or of a page of it.
 #[derive(Debug)]
 pub enum Listed {

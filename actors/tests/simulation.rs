@@ -5,13 +5,13 @@
 //! `LONGHAUL_SIMULATION_SEED=123 cargo test -p longhaul-actors --test simulation`. Many more than usual are tried with
 //! `LONGHAUL_SIMULATION_SEEDS=10000`.
 
-#[path = "simulation/dice.rs"]
+#[path = "shared/dice.rs"]
 mod dice;
 #[path = "simulation/expected.rs"]
 mod expected;
-#[path = "simulation/files.rs"]
+#[path = "shared/files.rs"]
 mod files;
-#[path = "simulation/image.rs"]
+#[path = "shared/image.rs"]
 mod image;
 #[path = "simulation/invariants.rs"]
 mod invariants;
@@ -19,15 +19,12 @@ mod invariants;
 mod migration;
 #[path = "simulation/scenario.rs"]
 mod scenario;
+#[path = "shared/seeds.rs"]
+mod seeds;
 #[path = "simulation/store.rs"]
 mod store;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use image::ImageReader;
 use migration::{Told, simulate};
-use parking_lot::Mutex;
 
 /// Seeds that showed a bug once. They are run first, and stay.
 const REGRESSIONS: &[u64] = &[14, 136, 622, 667, 710, 776];
@@ -37,11 +34,8 @@ const SEEDS: u64 = 300;
 
 #[test]
 fn every_migration_ends_with_the_whole_tree_whatever_happens_on_the_way() {
-    let seeds: Vec<u64> = match number("LONGHAUL_SIMULATION_SEED") {
-        Some(seed) => vec![seed],
-        None => REGRESSIONS.iter().copied().chain(0..number("LONGHAUL_SIMULATION_SEEDS").unwrap_or(SEEDS)).collect(),
-    };
-    let all = simulate_all(&seeds, 1);
+    let seeds = seeds::chosen(REGRESSIONS, SEEDS);
+    let all = seeds::simulate_all("simulation", &seeds, 1, simulate);
     let sum = |what: fn(&Told) -> usize| all.iter().map(what).sum::<usize>();
     println!(
         "{} migrations, {} runs: {} killed, {} interrupted, {} given up by a store",
@@ -61,45 +55,5 @@ fn every_migration_ends_with_the_whole_tree_whatever_happens_on_the_way() {
 
 #[test]
 fn the_same_seed_gives_the_same_events_in_the_same_order() {
-    simulate_all(&(1000..1020).collect::<Vec<_>>(), 2);
-}
-
-/// Simulates each of them so many times, which must all be the same.
-fn simulate_all(seeds: &[u64], times: usize) -> Vec<Told> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    let failed = Mutex::new(Vec::new());
-    let work = || {
-        let reader = ImageReader::new();
-        while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                let told = simulate(seed, &reader);
-                for _ in 1..times {
-                    assert_eq!(simulate(seed, &reader), told, "the same seed gives the same");
-                }
-                told
-            }));
-            if let Ok(told) = result {
-                done.lock().push(told);
-                continue;
-            }
-            failed.lock().push(seed);
-            eprintln!(
-                "seed {seed} failed; play it again with \
-                 `LONGHAUL_SIMULATION_SEED={seed} cargo test -p longhaul-actors --test simulation`"
-            );
-            // What it was reading may still be attached.
-            return;
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(8);
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    let failed = failed.into_inner();
-    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
-    done.into_inner()
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
+    seeds::simulate_all("simulation", &(1000..1020).collect::<Vec<_>>(), 2, simulate);
 }

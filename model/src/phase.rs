@@ -63,7 +63,7 @@ impl Phase {
             Copying => matches!(next, Copying | Verifying | Review | Suspended),
             Verifying => matches!(next, Verifying | Complete | Review | Suspended),
             Complete => matches!(next, Verifying | Review),
-            Suspended => matches!(next, Traversing | Copying | Verifying),
+            Suspended => matches!(next, Traversing | Copying | Verifying | Review),
         }
     }
 }

@@ -54,6 +54,8 @@ pub enum PlanAction {
     Conflict,
     /// Nothing: it is of a kind that is not carried over.
     NotCopied,
+    /// Nothing: somebody has excluded it, or a folder above it.
+    Exclude,
 }
 
 /// A text that names no action.
@@ -63,7 +65,7 @@ pub struct UnknownPlanAction(String);
 
 impl PlanAction {
     /// All actions, in the order of the ledger's enumeration.
-    pub const ALL: [PlanAction; 9] = [
+    pub const ALL: [PlanAction; 10] = [
         PlanAction::CreateFolder,
         PlanAction::Copy,
         PlanAction::Overwrite,
@@ -73,6 +75,7 @@ impl PlanAction {
         PlanAction::Skip,
         PlanAction::Conflict,
         PlanAction::NotCopied,
+        PlanAction::Exclude,
     ];
 
     /// The word used in the ledger and on the command line.
@@ -87,12 +90,13 @@ impl PlanAction {
             PlanAction::Skip => "skip",
             PlanAction::Conflict => "conflict",
             PlanAction::NotCopied => "not_copied",
+            PlanAction::Exclude => "exclude",
         }
     }
 
     /// Whether there is anything to be done.
     pub const fn is_work(self) -> bool {
-        !matches!(self, PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied)
+        !matches!(self, PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied | PlanAction::Exclude)
     }
 }
 

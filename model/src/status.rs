@@ -109,7 +109,7 @@ impl TraversalStatus {
         match (self, change) {
             (Self::Pending, TraversalChange::Listed) => Ok(Self::Successful),
             (Self::Pending, TraversalChange::OutOfAttempts) => Ok(Self::Failed),
-            (Self::Failed, TraversalChange::MarkedForRetry) => Ok(Self::Pending),
+            (Self::Failed | Self::Successful, TraversalChange::MarkedForRetry) => Ok(Self::Pending),
             (from, change) => Err(ForbiddenTransition { from: from.as_str(), change: format!("{change:?}") }),
         }
     }
@@ -205,7 +205,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_traversal_table_has_exactly_three_rows() {
+    fn the_traversal_table_has_exactly_four_rows() {
         let allowed: Vec<_> = TraversalStatus::ALL
             .into_iter()
             .flat_map(|from| TRAVERSAL_CHANGES.into_iter().filter_map(move |c| Some((from, c, from.after(c).ok()?))))
@@ -215,6 +215,7 @@ mod tests {
             [
                 (TraversalStatus::Pending, TraversalChange::Listed, TraversalStatus::Successful),
                 (TraversalStatus::Pending, TraversalChange::OutOfAttempts, TraversalStatus::Failed),
+                (TraversalStatus::Successful, TraversalChange::MarkedForRetry, TraversalStatus::Pending),
                 (TraversalStatus::Failed, TraversalChange::MarkedForRetry, TraversalStatus::Pending),
             ]
         );
@@ -251,18 +252,19 @@ mod tests {
 
         /// A folder is listed at most once between two marks for retry.
         #[test]
-        fn a_folder_is_listed_successfully_at_most_once(
+        fn a_folder_is_listed_successfully_at_most_once_between_two_marks(
             changes in prop::collection::vec(prop::sample::select(&TRAVERSAL_CHANGES[..]), 0..64),
         ) {
             let mut status = TraversalStatus::Pending;
             let mut listed = 0;
             for change in changes {
                 if let Ok(next) = status.after(change) {
+                    listed = if next == TraversalStatus::Pending { 0 } else { listed };
                     listed += usize::from(next == TraversalStatus::Successful);
                     status = next;
                 }
+                prop_assert!(listed <= 1);
             }
-            prop_assert!(listed <= 1);
             prop_assert_ne!(status, TraversalStatus::NotOnSrc);
         }
     }

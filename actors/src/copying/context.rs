@@ -69,6 +69,11 @@ impl CopyContext {
         self.stores[side].keeps()
     }
 
+    /// Whether users and groups are carried over.
+    pub(super) fn carries_owner(&self) -> bool {
+        self.copying.owner && self.keeps(Side::Destination).owner
+    }
+
     /// The name of an item while it is not whole.
     pub(super) fn temporary_name(&self, id: NodeId) -> Vec<u8> {
         format!("{}{id}", self.temporary_prefix).into_bytes()
@@ -93,7 +98,7 @@ impl CopyContext {
         Ok(Attributes {
             modified_ns: facts.modified_ns,
             mode: facts.mode,
-            owner: facts.owner.filter(|_| self.copying.owner),
+            owner: facts.owner.filter(|_| self.carries_owner()),
             extended,
         })
     }

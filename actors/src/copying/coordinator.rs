@@ -85,6 +85,8 @@ pub struct CopyCoordinator {
     board: Board,
     ending: Ending,
     given_back: usize,
+    /// That what was done last could not be made durable, told after the end was decided on.
+    gave_up_last: Option<Ended>,
     traffic: Traffic,
 }
 
@@ -128,6 +130,7 @@ impl CopyCoordinator {
             board,
             ending: Ending::new(stop, grace, outcome),
             given_back: 0,
+            gave_up_last: None,
             traffic: Traffic::default(),
         }
     }
@@ -349,8 +352,13 @@ impl Handler<MadeFoldersPulled> for CopyCoordinator {
 impl Handler<StoreGaveUp> for CopyCoordinator {
     type Result = ();
 
-    fn handle(&mut self, StoreGaveUp { side, path, error }: StoreGaveUp, ctx: &mut Self::Context) {
-        self.stop_for(Ended::StoreGaveUp { side, reason: format!("{side} {path}: {error}") }, ctx);
+    fn handle(&mut self, gave_up: StoreGaveUp, ctx: &mut Self::Context) {
+        let ended = Ended::StoreGaveUp { side: gave_up.side, reason: gave_up.reason() };
+        if self.ending.is_finishing() {
+            self.gave_up_last = Some(ended);
+        } else {
+            self.stop_for(ended, ctx);
+        }
     }
 }
 
@@ -402,7 +410,10 @@ impl Handler<LedgerClosed> for CopyCoordinator {
     type Result = ();
 
     fn handle(&mut self, LedgerClosed { ended, closed }: LedgerClosed, ctx: &mut Self::Context) {
-        let (ended, closed) = self.ending.settle(ended, closed);
+        let (ended, closed) = match (self.ending.settle(ended, closed), self.gave_up_last.take()) {
+            ((Ended::Done, closed), Some(gave_up)) => (gave_up, closed),
+            (settled, _) => settled,
+        };
         let mut coordinator = self.traffic;
         coordinator.close();
         let traffic = RunTraffic { coordinator, db: closed.traffic, ..RunTraffic::default() };

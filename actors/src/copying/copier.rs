@@ -403,8 +403,14 @@ impl Job {
             Trouble::Changed(message) => (None, StoreError::new(ErrorClass::Transient, message)),
             Trouble::Store(side, error) => (Some(side), error),
         };
-        if error.class.suspends() || (!error.class.is_retried() && self.is_refused(side).await) {
-            tracing::warn!(path = path(), class = %error.class, "{error}");
+        let (is_refused, error) = match self.probe(side, &error).await {
+            // Whether it is the entry's own trouble or the store's cannot be told: both are asked again.
+            Err(lost) if lost.class.is_retried() => (false, lost),
+            probed => (probed.is_err(), error),
+        };
+        if error.class.suspends() || is_refused {
+            // Whoever started the run gets to know it as well, and says it louder.
+            tracing::info!(path = path(), class = %error.class, "{error}");
             self.give_up(side, path(), error);
             return Next::GiveBack;
         }
@@ -437,15 +443,18 @@ impl Job {
         Next::Again
     }
 
-    /// Whether the whole store refuses us, and not just one entry: its root cannot even be opened.
-    async fn is_refused(&self, side: Option<Side>) -> bool {
-        let Some(side) = side else { return false };
-        self.context.stores[side].clone().folder(b"/").await.is_err()
+    /// Opens the store's root, where an error may mean that the whole store refuses us, and not just one entry.
+    async fn probe(&self, side: Option<Side>, error: &StoreError) -> Result<(), StoreError> {
+        let Some(side) = side.filter(|_| !error.class.is_retried() && !error.class.suspends()) else { return Ok(()) };
+        self.context.stores[side].clone().folder(b"/").await.map(drop)
     }
 
     fn give_up(&self, side: Option<Side>, path: String, error: StoreError) {
         let side = side.unwrap_or(Side::Source);
         self.links.gave_up.do_send(StoreGaveUp { side, path, error });
+        // Whatever comes next would only end in the same way. After the message: nobody must hear that something was
+        // given back before they hear why.
+        self.context.stop.cancel();
     }
 
     async fn record(&mut self, item: &PlanItem, depth: i32, outcome: CopyOutcome, attempts: u32) {

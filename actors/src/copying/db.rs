@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Recipient, ResponseFuture};
 use longhaul_ledger::{LedgerError, Recorder};
-use longhaul_model::{ErrorClass, Side};
+use longhaul_model::{ErrorClass, Phase, Side};
 use longhaul_storage::StoreError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -56,8 +56,8 @@ pub struct CopyDbActor {
     /// What the flush that is under way is for.
     flushing: Vec<RecordCopies>,
     is_flushing: bool,
-    /// The destination is not to be trusted: nothing is recorded any more.
-    flush_failed: bool,
+    /// Why the destination is not to be trusted: nothing is recorded any more.
+    flush_failure: Option<StoreError>,
     made_folders_are_due: bool,
     finish: Option<(Finish, oneshot::Sender<Result<Closed, LedgerError>>)>,
     traffic: Traffic,
@@ -75,7 +75,7 @@ impl CopyDbActor {
             waiting_since: None,
             flushing: Vec::new(),
             is_flushing: false,
-            flush_failed: false,
+            flush_failure: None,
             made_folders_are_due: false,
             finish: None,
             traffic: Traffic::default(),
@@ -90,7 +90,7 @@ impl CopyDbActor {
         self.waiting_since = None;
         self.flushing = std::mem::take(&mut self.waiting);
         match &self.links.flusher {
-            Some(flusher) if !self.flush_failed && (!self.flushing.is_empty() || self.finish.is_some()) => {
+            Some(flusher) if self.flush_failure.is_none() && (!self.flushing.is_empty() || self.finish.is_some()) => {
                 self.is_flushing = true;
                 flusher.do_send(Flush);
             }
@@ -102,9 +102,8 @@ impl CopyDbActor {
         self.is_flushing = false;
         if let Err(error) = result {
             // After this nobody knows what is on stable storage, whatever a later flush says.
-            self.flush_failed = true;
-            let (side, path) = (Side::Destination, "/".to_owned());
-            self.links.gave_up.do_send(StoreGaveUp { side, path, error });
+            self.flush_failure = Some(error.clone());
+            self.links.gave_up.do_send(gave_up(error));
         }
         self.record_flushed(ctx);
     }
@@ -113,7 +112,7 @@ impl CopyDbActor {
     fn record_flushed(&mut self, ctx: &mut Context<Self>) {
         let flushed = std::mem::take(&mut self.flushing);
         let count = flushed.iter().map(|record| record.results.len() as u64).sum::<u64>();
-        let is_recorded = !self.flush_failed
+        let is_recorded = self.flush_failure.is_none()
             && self
                 .ledger
                 .with(|recorder| {
@@ -135,13 +134,22 @@ impl CopyDbActor {
         {
             self.links.made_folders.do_send(MadeFolders(ids));
         }
-        if let Some((finish, answer)) = self.finish.take() {
+        if let Some((mut finish, answer)) = self.finish.take() {
+            if let Some(error) = self.flush_failure.take().filter(|_| finish.phase != Phase::Suspended) {
+                // Whatever came last is not durable, so that the run has not done its work.
+                let reason = Some(gave_up(error).reason());
+                finish = Finish { phase: Phase::Suspended, reason, outcome: "suspended" };
+            }
             self.death_notice.not_needed();
             // Whoever asked is waiting, or nobody is.
             let _ = answer.send(self.ledger.close(&finish, self.traffic));
             ctx.stop();
         }
     }
+}
+
+fn gave_up(error: StoreError) -> StoreGaveUp {
+    StoreGaveUp { side: Side::Destination, path: "/".to_owned(), error }
 }
 
 fn apply(recorder: &mut Recorder, record: &RecordCopies) -> Result<(), LedgerError> {

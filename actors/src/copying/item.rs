@@ -23,7 +23,7 @@ pub(super) async fn attempt(
         PlanAction::Copy | PlanAction::Overwrite | PlanAction::KeepBoth | PlanAction::Compare => {
             copy_file(context, folders, item, name, buffer).await
         }
-        PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied => {
+        PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied | PlanAction::Exclude => {
             unreachable!("the ledger gives out what is to be done")
         }
     }

@@ -42,7 +42,7 @@ pub(crate) fn after_recovery(image: &Image) -> Wrong {
     let mut wrong = Wrong::new();
     for side in Side::BOTH {
         let rows = &image.sides[side];
-        let settled = rows.settled();
+        let settled = settled(rows);
         for node in &rows.nodes {
             if node.parent_id.is_some_and(|parent| !settled.contains_key(&parent)) {
                 wrong.push(format!("{side}: {node:?} was found in a folder that is not listed"));
@@ -61,7 +61,7 @@ pub(crate) fn committed_stays(before: &Image, after: &Image, asked_for: &[(Side,
     let mut wrong = Wrong::new();
     for side in Side::BOTH {
         let (before, after) = (&before.sides[side], &after.sides[side]);
-        let (was_settled, is_settled) = (before.settled(), after.settled());
+        let (was_settled, is_settled) = (settled(before), settled(after));
         for (node, status) in &was_settled {
             if is_settled.get(node) != Some(status) {
                 wrong.push(format!("{side}: {node} was {status}, and is {:?}", is_settled.get(node)));
@@ -252,7 +252,7 @@ fn counters_are_what_there_is(side: Side, image: &Image) -> Wrong {
 /// A folder that was listed has the children that the store has, and one that failed those that came before.
 fn listings_are_whole(rows: &SideImage, expected: &BTreeMap<String, ExpectedNode>) -> Wrong {
     let mut wrong = Wrong::new();
-    let settled = rows.settled();
+    let settled = settled(rows);
     let mut children: BTreeMap<i64, usize> = BTreeMap::new();
     for node in &rows.nodes {
         if let Some(parent) = node.parent_id {
@@ -338,7 +338,7 @@ fn failures_are_explained(image: &Image, expected: &Expected) -> Wrong {
         let rows = &image.sides[side];
         let paths = paths(rows);
         let mut failed: BTreeSet<i64> =
-            rows.settled().into_iter().filter(|(_, status)| *status == "failed").map(|(id, _)| id).collect();
+            settled(rows).into_iter().filter(|(_, status)| *status == "failed").map(|(id, _)| id).collect();
         for error in image.errors.iter().filter(|error| error.side == side.prefix()) {
             let path = paths.get(&error.node_id).map_or("", String::as_str);
             let class = expected[side].get(path).and_then(|node| node.failure).map_or("", |class| class.as_str());
@@ -352,6 +352,11 @@ fn failures_are_explained(image: &Image, expected: &Expected) -> Wrong {
         wrong.extend(failed.into_iter().map(|id| format!("{side}: {id} failed without an error")));
     }
     wrong
+}
+
+/// The terminal traversal statuses that events gave.
+fn settled(rows: &SideImage) -> BTreeMap<i64, &str> {
+    rows.events.iter().filter_map(|event| Some((event.node_id, event.traversal.as_deref()?))).collect()
 }
 
 fn by_id(rows: &SideImage) -> BTreeMap<i64, &NodeRow> {

@@ -57,8 +57,8 @@ impl Tree {
         }
         (shown.kind, shown.size) = (NodeKind::File, size);
         let path = child(folder, entry.name);
-        let mut of_path = Dice::about(self.seed, &path);
-        let mut of_side = Dice::about(self.seed ^ (1 + self.side as u64), &path);
+        let mut of_path = dice_about(self.seed, &path);
+        let mut of_side = dice_about(self.seed ^ (1 + self.side as u64), &path);
         for dice in [&mut of_path, &mut of_side] {
             match dice.between(0, 39) {
                 0 => shown.kind = NodeKind::Symlink,
@@ -92,6 +92,11 @@ pub(crate) fn child(folder: &[u8], name: &[u8]) -> Vec<u8> {
     }
     path.extend_from_slice(name);
     path
+}
+
+/// For what is decided by a path rather than by the order of asking.
+fn dice_about(seed: u64, bytes: &[u8]) -> Dice {
+    bytes.iter().fold(Dice::new(seed), |mut dice, &byte| Dice::new(dice.draw() ^ u64::from(byte)))
 }
 
 /// A fault of the listing of one folder.

@@ -302,6 +302,23 @@ async fn finish_waits_for_the_flush_of_all_that_came_before_it() {
 }
 
 #[actix::test]
+async fn where_the_last_flush_of_all_fails_the_run_has_not_done_its_work() {
+    let scene = Scene::begin();
+    scene.record(2..4);
+    scene.wait().await;
+    scene.flushed(Ok(())).await;
+    let closed = scene.finish();
+    settle().await;
+    assert_eq!(scene.flushes(), 2, "folders have their attributes since");
+    scene.flushed(Err(no_luck())).await;
+    let migration = closed.await.unwrap().overview.unwrap().migration;
+    let reason = Some("destination /: input/output error".to_owned());
+    assert_eq!((migration.phase, migration.phase_reason), (Phase::Suspended, reason));
+    assert_eq!(scene.heard.borrow().gave_up.len(), 1);
+    assert_eq!(statuses(&scene.ledger), "successful 2");
+}
+
+#[actix::test]
 async fn which_folders_were_made_is_told_when_everything_before_is_recorded() {
     let scene = Scene::begin();
     scene.record(2..4);

@@ -130,6 +130,29 @@ async fn what_is_denied_at_any_call_fails_with_its_reason_or_is_copied() {
     errors_of_one_item(ErrorClass::Denied).await;
 }
 
+/// Whether the store refuses everything is asked when it refuses one thing, and that question may get lost.
+#[actix::test]
+async fn a_store_whose_answer_is_lost_when_it_is_asked_whether_it_refuses_everything_does_not_give_up() {
+    tokio::time::pause();
+    let scene = (CASES[0].make)();
+    let mut folders_opened = 0;
+    let judge = Box::new(move |_, call: &Call| {
+        folders_opened += usize::from(call.is(Side::Source, "folder"));
+        match call {
+            call if call.is(Side::Source, "open") => Verdict::Fail(error(ErrorClass::Denied)),
+            call if call.is(Side::Source, "folder") && folders_opened == 2 => {
+                Verdict::Fail(error(ErrorClass::Transient))
+            }
+            _ => Verdict::Go,
+        }
+    });
+    let run = carry_out(&scene, How { judge, ..How::default() }).await;
+    assert!(run.is_over && run.gave_up.is_empty(), "{run:#?}");
+    let [result] = &run.results[..] else { panic!("{run:#?}") };
+    assert!(matches!(result.outcome, CopyOutcome::Failed { class: ErrorClass::Denied, .. }), "{result:?}");
+    assert_eq!(result.attempts, 2);
+}
+
 #[actix::test]
 async fn a_name_that_is_refused_at_any_call_fails_with_its_reason_or_is_copied() {
     errors_of_one_item(ErrorClass::BadName).await;

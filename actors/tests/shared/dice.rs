@@ -9,15 +9,6 @@ impl Dice {
         Dice(seed)
     }
 
-    /// For what is decided by a path rather than by the order of asking.
-    pub(crate) fn about(seed: u64, bytes: &[u8]) -> Self {
-        let mut dice = Dice(seed);
-        for &byte in bytes {
-            dice.0 = dice.draw() ^ u64::from(byte);
-        }
-        dice
-    }
-
     pub(crate) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

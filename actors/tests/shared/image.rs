@@ -93,11 +93,16 @@ impl ImageReader {
     }
 
     /// Reads a ledger that nobody has open, and changes nothing in it. The views say nothing that is not in the rows, and
-    /// are slow: they are asked only `with_views`.
-    pub(crate) fn read(&self, ledger: &Path, with_views: bool) -> Image {
+    /// are slow: they are asked only `with_views`. What else is to be read of it is up to `read_more`.
+    pub(crate) fn read<T>(
+        &self,
+        ledger: &Path,
+        with_views: bool,
+        read_more: impl FnOnce(&Self) -> duckdb::Result<T>,
+    ) -> (Image, T) {
         let attach = format!("ATTACH '{}' AS ledger (READ_ONLY); USE ledger", ledger.display());
         self.0.execute_batch(&attach).unwrap_or_else(|error| panic!("{} cannot be opened: {error}", ledger.display()));
-        let image = self.read_attached(with_views);
+        let image = self.read_attached(with_views).and_then(|image| Ok((image, read_more(self)?)));
         self.0.execute_batch("USE memory; DETACH ledger").expect("nothing is open in it");
         image.expect("a ledger has all the tables that it has")
     }
@@ -220,7 +225,12 @@ impl ImageReader {
         Ok(shown.into_iter().collect())
     }
 
-    fn rows<T>(&self, sql: &str, to_row: impl FnMut(&Row<'_>) -> duckdb::Result<T>) -> duckdb::Result<Vec<T>> {
+    /// All rows that a statement gives.
+    pub(crate) fn rows<T>(
+        &self,
+        sql: &str,
+        to_row: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
+    ) -> duckdb::Result<Vec<T>> {
         self.0.prepare(sql)?.query_map([], to_row)?.collect()
     }
 }
@@ -283,12 +293,5 @@ impl Image {
             status.error = copy_error.or(status.error.take()).or_else(|| remarks.remove(id).flatten());
         }
         statuses
-    }
-}
-
-impl SideImage {
-    /// The terminal traversal statuses that events gave.
-    pub(crate) fn settled(&self) -> BTreeMap<i64, &str> {
-        self.events.iter().filter_map(|event| Some((event.node_id, event.traversal.as_deref()?))).collect()
     }
 }
