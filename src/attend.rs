@@ -52,26 +52,29 @@ pub(crate) struct Attended {
 }
 
 /// Shows progress, answers others who ask for it, and passes signals on, until the run ends. Whatever keeps it from
-/// going on is an error.
+/// going on is an error, which says how `command` goes on when that is mended.
 pub(crate) fn attend(
-    ledger: &Path,
-    quiet: bool,
+    cli: &Cli,
+    command: &str,
     signals: &Receiver<i32>,
     controller: Controller,
 ) -> anyhow::Result<Attended> {
+    let ledger = &cli.ledger;
     // Without it `status` cannot tell how far the run has come, which is no reason not to run.
     let answering = live::answer(ledger, controller.progress_reader())
         .inspect_err(|error| tracing::warn!("no status for other processes: {error}"));
-    let (outcome, signal) = wait(controller, signals, quiet);
+    let (outcome, signal) = wait(controller, signals, cli.quiet);
     drop(answering);
+    let shown = ledger.display();
+    let go_on = format!("go on with: longhaul {command} --resume --ledger {shown}");
     let (interrupted, came_late) = match outcome.ended {
         Ended::Done => (None, signal),
         Ended::Interrupted => (Some(signal.unwrap_or(signal_hook::consts::SIGINT)), None),
-        Ended::StoreGaveUp { reason, .. } => bail!("suspended: {reason}"),
+        Ended::StoreGaveUp { reason, .. } => bail!("suspended: {reason}; when that is mended, {go_on}"),
         Ended::LedgerFailed(error) => {
-            bail!("suspended: {error}; what was committed before is safe in {}", ledger.display())
+            bail!("suspended: {error}; what was committed before is safe in {shown}; when that is mended, {go_on}")
         }
-        Ended::Broken(what) => bail!("{what}; what was committed before is safe in {}", ledger.display()),
+        Ended::Broken(what) => bail!("{what}; what was committed before is safe in {shown}; {go_on}"),
     };
     let report = match outcome.closed.overview {
         Some(overview) => Report::new(ledger, overview),
@@ -99,7 +102,7 @@ pub(crate) fn run_phase(
     let signals = signals::listen()?;
     let (report, interrupted) = match begin(&cli.ledger, begin_run)? {
         Resumed::Running(controller) => {
-            let attended = attend(&cli.ledger, cli.quiet, &signals, controller)?;
+            let attended = attend(cli, command.name, &signals, controller)?;
             (attended.report, attended.interrupted)
         }
         Resumed::NothingToDo(phase) => {

@@ -1,10 +1,14 @@
 //! What can be typed.
 
+mod finding;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use longhaul_model::{CompareBy, ConflictPolicy, PlanAction};
 use longhaul_storage::Location;
+
+pub(crate) use self::finding::{FindArguments, TreeArguments};
 
 /// Moves a file tree from one store to another, once, and can prove it.
 ///
@@ -70,6 +74,24 @@ pub(crate) enum Command {
     Discover(DiscoverArguments),
     /// Show what the copy will do: totals, or single items. What it says is what runs
     Plan(PlanArguments),
+    /// Find nodes that meet conditions
+    Find(FindArguments),
+    /// Show both sides as one tree, with what is below each folder in numbers
+    Tree(TreeArguments),
+    /// Exclude nodes, and everything below them, from what is copied
+    Exclude(ExcludeArguments),
+    /// Include again what was excluded
+    Include(IncludeArguments),
+    /// Decide conflicts
+    Decide(DecideArguments),
+    /// Approve the plan: `copy` carries out nothing else
+    Approve(ApproveArguments),
+    /// Mark what failed, so that `retry` tries it again. A folder that is named is listed again in any case
+    MarkRetry(MarkArguments),
+    /// Take marks for retry away
+    Unmark(MarkArguments),
+    /// List again, or copy again, what is marked for retry, and nothing else
+    Retry(RetryArguments),
     /// Copy what the plan says
     Copy(CopyArguments),
     /// Look whether the destination has what was copied. Nothing is taken for granted
@@ -80,6 +102,8 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Run an SQL statement over the ledger, for example over its views `src_status`, `dst_status` and `problems`
     Query(QueryArguments),
+    /// Write a report that one can send: a page for people, tables of problems and of all nodes, and the figures as JSON
+    Report(ReportArguments),
     /// Set a damaged log of the ledger aside, so that the migration can go on from its last checkpoint
     Repair,
     /// Open the ledger, and say nothing but whether that worked
@@ -237,6 +261,119 @@ pub(crate) struct CopyArguments {
     #[arg(long)]
     pub(crate) resume: bool,
 
+    /// Approve the plan as it is, if nobody has approved it before
+    #[arg(long)]
+    pub(crate) approve: bool,
+
+    /// With --approve: leave open conflicts as they are; what is in conflict is not copied
+    #[arg(long, requires = "approve")]
+    pub(crate) leave_conflicts: bool,
+
+    #[command(flatten)]
+    pub(crate) options: CopyOptions,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which nodes of the source are meant.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SelectionArguments {
+    /// Paths from the root of the source, as they are shown
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+
+    /// Those that meet conditions, for example: 'name ~ "*.tmp" and size > 10M'
+    #[arg(long = "where", value_name = "CONDITIONS")]
+    pub(crate) condition: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExcludeArguments {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+
+    /// Why, for whoever asks later
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+
+    /// Print what changed as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IncludeArguments {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+
+    /// Print what changed as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecideArguments {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+
+    /// What is done about conflicts there and below
+    #[arg(long, value_enum)]
+    pub(crate) action: DecisionArgument,
+
+    /// Print what changed as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is done about a conflict.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DecisionArgument {
+    /// The source's replaces the destination's
+    Overwrite,
+    /// The source's gets another name beside it
+    KeepBoth,
+    /// The destination's stays, and the source's is not copied
+    Skip,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArguments {
+    /// Leave open conflicts as they are: what is in conflict is not copied
+    #[arg(long)]
+    pub(crate) leave_conflicts: bool,
+
+    /// Print the approval as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MarkArguments {
+    /// Paths from the root of the source: they and what is below them
+    #[arg(value_name = "PATH", required_unless_present = "all")]
+    pub(crate) paths: Vec<String>,
+
+    /// Everything, wherever it is
+    #[arg(long = "all", visible_alias = "failed", conflicts_with = "paths")]
+    pub(crate) all: bool,
+
+    /// With --failed: in this folder only
+    #[arg(long, value_name = "PATH", requires = "all")]
+    pub(crate) under: Option<String>,
+
+    /// Print what is marked as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArguments {
     #[command(flatten)]
     pub(crate) options: CopyOptions,
 
@@ -373,6 +510,17 @@ pub(crate) struct QueryArguments {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// The folder to write it into; made if it does not exist
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Replace the report that is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

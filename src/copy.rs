@@ -1,7 +1,9 @@
 //! `longhaul copy`.
 
+use std::path::PathBuf;
+
 use longhaul_actors::{self as actors, CopyChoices, CopyConfig, CopyDurability, Resumed, Tuning, copy};
-use longhaul_ledger::Log;
+use longhaul_ledger::{Approving, Log};
 
 use crate::attend::{PhaseCommand, run_phase};
 use crate::cli::{Cli, CopyArguments, CopyOptions, Durability, LimitArguments, Preserve, Switch};
@@ -9,15 +11,21 @@ use crate::discover::tuning;
 use crate::{Exit, soundness};
 
 pub(crate) fn run(cli: &Cli, arguments: &CopyArguments) -> anyhow::Result<Exit> {
-    let CopyArguments { resume, options, limits, json } = arguments;
+    let CopyArguments { resume, approve, leave_conflicts, options, limits, json } = arguments;
+    let approving = match (approve, leave_conflicts) {
+        (false, _) => Approving::Before,
+        (true, false) => Approving::Now,
+        (true, true) => Approving::NowWithConflicts,
+    };
     let command = PhaseCommand { name: "copy", done: "everything is copied", json: *json };
-    run_phase(cli, &command, || begin_run(cli, *resume, options, *limits))
+    run_phase(cli, &command, || begin_run(cli, *resume, approving, options, *limits))
 }
 
 /// Begins to copy, or goes on with it.
 pub(crate) fn begin_run(
     cli: &Cli,
     resume: bool,
+    approving: Approving,
     options: &CopyOptions,
     limits: LimitArguments,
 ) -> anyhow::Result<Resumed> {
@@ -25,10 +33,17 @@ pub(crate) fn begin_run(
     if resume && let Some(repaired) = soundness::repair(&ledger)? {
         repaired.tell(&ledger);
     }
-    Ok(copy(&CopyConfig {
+    let log = if resume { Log::Probed } else { Log::Unknown };
+    Ok(copy(&CopyConfig { log, resume, approving, ..config(ledger, options, limits) })?)
+}
+
+/// What was typed of how it is copied, for a copy that begins with what was approved.
+pub(crate) fn config(ledger: PathBuf, options: &CopyOptions, limits: LimitArguments) -> CopyConfig {
+    CopyConfig {
         ledger,
-        log: if resume { Log::Probed } else { Log::Unknown },
-        resume,
+        log: Log::Unknown,
+        resume: false,
+        approving: Approving::Before,
         choices: choices(options),
         durability: match options.durability {
             Durability::Batch => CopyDurability::Batch,
@@ -37,7 +52,7 @@ pub(crate) fn begin_run(
         },
         force: options.force,
         tuning: Tuning { copiers: options.copiers.map(usize::from), ..tuning(limits) },
-    })?)
+    }
 }
 
 /// What was typed of how files are copied.

@@ -8,13 +8,17 @@ mod signals;
 // One file a command.
 mod copy;
 mod discover;
+mod editing;
+mod find;
 mod migrate;
 mod plan;
 mod query;
 mod repair;
+mod report_command;
 mod scenario;
 mod spectra_tree;
 mod status;
+mod tree;
 mod verify;
 
 // What commands share.
@@ -22,6 +26,7 @@ mod attend;
 mod live;
 mod progress;
 mod report;
+mod retry;
 mod soundness;
 
 use std::io::{self, Write};
@@ -51,11 +56,21 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Some(Command::Discover(arguments)) => discover::run(cli, arguments),
         Some(Command::Plan(arguments)) => plan::run(&cli.ledger, arguments),
+        Some(Command::Exclude(arguments)) => editing::exclude(&cli.ledger, arguments),
+        Some(Command::Include(arguments)) => editing::include(&cli.ledger, arguments),
+        Some(Command::Decide(arguments)) => editing::decide(&cli.ledger, arguments),
+        Some(Command::Approve(arguments)) => editing::approve(&cli.ledger, arguments),
+        Some(Command::MarkRetry(arguments)) => editing::mark_retry(&cli.ledger, arguments),
+        Some(Command::Unmark(arguments)) => editing::unmark(&cli.ledger, arguments),
+        Some(Command::Retry(arguments)) => retry::run(cli, arguments),
+        Some(Command::Find(arguments)) => find::run(&cli.ledger, arguments),
+        Some(Command::Tree(arguments)) => tree::run(&cli.ledger, arguments),
         Some(Command::Copy(arguments)) => copy::run(cli, arguments),
         Some(Command::Verify(arguments)) => verify::run(cli, arguments),
         Some(Command::Migrate(arguments)) => migrate::run(cli, arguments),
         Some(Command::Status(arguments)) => status::run(&cli.ledger, arguments),
         Some(Command::Query(arguments)) => query::run(&cli.ledger, arguments),
+        Some(Command::Report(arguments)) => report_command::run(&cli.ledger, arguments),
         Some(Command::Repair) => repair::run(&cli.ledger),
         Some(Command::ProbeLedger) => soundness::run_probe(&cli.ledger),
         Some(Command::Spectra(SpectraCommand::Tree(arguments))) => spectra_tree::run(arguments),

@@ -3,9 +3,8 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::bail;
-use crossbeam_channel::Receiver;
 use longhaul_actors::Resumed;
-use longhaul_ledger::{CopySettings, Reader};
+use longhaul_ledger::{Approving, CopySettings, Reader};
 use longhaul_model::Phase;
 
 use crate::attend::{Attended, attend, begin};
@@ -23,6 +22,10 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
             repaired.tell(&cli.ledger);
         }
         phase = Reader::open(&cli.ledger)?.migration()?.current_phase();
+        if !matches!(phase, Phase::Created | Phase::Traversing) {
+            // Nothing is left to be listed. It refuses what was typed if that is another migration.
+            begin(&cli.ledger, || discover::begin_run(&cli.ledger, discovery, None))?;
+        }
     }
     // What was begun is gone on with; the phases after it begin as usual.
     let mut is_begun = discovery.resume;
@@ -38,10 +41,11 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
                 discover::begin_run(&cli.ledger, &arguments, Some(copying))
             }
             Phase::Verifying => verify::begin_run(cli, is_begun, *level, options.copiers, discovery.limits),
-            _ => copy::begin_run(cli, is_begun, options, discovery.limits),
+            // Whoever had to be asked has been asked.
+            _ => copy::begin_run(cli, is_begun, Approving::NowWithConflicts, options, discovery.limits),
         })?;
         let Resumed::Running(controller) = begun else { bail!("the ledger changed while it was worked on") };
-        let Attended { report: reached, interrupted, came_late } = attend_phase(cli, &signals, controller)?;
+        let Attended { report: reached, interrupted, came_late } = attend(cli, "migrate", &signals, controller)?;
         phase = reached.phase();
         // Where everything is done there is nothing to be interrupted.
         if let Some(signal) = interrupted.or_else(|| came_late.filter(|_| phase != Phase::Complete)) {
@@ -61,19 +65,6 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
     };
     report.print_as(discovery.json, &mut io::stdout().lock())?;
     Ok(report.exit())
-}
-
-fn attend_phase(
-    cli: &Cli,
-    signals: &Receiver<i32>,
-    controller: longhaul_actors::Controller,
-) -> anyhow::Result<Attended> {
-    attend(&cli.ledger, cli.quiet, signals, controller).map_err(|error| {
-        error.context(format!(
-            "go on, when that is mended, with: longhaul migrate --resume --ledger {}",
-            cli.ledger.display()
-        ))
-    })
 }
 
 /// What somebody should know before anything is copied is not passed over: they are asked, or have to say so.

@@ -36,6 +36,7 @@ struct SourceReport {
     copy_pending: Amount,
     conflicts: Amount,
     skipped: Amount,
+    excluded: Amount,
     #[serde(flatten)]
     copy: CopyReport,
 }
@@ -97,6 +98,7 @@ impl Report {
                 copy_pending: Amount { nodes: src.copy_pending(), bytes: src.copy_pending_bytes() },
                 conflicts: Amount { nodes: src.conflicts, bytes: src.conflict_bytes },
                 skipped: Amount { nodes: src.skipped, bytes: src.skipped_bytes },
+                excluded: Amount { nodes: src.excluded, bytes: src.excluded_bytes },
                 copy: CopyReport {
                     copied: Amount { nodes: src.copied, bytes: src.copied_bytes },
                     failed: Amount { nodes: src.copy_failed, bytes: src.copy_failed_bytes },
@@ -147,13 +149,14 @@ impl Report {
     /// What somebody should know before anything is copied.
     pub(crate) fn doubts(&self) -> Option<String> {
         let failed = self.src.counted.folders_failed + self.dst.counted.folders_failed;
-        let doubts = [(self.src.conflicts.nodes, "conflicts"), (failed, "folders that could not be listed")];
-        let doubts: Vec<String> = doubts
-            .iter()
-            .filter(|(nodes, _)| *nodes > 0)
-            .map(|(nodes, what)| format!("{} {what}", count(*nodes)))
-            .collect();
-        (!doubts.is_empty()).then(|| format!("there are {}", doubts.join(" and ")))
+        let doubts = [(self.src.conflicts.nodes, "conflict", ""), (failed, "folder", " that could not be listed")];
+        let doubts: Vec<_> = doubts.into_iter().filter(|(nodes, ..)| *nodes > 0).collect();
+        let verb = if doubts.first()?.0 == 1 { "is" } else { "are" };
+        let in_words = doubts.iter().map(|(nodes, what, which)| {
+            let plural = if *nodes == 1 { "" } else { "s" };
+            format!("{} {what}{plural}{which}", count(*nodes))
+        });
+        Some(format!("there {verb} {}", in_words.collect::<Vec<_>>().join(" and ")))
     }
 
     /// How many nodes are still to be copied.
@@ -205,6 +208,9 @@ impl Report {
         }
         if self.src.skipped.nodes > 0 {
             self.src.skipped.print("left out", out)?;
+        }
+        if self.src.excluded.nodes > 0 {
+            self.src.excluded.print("excluded", out)?;
         }
         self.dst.not_on_src.print("only on the destination", out)?;
         if self.verified.nodes > 0 {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use longhaul_ledger::{CopySettings, Log, Resources};
+use longhaul_ledger::{Approving, CopySettings, Log, Resources};
 use longhaul_model::{BySide, CompareBy, ConflictPolicy, VerifyLevel};
 use longhaul_storage::{Location, OpenOptions};
 
@@ -62,6 +62,8 @@ pub struct CopyConfig {
     pub durability: CopyDurability,
     /// Begin although the destination says that it has no room for all of it.
     pub force: bool,
+    /// How it comes by the approval of the plan.
+    pub approving: Approving,
     /// How it is run.
     pub tuning: Tuning,
 }

@@ -317,19 +317,31 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
         _ => {}
     }
     let settings = settle_copy_settings(&migration, config.choices)?;
+    opened.require_approval(config.approving)?;
     let stores = open_recorded_pair(&migration.spec)?;
     let needed = opened.totals()?.src.copy_pending_bytes();
     block_on(refuse_unfit_destination(&stores.dst, RetryPolicy::from(&tuning), needed, config.force))?;
-    let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
-    let (copying, remaining) = recorder.begin_copying(&settings)?;
-    tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "copying");
+    let recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
+    launch_copy(stores, recorder, migration.spec.settings, &settings, config).map(Resumed::Running)
+}
+
+fn launch_copy(
+    stores: BySide<Arc<dyn Store>>,
+    mut recorder: Recorder,
+    settings: Settings,
+    chosen: &CopySettings,
+    config: &CopyConfig,
+) -> Result<Controller, StartError> {
+    let tuning = config.tuning.clone();
+    let approval = recorder.note_approval()?;
+    let (copying, remaining) = recorder.begin_copying(chosen)?;
+    tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, plan = approval.hash, "copying");
     for what in lost_on_the_way(&stores, &copying) {
         tracing::warn!(nodes = remaining.nodes, "the destination does not keep {what}: they are not carried over");
     }
-    let settings = migration.spec.settings;
     let task = Task::Copy { remaining, durability: config.durability };
     let run = CopyRun { stores, recorder, settings, copying, task };
-    launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
+    launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads))
 }
 
 /// How files are copied is chosen once.
@@ -358,6 +370,29 @@ fn lost_on_the_way(stores: &BySide<Arc<dyn Store>>, copying: &CopySettings) -> V
         (copying.holes && source.holes && !destination.holes, "holes in files"),
     ];
     lost.into_iter().filter_map(|(is_lost, what)| is_lost.then_some(what)).collect()
+}
+
+/// Begins a sweep over what is marked for retry: lists folders again, or copies again what could not be copied.
+pub fn retry(config: &CopyConfig) -> Result<Controller, StartError> {
+    let tuning = config.tuning.clone();
+    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
+    let migration = opened.migration().clone();
+    match migration.current_phase() {
+        Phase::Created | Phase::Traversing => return Err(StartError::NotDiscovered),
+        Phase::Verifying => return Err(LedgerError::IsVerifying.into()),
+        _ => {}
+    }
+    opened.require_marks()?;
+    let stores = open_recorded_pair(&migration.spec)?;
+    let mut recorder = opened.begin("retry", system_now_ns)?;
+    let marked = recorder.begin_retry()?;
+    tracing::info!(folders = marked.folders, copies = marked.copies, "retrying");
+    if marked.folders > 0 {
+        let schedule = Schedule::going_on(tuning.schedule_limits(), recorder.go_on_traversal()?);
+        return launch_traversal(stores, recorder, schedule, tuning);
+    }
+    let settings = settle_copy_settings(&migration, config.choices)?;
+    launch_copy(stores, recorder, migration.spec.settings, &settings, config)
 }
 
 /// Begins to verify what is at the destination, or goes on with it.

@@ -45,7 +45,7 @@ impl Longhaul {
     pub(crate) fn discover_and_copy(&self, tool: Tool, source: &Path, destination: &Path) -> Contender {
         let mut discovery = self.discovery(source, destination);
         discovery.arguments.push("--create-destination".into());
-        let mut copy = self.step(["copy".as_ref()]);
+        let mut copy = self.step(["copy".as_ref(), "--approve".as_ref()]);
         if tool == Tool::LonghaulWithoutChecksum {
             copy.arguments.extend(["--checksum".into(), "off".into()]);
         }

@@ -51,6 +51,10 @@ pub struct Counters {
     pub vanished: i64,
     /// Source: bytes of the files among them.
     pub vanished_bytes: i64,
+    /// Source: nodes that somebody has excluded, or a folder above them.
+    pub excluded: i64,
+    /// Source: bytes of the files among them.
+    pub excluded_bytes: i64,
     /// Destination: nodes that the source does not have.
     pub not_on_src: i64,
     /// Destination: bytes of the files among them.
@@ -59,7 +63,7 @@ pub struct Counters {
     pub not_on_src_folders: i64,
 }
 
-const FIELDS: usize = 22;
+const FIELDS: usize = 24;
 
 impl Counters {
     /// All nodes, the root among them.
@@ -76,6 +80,7 @@ impl Counters {
             - self.copied
             - self.copy_failed
             - self.vanished
+            - self.excluded
     }
 
     /// Source: bytes of the files among them.
@@ -87,6 +92,7 @@ impl Counters {
             - self.copied_bytes
             - self.copy_failed_bytes
             - self.vanished_bytes
+            - self.excluded_bytes
     }
 
     /// Folders that are still to be listed.
@@ -121,10 +127,10 @@ impl Counters {
             CopyStatus::Successful => (&mut self.copied, &mut self.copied_bytes),
             CopyStatus::Failed => (&mut self.copy_failed, &mut self.copy_failed_bytes),
             CopyStatus::Vanished => (&mut self.vanished, &mut self.vanished_bytes),
-            CopyStatus::Pending => return,
             CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited => {
-                unreachable!("nothing excludes nodes while they are counted")
+                (&mut self.excluded, &mut self.excluded_bytes)
             }
+            CopyStatus::Pending => return,
         };
         *counted += nodes;
         *counted_bytes += bytes;
@@ -161,6 +167,8 @@ impl Counters {
             self.copy_failed_bytes,
             self.vanished,
             self.vanished_bytes,
+            self.excluded,
+            self.excluded_bytes,
             self.not_on_src,
             self.not_on_src_bytes,
             self.not_on_src_folders,
@@ -188,6 +196,8 @@ impl Counters {
             copy_failed_bytes,
             vanished,
             vanished_bytes,
+            excluded,
+            excluded_bytes,
             not_on_src,
             not_on_src_bytes,
             not_on_src_folders,
@@ -212,6 +222,8 @@ impl Counters {
             copy_failed_bytes,
             vanished,
             vanished_bytes,
+            excluded,
+            excluded_bytes,
             not_on_src,
             not_on_src_bytes,
             not_on_src_folders,
@@ -284,6 +296,10 @@ impl DepthCounters {
                   coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'failed'), 0)::BIGINT,
                   count(*) FILTER (WHERE copy_status = 'vanished'),
                   coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'vanished'), 0)::BIGINT,
+                  count(*) FILTER (WHERE copy_status IN ('excluded_explicit', 'excluded_inherited')),
+                  coalesce(sum(size) FILTER (
+                    WHERE kind = 'file' AND copy_status IN ('excluded_explicit', 'excluded_inherited')
+                  ), 0)::BIGINT,
                   0::BIGINT,
                   0::BIGINT,
                   0::BIGINT
@@ -300,8 +316,8 @@ impl DepthCounters {
                   coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)::BIGINT,
                   count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'successful'),
                   count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'failed'),
-                  0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT,
-                  0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT,
+                  0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT,
+                  0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT,
                   count(*) FILTER (WHERE traversal_status = 'not_on_src'),
                   coalesce(sum(size) FILTER (WHERE kind = 'file' AND traversal_status = 'not_on_src'), 0)::BIGINT,
                   count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'not_on_src')

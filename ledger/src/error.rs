@@ -53,6 +53,14 @@ pub enum LedgerError {
         /// What the system said.
         reason: String,
     },
+    /// The file cannot be read.
+    #[error("ledger {} cannot be read ({reason}): check its permissions, or choose another file with --ledger", path.display())]
+    NotReadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// It belongs to a migration between other places.
     #[error("ledger {} belongs to the migration of {source_location} to {destination_location}: choose another file with --ledger", path.display())]
     OtherMigration {
@@ -83,6 +91,50 @@ pub enum LedgerError {
     /// A statement that somebody typed is wrong.
     #[error("query: {0}")]
     Query(String),
+    /// There is no plan yet that could be changed.
+    #[error("discovery is not complete: go on with it first, with discover --resume")]
+    NotDiscovered,
+    /// The plan has been carried out, and is being verified.
+    #[error("it is being verified: go on with that first, with verify --resume")]
+    IsVerifying,
+    /// The root is what it is all about.
+    #[error("the root cannot be chosen: name what is below it")]
+    IsRoot,
+    /// The source has nothing at this path.
+    #[error("{path} is not on the source; the nearest that is: {nearest}")]
+    NoSuchPath {
+        /// What was asked for.
+        path: String,
+        /// The longest part of it that exists.
+        nearest: String,
+    },
+    /// It was not excluded by itself.
+    #[error("{path} cannot be included again: {reason}")]
+    NotExcluded {
+        /// What was asked for.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// There is nothing that the wish could be about.
+    #[error("nothing was changed: {0}")]
+    NothingToChange(String),
+    /// Nobody has approved the plan.
+    #[error(
+        "the plan is not approved: look at it with longhaul plan, and approve it with longhaul approve, or with copy --approve"
+    )]
+    NotApproved,
+    /// What was approved is not what there is now.
+    #[error("the plan is another one than was approved: look at it with longhaul plan, and approve it again")]
+    OtherPlan,
+    /// What is marked would change the plan.
+    #[error("there are marks for retry ({0}): go on with longhaul retry, or take the marks away with longhaul unmark")]
+    Marked(i64),
+    /// Somebody has to decide first.
+    #[error(
+        "conflicts are open ({0}): decide them with longhaul decide, or leave them as they are with --leave-conflicts"
+    )]
+    OpenConflicts(i64),
     /// An invariant of the ledger does not hold: a bug, or a damaged file.
     #[error("ledger is inconsistent: {0}")]
     Inconsistent(String),

@@ -5,6 +5,7 @@
 
 mod copying;
 mod counters;
+mod editing;
 mod error;
 mod fold;
 mod listing;
@@ -20,12 +21,15 @@ mod recent;
 mod recorder;
 mod recovery;
 mod repair;
+pub mod reporting;
+mod review;
 mod rows;
 mod stale;
 mod verification;
 
 pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PartCopied, PlanBatch, PlanItem};
 pub use counters::{Counters, DepthCounters};
+pub use editing::{Approval, Approving, Changed, ChangedStatus, Decision, Editor, Marked, Selection};
 pub use error::{LedgerError, Result};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
 pub use migration::{CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
@@ -36,6 +40,9 @@ pub use reader::{Reader, Table};
 pub use recorder::Recorder;
 pub use recovery::Remaining;
 pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
+pub use review::condition::{Condition, ConditionError};
+pub use review::find::{FindPage, FindQuery, FindSort, NodeRow, PAGE_ROWS_MAX};
+pub use review::tree::{SubtreeTotals, TreePage, TreeQuery, TreeRow};
 
 pub use verification::{ExpectedBatch, ExpectedNode, Verified, VerifyRemaining};
 

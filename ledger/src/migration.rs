@@ -6,7 +6,7 @@ use longhaul_model::{Comparison, ConflictPolicy, Phase};
 use crate::error::{LedgerError, Result};
 
 /// The version of `schema.sql`. Raised by every change of a table or view.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// What a migration is about. Fixed when the ledger is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,7 +222,7 @@ impl Run {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         connection.execute(
             "INSERT INTO runs
-             VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",
+             VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
             params![run, command, env!("CARGO_PKG_VERSION"), host.trim(), std::process::id(), now_ns],
         )?;
         Ok(run)

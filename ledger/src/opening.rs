@@ -117,7 +117,11 @@ pub(crate) fn open(path: &Path, log: Log, resources: &Resources) -> Result<Conne
 
 /// Opens an existing ledger for reading only. It must not be in use by a writer.
 pub(crate) fn open_read_only(path: &Path) -> Result<Connection> {
-    open_with(path, Config::default().access_mode(AccessMode::ReadOnly)?.enable_autoload_extension(false)?)
+    let config = Config::default().access_mode(AccessMode::ReadOnly)?.enable_autoload_extension(false)?;
+    open_with(path, config).map_err(|error| match error {
+        LedgerError::NotWritable { path, reason } => LedgerError::NotReadable { path, reason },
+        other => other,
+    })
 }
 
 fn open_with(path: &Path, config: Config) -> Result<Connection> {

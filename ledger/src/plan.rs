@@ -69,6 +69,8 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
          SELECT
            w.id,
            CASE
+             WHEN q.action = 'overwrite' AND w.kind = 'symlink' THEN 'make_link'
+             WHEN q.action IS NOT NULL THEN q.action::VARCHAR
              WHEN w.copy_status = 'conflict' THEN 'conflict'
              WHEN w.kind = 'other' THEN 'not_copied'
              WHEN x.id IS NOT NULL THEN 'conflict'
@@ -82,6 +84,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
            END,
            m.dst_id,
            CASE
+             WHEN q.action IS NOT NULL THEN 'decided: ' || replace(q.action::VARCHAR, '_', '-')
              WHEN w.copy_status IN ('conflict', 'skipped') THEN w.copy_error
              WHEN x.id IS NOT NULL THEN 'it is in ' || x.top || ', which is in conflict'
              WHEN w.kind = 'symlink' AND NOT {symlinks_kept} THEN 'the destination has no symbolic links'
@@ -96,7 +99,8 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
            FROM dst_nodes
            WHERE id >= {first_taken} AND id <= {last_taken}
          ) d ON d.id = m.dst_id
-         LEFT JOIN in_conflict x ON x.id = w.parent_id",
+         LEFT JOIN in_conflict x ON x.id = w.parent_id
+         LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = w.id",
         first_taken = first_taken.unwrap_or(0),
         last_taken = last_taken.unwrap_or(-1),
         symlinks_kept = settings.symlinks_kept,
@@ -258,9 +262,14 @@ pub(crate) fn plan_totals(connection: &Connection) -> Result<Vec<PlanTotal>> {
     let mut statement = connection.prepare(&format!(
         "SELECT action::VARCHAR, count(*), coalesce(sum(size) FILTER (WHERE kind = '{}'), 0)::BIGINT
          FROM (
-           SELECT p.action, n.kind, n.size
+           SELECT CASE WHEN x.id IS NULL THEN p.action ELSE 'exclude'::plan_action END AS action, n.kind, n.size
            FROM plan p
            JOIN src_nodes n ON n.id = p.src_id
+           LEFT JOIN (
+             SELECT id
+             FROM src_latest
+             WHERE copy_status IN ('excluded_explicit', 'excluded_inherited')
+           ) x ON x.id = p.src_id
            UNION ALL
            SELECT 'skip'::plan_action, n.kind, n.size
            FROM matches m

@@ -7,11 +7,14 @@ use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::counters::DepthCounters;
+use crate::editing::{Approval, Marked, marked, plan_approval};
 use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
 use crate::opening;
 use crate::overview::{Overview, Problem, read_problems};
 use crate::plan::{PlanFilter, PlanTotal, plan_totals};
+use crate::review::find::{self, FindPage, FindQuery};
+use crate::review::tree::{self, TreePage, TreeQuery};
 
 /// An open ledger that is only read.
 #[derive(Debug)]
@@ -59,6 +62,16 @@ impl Reader {
         read_problems(&self.connection, limit)
     }
 
+    /// What is marked for retry.
+    pub fn marked(&self) -> Result<Marked> {
+        marked(&self.connection)
+    }
+
+    /// The approval of the plan that counts, if there is one.
+    pub fn approval(&self) -> Result<Option<Approval>> {
+        plan_approval(&self.connection)
+    }
+
     /// What the plan comes to, by action.
     pub fn plan_totals(&self) -> Result<Vec<PlanTotal>> {
         plan_totals(&self.connection)
@@ -68,6 +81,21 @@ impl Reader {
     pub fn plan_items(&self, filter: &PlanFilter) -> Result<Table> {
         let (sql, parameters) = filter.to_sql();
         self.query_with(sql, parameters)
+    }
+
+    /// A page of the nodes that meet a condition.
+    pub fn find(&self, query: &FindQuery) -> Result<FindPage> {
+        find::find(&self.connection, query)
+    }
+
+    /// How many nodes meet the condition of `query`, on all its pages together.
+    pub fn find_count(&self, query: &FindQuery) -> Result<u64> {
+        find::count(&self.connection, query)
+    }
+
+    /// A part of both trees, merged.
+    pub fn tree(&self, query: &TreeQuery) -> Result<TreePage> {
+        tree::tree(&self.connection, query)
     }
 
     /// Runs any statement that reads, and returns its whole result as text.

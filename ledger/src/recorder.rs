@@ -39,10 +39,10 @@ const MATCH_ROWS_MAX: usize = 20_000;
 /// The single writer of a ledger.
 #[derive(Debug)]
 pub struct Recorder {
-    connection: Connection,
-    run: i32,
+    pub(crate) connection: Connection,
+    pub(crate) run: i32,
     settings: Settings,
-    now_ns: fn() -> i64,
+    pub(crate) now_ns: fn() -> i64,
     nodes: BySide<NodeRows>,
     events: BySide<EventRows>,
     source_folders: SourceFolderRows,
@@ -51,16 +51,16 @@ pub struct Recorder {
     errors: ErrorRows,
     copied: CopiedRows,
     parts: PartRows,
-    counters: CountersToWrite,
+    pub(crate) counters: CountersToWrite,
     next_id: BySide<NodeId>,
-    next_seq: i64,
+    pub(crate) next_seq: i64,
     open_listings: BySide<HashMap<NodeId, OpenListing>>,
     recent: RecentListings,
     unmatched: Vec<UnmatchedPage>,
     unmatched_rows: usize,
     unmatched_folders: HashSet<NodeId>,
     in_transaction: bool,
-    uncommitted_rows: usize,
+    pub(crate) uncommitted_rows: usize,
     rows_since_checkpoint: usize,
     poisoned: Option<String>,
 }

@@ -44,6 +44,7 @@ pub fn probe(path: &Path) -> Probed {
             error @ (LedgerError::InUse { .. }
             | LedgerError::Missing(_)
             | LedgerError::TooNew { .. }
+            | LedgerError::NotReadable { .. }
             | LedgerError::NotWritable { .. }),
         ) => Probed::NotNow(error),
         Err(LedgerError::Damaged { reason, .. }) => Probed::Damaged(reason),

@@ -7,7 +7,7 @@ CREATE TYPE traversal_status AS ENUM ('pending', 'successful', 'failed', 'not_on
 CREATE TYPE copy_status AS ENUM ('pending', 'successful', 'already_existed', 'failed', 'skipped', 'conflict', 'excluded_explicit', 'excluded_inherited', 'vanished');
 CREATE TYPE error_class AS ENUM ('transient', 'throttled', 'denied', 'vanished', 'bad_name', 'no_space', 'fatal', 'blocked');
 CREATE TYPE phase AS ENUM ('created', 'traversing', 'review', 'copying', 'verifying', 'complete', 'suspended');
-CREATE TYPE plan_action AS ENUM ('create_folder', 'copy', 'overwrite', 'keep_both', 'compare', 'make_link', 'skip', 'conflict', 'not_copied');
+CREATE TYPE plan_action AS ENUM ('create_folder', 'copy', 'overwrite', 'keep_both', 'compare', 'make_link', 'skip', 'conflict', 'not_copied', 'exclude');
 CREATE TYPE side AS ENUM ('src', 'dst');
 
 -- One row: what this ledger is about and where it stands.
@@ -36,7 +36,8 @@ CREATE TABLE runs (
   pid         BIGINT NOT NULL,
   started_ns  BIGINT NOT NULL,
   ended_ns    BIGINT,            -- NULL while it runs, and for ever if it was killed
-  outcome     VARCHAR            -- how it ended; NULL as above
+  outcome     VARCHAR,           -- how it ended; NULL as above
+  plan_hash   VARCHAR            -- of a copy: which approved plan it carried out
 );
 
 -- The nodes, each written once, when it was found. A parent's id is lower than its children's; the root is 1.
@@ -148,6 +149,44 @@ CREATE TABLE plan (
   reason  VARCHAR              -- why nothing is done, or what is in the way; NULL where there is nothing to say
 );
 
+-- What somebody has excluded: this node, and everything below it. What that comes to for each node is its status: one
+-- that would be copied is excluded if it is in here, or the nearest folder above it that is.
+CREATE TABLE exclusions (
+  node_id  BIGINT NOT NULL,   -- of src_nodes
+  reason   VARCHAR NOT NULL,  -- for people
+  run      INTEGER NOT NULL,  -- in which it was said
+  at_ns    BIGINT NOT NULL
+);
+
+-- What somebody has decided about conflicts. Stays when the plan is made anew.
+CREATE TABLE decisions (
+  src_id  BIGINT NOT NULL,
+  action  plan_action NOT NULL,  -- 'overwrite', 'keep_both' or 'skip'
+  run     INTEGER NOT NULL,
+  at_ns   BIGINT NOT NULL
+);
+
+-- What is marked for retry: what it was before, so that the mark can be taken away again.
+CREATE TABLE marks (
+  side     side NOT NULL,
+  node_id  BIGINT NOT NULL,
+  phase    phase NOT NULL,   -- 'traversing': its listing is tried again; 'copying': its copy
+  reason   VARCHAR,          -- why it had failed
+  run      INTEGER NOT NULL,
+  at_ns    BIGINT NOT NULL
+);
+
+-- The plans that somebody has approved. The last one counts, unless it was revoked.
+CREATE TABLE approvals (
+  hash        VARCHAR NOT NULL,  -- BLAKE3 over what is to be done and with what settings, in hexadecimal digits
+  nodes       BIGINT NOT NULL,   -- that are to be brought to the destination
+  bytes       BIGINT NOT NULL,   -- of the files among them
+  conflicts   BIGINT NOT NULL,   -- that were left open knowingly
+  run         INTEGER NOT NULL,
+  at_ns       BIGINT NOT NULL,
+  revoked_ns  BIGINT             -- when the plan was changed after that; NULL while it counts
+);
+
 -- What was copied, as it was when it was read.
 CREATE TABLE copied (
   src_id       BIGINT NOT NULL,
@@ -198,6 +237,8 @@ CREATE TABLE src_stats (
   copy_failed_bytes      BIGINT NOT NULL,
   vanished               BIGINT NOT NULL,
   vanished_bytes         BIGINT NOT NULL,
+  excluded               BIGINT NOT NULL,
+  excluded_bytes         BIGINT NOT NULL,
   not_on_src             BIGINT NOT NULL,  -- destination only
   not_on_src_bytes       BIGINT NOT NULL,  -- destination only
   not_on_src_folders     BIGINT NOT NULL   -- destination only: of not_on_src, those that are folders
@@ -283,6 +324,15 @@ SELECT id
 FROM dst_folders
 WHERE id NOT IN (SELECT id FROM dst_current WHERE traversal_status IN ('successful', 'failed'));
 
+-- Source nodes that exclusion is about: what is still to be copied, or would be if it were not excluded. As far as folded
+-- events say.
+CREATE VIEW src_open AS
+SELECT n.id, coalesce(c.copy_status, 'pending') AS copy_status, c.copy_error AS reason
+FROM src_nodes n
+ANTI JOIN (FROM matches WHERE same) there ON there.src_id = n.id
+LEFT JOIN src_current c ON c.id = n.id
+WHERE coalesce(c.copy_status, 'pending') IN ('pending', 'excluded_explicit', 'excluded_inherited');
+
 -- For people. The columns are a promise to whoever queries a ledger.
 CREATE VIEW src_status AS
 SELECT
@@ -332,9 +382,17 @@ LEFT JOIN dst_latest l ON l.id = n.id;
 CREATE VIEW plan_view AS
 SELECT path, kind, size, action, reason
 FROM (
-  SELECT s.path, s.kind, s.size, p.action, p.reason
+  SELECT
+    s.path,
+    s.kind,
+    s.size,
+    CASE WHEN is_excluded THEN 'exclude'::plan_action ELSE p.action END AS action,
+    CASE WHEN is_excluded THEN s.error ELSE p.reason END AS reason
   FROM plan p
-  JOIN src_status s ON s.id = p.src_id
+  JOIN (
+    SELECT *, copy_status IN ('excluded_explicit', 'excluded_inherited') AS is_excluded
+    FROM src_status
+  ) s ON s.id = p.src_id
   UNION ALL
   SELECT s.path, s.kind, s.size, 'skip'::plan_action, 'it is there already'
   FROM matches m

@@ -25,7 +25,7 @@ fn what_the_plan_says_is_copied_with_times_and_permissions() {
     fs::set_permissions(place.path("src/a/b/file"), fs::Permissions::from_mode(0o640)).unwrap();
     fs::set_permissions(place.path("src/nothing in it"), fs::Permissions::from_mode(0o555)).unwrap();
     assert_eq!(place.discover(&[]).code, Some(0));
-    let said = place.on_ledger(&["copy", "--json"]);
+    let said = place.on_ledger(&["copy", "--approve", "--json"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(report["phase"], "verifying");
@@ -53,7 +53,7 @@ fn a_second_copy_has_nothing_to_do_and_a_second_migration_copies_nothing() {
     place.file("src/a", "1");
     place.file("src/b/c", "2");
     assert_eq!(place.run(&["migrate", "src", "dst", "--ledger", "ledger.duckdb"]).code, Some(0));
-    let again = place.on_ledger(&["copy"]);
+    let again = place.on_ledger(&["copy", "--approve"]);
     assert_eq!(again.code, Some(0));
     assert!(again.err.contains("nothing to do"), "{}", again.err);
     let before = place.path("dst/a").metadata().unwrap().ctime_nsec();
@@ -83,7 +83,7 @@ fn conflicts_end_as_the_policy_says() {
         symlink("ours", place.path("src/link")).unwrap();
         symlink("theirs", place.path("dst/link")).unwrap();
         assert_eq!(place.discover(&["--on-conflict", policy]).code, Some(0));
-        assert_eq!(place.on_ledger(&["copy"]).code, Some(0), "{policy}");
+        assert_eq!(place.on_ledger(&["copy", "--approve", "--leave-conflicts"]).code, Some(0), "{policy}");
         assert_eq!(place.contents("dst/older.txt"), older, "{policy}");
         assert_eq!(place.contents("dst/newer.txt"), newer, "{policy}");
         let beside = ["dst/older (source).txt", "dst/newer (source).txt"].map(|name| place.path(name).exists());
@@ -107,7 +107,7 @@ fn comparing_contents_copies_what_differs_and_nothing_else() {
     }
     assert_eq!(place.discover(&["--compare", "checksum"]).code, Some(0));
     assert_eq!(place.query("SELECT action FROM plan_view WHERE kind = 'file'"), ["compare", "compare"]);
-    assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
     assert_eq!(
         place.query("SELECT path, copy_status FROM src_status WHERE kind = 'file' ORDER BY path"),
         ["/differs|successful", "/same|already_existed"]
@@ -124,7 +124,7 @@ fn what_appears_on_the_destination_after_the_plan_is_not_overwritten() {
     assert_eq!(place.discover(&[]).code, Some(0));
     place.file("dst/file", "theirs");
     place.file("dst/folder", "not a folder");
-    assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
     assert_eq!((place.contents("dst/file"), place.contents("dst/folder")), ("theirs".into(), "not a folder".into()));
     assert_eq!(
         place.query("SELECT path, copy_status FROM src_status WHERE depth > 0 ORDER BY path"),
@@ -140,7 +140,7 @@ fn large_files_go_in_parts_and_names_of_one_file_stay_together() {
     fs::hard_link(place.path("src/large"), place.path("src/other name")).unwrap();
     fs::File::create(place.path("src/holes")).unwrap().set_len(5_000_000).unwrap();
     assert_eq!(place.discover(&[]).code, Some(0));
-    let said = place.on_ledger(&["copy", "--large-from", "1", "--preserve", "sparse,hard-links"]);
+    let said = place.on_ledger(&["copy", "--approve", "--large-from", "1", "--preserve", "sparse,hard-links"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     assert_eq!(fs::read(place.path("dst/large")).unwrap(), bytes);
     let [large, other, holes] =

@@ -8,7 +8,7 @@ use crate::program::Place;
 #[test]
 fn there_is_no_copy_without_a_ledger_or_before_discovery_is_complete() {
     let place = Place::new();
-    let said = place.on_ledger(&["copy"]);
+    let said = place.on_ledger(&["copy", "--approve"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("does not exist"), "{}", said.err);
     let said = place.on_ledger(&["verify"]);
@@ -27,7 +27,7 @@ fn a_plan_that_does_not_fit_is_refused_with_both_numbers() {
     fs::File::create(place.path("src/vast")).unwrap().set_len(size).unwrap();
     place.file("src/small", "1");
     assert_eq!(place.discover(&[]).code, Some(0));
-    let said = place.on_ledger(&["copy"]);
+    let said = place.on_ledger(&["copy", "--approve"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains(&format!("{} bytes", size + 1)) && said.err.contains("--force"), "{}", said.err);
     assert_eq!(fs::read_dir(place.path("dst")).unwrap().count(), 0, "nothing was begun");
@@ -40,11 +40,11 @@ fn a_destination_that_is_gone_or_a_file_is_refused() {
     place.file("src/a", "1");
     assert_eq!(place.discover(&[]).code, Some(0));
     fs::remove_dir(place.path("dst")).unwrap();
-    let said = place.on_ledger(&["copy"]);
+    let said = place.on_ledger(&["copy", "--approve"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("the destination") && said.err.contains("does not exist"), "{}", said.err);
     fs::write(place.path("dst"), "a file").unwrap();
-    let said = place.on_ledger(&["copy"]);
+    let said = place.on_ledger(&["copy", "--approve"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("not a folder"), "{}", said.err);
 }
@@ -58,7 +58,7 @@ fn a_source_that_is_gone_meanwhile_is_vanished_and_no_failure() {
     assert_eq!(place.discover(&[]).code, Some(0));
     fs::remove_file(place.path("src/gone")).unwrap();
     fs::remove_dir_all(place.path("src/folder")).unwrap();
-    assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
     assert_eq!(
         place.query("SELECT path, copy_status FROM src_status WHERE depth > 0 ORDER BY path"),
         ["/folder|vanished", "/folder/below|vanished", "/gone|vanished", "/stays|successful"]
@@ -72,7 +72,11 @@ fn a_copy_that_was_begun_is_gone_on_with_only_if_somebody_says_so() {
     place.file("src/a", "1");
     assert_eq!(place.discover(&[]).code, Some(0));
     fs::set_permissions(place.path("src/a"), fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(place.on_ledger(&["copy", "--resume"]).code, Some(0), "there is nothing to be resumed, and it begins");
-    let said = place.on_ledger(&["copy", "--durability", "never"]);
+    assert_eq!(
+        place.on_ledger(&["copy", "--approve", "--resume"]).code,
+        Some(0),
+        "there is nothing to be resumed, and it begins"
+    );
+    let said = place.on_ledger(&["copy", "--approve", "--durability", "never"]);
     assert_eq!(said.code, Some(2));
 }

@@ -1,13 +1,22 @@
 //! The program as a user sees it: what is typed, what comes out, what is left behind.
 
 mod bad_input;
+mod changed;
 mod copy;
 mod copy_bad_input;
 mod discover;
+mod full_destination;
 mod migrate;
+mod mounted;
+mod other_migration;
 mod plan;
 mod program;
+mod refused_names;
 mod repair;
 mod resume;
+mod review;
+mod review_read;
 mod status;
+mod swapped;
+mod unprivileged;
 mod verify;

@@ -3,6 +3,7 @@
 use longhaul_model::Phase;
 
 use super::Recorder;
+use crate::editing::apply_exclusions;
 use crate::error::{LedgerError, Result};
 use crate::fold::fold_events;
 use crate::migration::{Migration, Run, set_phase};
@@ -75,6 +76,7 @@ impl Recorder {
             if is_discovered {
                 this.make_plan(RANGE_IDS)?;
                 fold_events(&this.connection)?;
+                this.exclude_what_is_new()?;
             }
             this.begin_transaction()?;
             set_phase(&this.connection, phase, reason)?;
@@ -85,6 +87,25 @@ impl Recorder {
         })?;
         self.connection.close().map_err(|(_, error)| error)?;
         Ok(overview)
+    }
+
+    /// Changes what is planned, in one transaction that is committed with its counters, and folds the events of it.
+    pub(crate) fn change_plan<T>(&mut self, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.guarded(|this| {
+            this.begin_transaction()?;
+            let changed = change(this)?;
+            this.commit_transaction()?;
+            fold_events(&this.connection)?;
+            Ok(changed)
+        })
+    }
+
+    /// Ends a run that was about changing the plan, and has changed it or not, and closes the ledger.
+    pub(crate) fn end_change(self, has_changed: bool) -> Result<()> {
+        let outcome = if has_changed { "complete" } else { "refused" };
+        Run::end(&self.connection, self.run, outcome, (self.now_ns)())?;
+        self.connection.execute_batch("CHECKPOINT")?;
+        Ok(self.connection.close().map_err(|(_, error)| error)?)
     }
 
     /// Makes the plan, and commits it so many ids at a time: DuckDB keeps in memory much of what a transaction adds.
@@ -108,6 +129,20 @@ impl Recorder {
         Ok(())
     }
 
+    /// What was found in a sweep may be in something that somebody had excluded before.
+    fn exclude_what_is_new(&mut self) -> Result<()> {
+        let exclusions: i64 = self.connection.query_row("SELECT count(*) FROM exclusions", [], |row| row.get(0))?;
+        if exclusions > 0 {
+            self.begin_transaction()?;
+            self.connection
+                .execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT node_id AS id FROM exclusions")?;
+            apply_exclusions(self)?;
+            self.commit_transaction()?;
+            fold_events(&self.connection)?;
+        }
+        Ok(())
+    }
+
     /// Gives the ledger up after an error. What was committed stays, and the reason is noted with it if that is still
     /// possible: where it is not, the next run finds what a crash leaves behind.
     pub fn abandon(self) {
@@ -125,7 +160,7 @@ impl Recorder {
         self.poisoned = Some(reason.to_owned());
     }
 
-    pub(super) fn flush_rows(&mut self) -> Result<()> {
+    pub(crate) fn flush_rows(&mut self) -> Result<()> {
         self.begin_transaction()?;
         let connection = &self.connection;
         flush(&mut self.nodes.src, "src_nodes", connection)?;

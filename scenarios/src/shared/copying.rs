@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use longhaul_actors::{CopyConfig, CopyDurability, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, verify};
-use longhaul_ledger::{CopySettings, Log, Reader};
+use longhaul_ledger::{Approving, CopySettings, Log, Reader};
 use longhaul_model::{Phase, VerifyLevel};
 
 use super::migration::{attend, ending};
@@ -38,6 +38,7 @@ impl Moved {
         let mut moved = Moved { copied: None, verified: None, took: Duration::ZERO };
         if matches!(phase, Phase::Review | Phase::Copying) {
             let config = CopyConfig {
+                approving: Approving::NowWithConflicts,
                 ledger: ledger.to_owned(),
                 log: Log::Unknown,
                 resume: phase == Phase::Copying,

@@ -1,0 +1,175 @@
+//! What a person changes between discovery and copy: exclusions, decisions, marks for retry, and the approval of what
+//! comes of it. Each is one transaction of a constant number of statements, whatever it is about, and a run of the
+//! migration's history.
+
+mod approval;
+mod decision;
+mod exclusion;
+mod retry;
+mod selection;
+
+pub(crate) use approval::plan_approval;
+pub(crate) use exclusion::apply_exclusions;
+pub(crate) use retry::marked;
+
+pub use approval::{Approval, Approving};
+pub use decision::Decision;
+pub use retry::Marked;
+pub use selection::Selection;
+
+use std::path::Path;
+
+use duckdb::Connection;
+use longhaul_model::{CopyStatus, Phase, Side};
+
+use crate::error::{LedgerError, Result};
+use crate::fold::fold_events;
+use crate::migration::{Migration, set_phase};
+use crate::opening::Resources;
+use crate::recorder::Recorder;
+use crate::{Log, Opened};
+
+/// What a change to the plan came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Changed {
+    /// Nodes with a status that they did not have before.
+    pub nodes: i64,
+    /// Bytes of the files among them.
+    pub bytes: i64,
+    /// Nodes whose status is the same, for another reason.
+    pub reasons: i64,
+    /// The same by status: what they were, and what they are now.
+    pub by_status: Vec<ChangedStatus>,
+    /// Whether an approval was revoked by it.
+    pub revoked: bool,
+}
+
+/// Nodes that have gone from one status to another.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ChangedStatus {
+    /// What they were.
+    pub was: CopyStatus,
+    /// What they are now.
+    pub is: CopyStatus,
+    /// How many.
+    pub nodes: i64,
+    /// Bytes of the files among them.
+    pub bytes: i64,
+}
+
+/// A ledger that is open for changing its plan.
+#[derive(Debug)]
+pub struct Editor {
+    opened: Opened,
+    now_ns: fn() -> i64,
+}
+
+impl Editor {
+    /// Opens a ledger. Its discovery must be complete, and nobody may be working on it.
+    pub fn open(path: &Path, log: Log, now_ns: fn() -> i64) -> Result<Editor> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
+        // No worker runs beside it.
+        let resources = Resources { memory_mib: 512, threads: u16::try_from(cores).unwrap_or(8) };
+        let opened = Opened::open(path, log, &resources)?;
+        let migration = opened.migration();
+        // What was killed has no word of its end; its phase is still that of the work.
+        match (migration.phase, migration.suspended_from) {
+            _ if !opened.is_discovered() => Err(LedgerError::NotDiscovered),
+            (Phase::Verifying, _) | (Phase::Suspended, Some(Phase::Verifying)) => Err(LedgerError::IsVerifying),
+            _ => {
+                fold_events(&opened.connection)?;
+                Ok(Editor { opened, now_ns })
+            }
+        }
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.opened.connection
+    }
+
+    /// Begins a run with this name, does something in it in one transaction, and ends it. Nothing has changed when it
+    /// fails.
+    fn in_run<T>(self, command: &str, change: impl FnOnce(&mut Recorder) -> Result<T>) -> Result<T> {
+        let mut recorder = self.opened.begin(command, self.now_ns)?;
+        let changed = recorder.change_plan(change);
+        recorder.end_change(changed.is_ok())?;
+        changed
+    }
+}
+
+/// Moves the nodes in the temporary table `changing (id, was, becomes, reason)` to another copy status, inside the
+/// transaction that is open, and counts them. Where that makes work of a migration that was complete, it is in review
+/// again.
+fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
+    let mut changed = Changed::default();
+    let by_depth: Vec<(i32, String, String, i64, i64)> = {
+        let mut statement = recorder.connection.prepare(
+            "SELECT n.depth, c.was::VARCHAR, c.becomes::VARCHAR, count(*),
+               coalesce(sum(n.size) FILTER (WHERE n.kind = 'file'), 0)::BIGINT
+             FROM changing c
+             JOIN src_nodes n ON n.id = c.id
+             GROUP BY ALL
+             ORDER BY ALL",
+        )?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+        rows.collect::<duckdb::Result<_>>()?
+    };
+    for (depth, was, is, nodes, bytes) in by_depth {
+        let (was, is) = (status(&was)?, status(&is)?);
+        if was == is {
+            changed.reasons += nodes;
+            continue;
+        }
+        let counters = recorder.counters.change(Side::Source, depth);
+        counters.count_copy_statuses(was, -nodes, -bytes);
+        counters.count_copy_statuses(is, nodes, bytes);
+        changed.nodes += nodes;
+        changed.bytes += bytes;
+        match changed.by_status.iter_mut().find(|other| (other.was, other.is) == (was, is)) {
+            Some(sum) => {
+                sum.nodes += nodes;
+                sum.bytes += bytes;
+            }
+            None => changed.by_status.push(ChangedStatus { was, is, nodes, bytes }),
+        }
+    }
+    // Numbers that are left out do no harm; to number them without a gap takes a sort.
+    let (events, last): (i64, i64) =
+        recorder.connection.query_row("SELECT count(*), coalesce(max(id), 0) FROM changing", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if changed.by_status.iter().any(|change| change.is == CopyStatus::Pending)
+        && Migration::read(&recorder.connection)?.phase == Phase::Complete
+    {
+        set_phase(&recorder.connection, Phase::Review, None)?;
+    }
+    if events > 0 {
+        recorder.connection.execute(
+            "INSERT INTO src_status_events
+             SELECT ? + id, id, NULL, becomes, 0, ?, ?, reason
+             FROM changing",
+            duckdb::params![recorder.next_seq, recorder.run, (recorder.now_ns)()],
+        )?;
+        recorder.next_seq += last + 1;
+        recorder.uncommitted_rows += usize::try_from(events).unwrap_or(usize::MAX);
+    }
+    Ok(changed)
+}
+
+fn status(text: &str) -> Result<CopyStatus> {
+    let found = CopyStatus::ALL.into_iter().find(|status| status.as_str() == text);
+    found.ok_or_else(|| LedgerError::Inconsistent(format!("no copy status is called {text:?}")))
+}
+
+/// Takes back the approval that counts, inside the transaction that is open. Returns whether there was one.
+fn revoke(recorder: &Recorder) -> Result<bool> {
+    let revoked = recorder.connection.execute(
+        "UPDATE approvals SET revoked_ns = ? WHERE revoked_ns IS NULL",
+        duckdb::params![(recorder.now_ns)()],
+    )?;
+    Ok(revoked > 0)
+}
+
+#[cfg(test)]
+mod tests;

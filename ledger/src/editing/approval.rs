@@ -1,0 +1,172 @@
+//! Approving the plan: from then on it is known by its hash, and any change to it needs a new approval.
+
+use duckdb::arrow::array::AsArray;
+use duckdb::{Connection, params};
+use longhaul_model::{Phase, Side};
+
+use super::Editor;
+use crate::Opened;
+use crate::error::{LedgerError, Result};
+use crate::migration::Migration;
+use crate::plan::RANGE_IDS;
+use crate::recorder::Recorder;
+
+/// A plan that somebody has approved.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Approval {
+    /// BLAKE3 over what is to be done, and with what settings, in hexadecimal digits.
+    pub hash: String,
+    /// Nodes that are to be brought to the destination.
+    pub nodes: i64,
+    /// Bytes of the files among them.
+    pub bytes: i64,
+    /// Conflicts that were left open knowingly.
+    pub conflicts: i64,
+    /// Nanoseconds since 1970.
+    pub at_ns: i64,
+}
+
+/// The approval that counts, if there is one.
+pub(crate) fn plan_approval(connection: &Connection) -> Result<Option<Approval>> {
+    let mut statement = connection.prepare(
+        "SELECT hash, nodes, bytes, conflicts, at_ns
+         FROM approvals
+         WHERE revoked_ns IS NULL
+         ORDER BY at_ns DESC
+         LIMIT 1",
+    )?;
+    let approval = statement
+        .query_map([], |row| {
+            Ok(Approval {
+                hash: row.get(0)?,
+                nodes: row.get(1)?,
+                bytes: row.get(2)?,
+                conflicts: row.get(3)?,
+                at_ns: row.get(4)?,
+            })
+        })?
+        .next()
+        .transpose()?;
+    Ok(approval)
+}
+
+impl Editor {
+    /// Approves the plan as it is. Open conflicts are an error unless they are to be left as they are; so is what is
+    /// marked for retry, which would change it.
+    pub fn approve(self, leave_conflicts: bool) -> Result<Approval> {
+        let marked: i64 = self.connection().query_row("SELECT count(*) FROM marks", [], |row| row.get(0))?;
+        if marked > 0 {
+            return Err(LedgerError::Marked(marked));
+        }
+        self.in_run("approve", |recorder| approve(recorder, leave_conflicts))
+    }
+}
+
+/// Approves the plan as it is, inside the transaction that is open. The events must have been folded.
+pub(crate) fn approve(recorder: &Recorder, leave_conflicts: bool) -> Result<Approval> {
+    let totals = recorder.counters.get().totals()[Side::Source];
+    if totals.conflicts > 0 && !leave_conflicts {
+        return Err(LedgerError::OpenConflicts(totals.conflicts));
+    }
+    let approval = Approval {
+        hash: plan_hash(&recorder.connection)?,
+        nodes: totals.copy_pending(),
+        bytes: totals.copy_pending_bytes(),
+        conflicts: totals.conflicts,
+        at_ns: (recorder.now_ns)(),
+    };
+    super::revoke(recorder)?;
+    recorder.connection.execute(
+        "INSERT INTO approvals
+         VALUES (?, ?, ?, ?, ?, ?, NULL)",
+        params![approval.hash, approval.nodes, approval.bytes, approval.conflicts, recorder.run, approval.at_ns],
+    )?;
+    Ok(approval)
+}
+
+/// How a run comes by the approval of what it is to carry out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approving {
+    /// Somebody must have given it before.
+    #[default]
+    Before,
+    /// The plan is approved as it is, unless there are open conflicts.
+    Now,
+    /// The plan is approved as it is; open conflicts are left as they are.
+    NowWithConflicts,
+}
+
+impl Opened {
+    /// Refuses to carry out a plan that nobody has approved, or that is another one than was approved. The events must
+    /// have been folded if there is an approval.
+    pub fn require_approval(&self, approving: Approving) -> Result<()> {
+        let marked: i64 = self.connection.query_row("SELECT count(*) FROM marks", [], |row| row.get(0))?;
+        if marked > 0 {
+            return Err(LedgerError::Marked(marked));
+        }
+        match plan_approval(&self.connection)? {
+            Some(approval) if self.migration.phase == Phase::Review => {
+                // Nobody but somebody who wrote to the tables by hand can have changed it.
+                if plan_hash(&self.connection)? == approval.hash { Ok(()) } else { Err(LedgerError::OtherPlan) }
+            }
+            Some(_) => Ok(()),
+            None => match (approving, self.totals()?.src.conflicts) {
+                (Approving::Before, _) => Err(LedgerError::NotApproved),
+                (Approving::Now, 1..) => Err(LedgerError::OpenConflicts(self.totals()?.src.conflicts)),
+                (Approving::Now | Approving::NowWithConflicts, _) => Ok(()),
+            },
+        }
+    }
+}
+
+impl Recorder {
+    /// Notes which approved plan this run carries out, which is approved now where that has not been done before:
+    /// [`Opened::require_approval`] has looked whether that may be.
+    pub fn note_approval(&mut self) -> Result<Approval> {
+        self.change_plan(|this| {
+            let approval = match plan_approval(&this.connection)? {
+                Some(approval) => approval,
+                None => approve(this, true)?,
+            };
+            this.connection.execute("UPDATE runs SET plan_hash = ? WHERE run = ?", params![approval.hash, this.run])?;
+            Ok(approval)
+        })
+    }
+}
+
+/// The hash of what is to be done: one line for the migration and its settings, and one for each item that is pending,
+/// in id order, with what it is and what it replaces. The events must have been folded.
+pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
+    let spec = Migration::read(connection)?.spec;
+    let mut hasher = blake3::Hasher::new();
+    let settings = serde_json::to_string(&spec.settings).expect("settings are plain data");
+    for line in [&spec.source, &spec.destination, &settings] {
+        hasher.update(line.as_bytes()).update(b"\n");
+    }
+    let last: i64 = connection.query_row("SELECT coalesce(max(src_id), 0) FROM plan", [], |row| row.get(0))?;
+    let mut statement = connection.prepare(
+        "SELECT concat_ws(chr(9), p.src_id, p.action, n.parent_id, n.kind, coalesce(n.size::VARCHAR, ''),
+           coalesce(n.modified_ns::VARCHAR, ''), coalesce(p.dst_id::VARCHAR, ''), n.name)
+         FROM plan p
+         JOIN src_nodes n ON n.id = p.src_id
+         ANTI JOIN (
+           SELECT id
+           FROM src_current
+           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> 'pending'
+         ) done ON done.id = p.src_id
+         WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?
+           AND p.action NOT IN ('skip', 'conflict', 'not_copied')
+         ORDER BY p.src_id",
+    )?;
+    let mut start = 0;
+    while start <= last {
+        let end = start + RANGE_IDS;
+        for batch in statement.query_arrow(params![start, end, start, end, start, end])? {
+            for line in batch.column(0).as_string::<i32>().iter().flatten() {
+                hasher.update(line.as_bytes()).update(b"\n");
+            }
+        }
+        start = end;
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}

@@ -1,0 +1,174 @@
+//! Excluding nodes, and including them again.
+//!
+//! What somebody has said is one row in `exclusions` for each node that they named. What follows for a node that would
+//! be copied is a function of these rows: it is excluded explicitly if it is among them, by inheritance if a folder above
+//! it is, and the nearest one is the reason. So including one again restores just what it alone had taken, in whatever
+//! order they were made.
+
+use duckdb::{Connection, params};
+
+use super::selection::Selection;
+use super::{Changed, Editor, change_statuses, revoke};
+use crate::error::{LedgerError, Result};
+use crate::recorder::Recorder;
+
+impl Editor {
+    /// Excludes nodes and everything below them, as far as they are still to be copied.
+    pub fn exclude(self, selection: &Selection, reason: &str) -> Result<Changed> {
+        selection.select(self.connection(), (self.now_ns)())?;
+        self.in_run("exclude", |recorder| {
+            // Files that are not to be copied anyway would only be in the way.
+            recorder.connection.execute(
+                "INSERT INTO exclusions
+                 SELECT s.id, ?, ?, ?
+                 FROM (SELECT DISTINCT id FROM selected) s
+                 JOIN src_nodes n ON n.id = s.id
+                 ANTI JOIN exclusions e ON e.node_id = s.id
+                 WHERE n.parent_id IS NOT NULL
+                   AND (n.kind = 'folder' OR s.id IN (SELECT id FROM src_open))",
+                params![reason, recorder.run, (recorder.now_ns)()],
+            )?;
+            let changed = apply_exclusions(recorder)?;
+            if changed.nodes + changed.reasons == 0 {
+                return Err(LedgerError::NothingToChange("none of it is still to be copied".to_owned()));
+            }
+            Ok(changed)
+        })
+    }
+
+    /// Includes nodes again that were excluded by themselves, and what was excluded with them.
+    pub fn include(self, selection: &Selection) -> Result<Changed> {
+        selection.select(self.connection(), (self.now_ns)())?;
+        if let Selection::Paths(paths) = selection {
+            refuse_not_excluded(&self, paths)?;
+        }
+        self.in_run("include", |recorder| {
+            recorder.connection.execute("DELETE FROM exclusions WHERE node_id IN (FROM selected)", [])?;
+            apply_exclusions(recorder)
+        })
+    }
+}
+
+/// That all paths are excluded by themselves.
+fn refuse_not_excluded(editor: &Editor, paths: &[String]) -> Result<()> {
+    let wrong: Option<(i64, Option<String>)> = editor
+        .connection()
+        .prepare(
+            "SELECT s.rowid, c.copy_error
+             FROM selected s
+             LEFT JOIN src_current c ON c.id = s.id AND c.copy_status = 'excluded_inherited'
+             WHERE s.id NOT IN (SELECT node_id FROM exclusions)
+             ORDER BY s.rowid
+             LIMIT 1",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .next()
+        .transpose()?;
+    let Some((index, inherited)) = wrong else { return Ok(()) };
+    let path = usize::try_from(index).ok().and_then(|index| paths.get(index)).cloned().unwrap_or_default();
+    Err(LedgerError::NotExcluded { path, reason: inherited.unwrap_or_else(|| "nobody has excluded it".to_owned()) })
+}
+
+/// Gives the nodes that `selected` names, and all below them, the status that follows from `exclusions`, inside the
+/// transaction that is open.
+pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
+    find_covered(&recorder.connection)?;
+    recorder.connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE scope AS
+         WITH RECURSIVE below AS (
+           SELECT id
+           FROM folders
+           WHERE id IN (FROM selected)
+           UNION
+           SELECT f.id
+           FROM below
+           JOIN folders f ON f.parent_id = below.id
+         )
+         FROM below;
+
+         CREATE OR REPLACE TEMP TABLE changing AS
+         SELECT id, was, becomes, reason
+         FROM (
+           SELECT
+             n.id,
+             o.copy_status AS was,
+             CASE
+               WHEN e.id IS NOT NULL THEN 'excluded_explicit'
+               WHEN i.id IS NOT NULL THEN 'excluded_inherited'
+               ELSE 'pending'
+             END::copy_status AS becomes,
+             coalesce(e.reason, i.inherited) AS reason,
+             o.reason AS was_reason
+           FROM src_nodes n
+           JOIN src_open o ON o.id = n.id
+           LEFT JOIN exclusion_reasons e ON e.id = n.id
+           LEFT JOIN covered c ON c.id = n.parent_id
+           LEFT JOIN exclusion_reasons i ON i.id = c.by_id
+           WHERE n.parent_id IN (FROM scope) OR n.id IN (FROM selected)
+         )
+         WHERE was <> becomes OR (becomes <> 'pending' AND reason IS DISTINCT FROM was_reason);",
+    )?;
+    let mut changed = change_statuses(recorder)?;
+    if changed.nodes > 0 {
+        changed.revoked = revoke(recorder)?;
+    }
+    Ok(changed)
+}
+
+/// Fills temporary tables: all `folders`; for each that is `covered` the nearest exclusion at it or above it; and what
+/// there is to say of each exclusion. A folder that is an exclusion itself begins a way down of its own, so that none is met
+/// twice.
+fn find_covered(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE folders AS
+         SELECT id, parent_id
+         FROM src_nodes
+         WHERE kind = 'folder';
+
+         CREATE OR REPLACE TEMP TABLE covered AS
+         WITH RECURSIVE below AS (
+           SELECT f.id, f.id AS by_id
+           FROM folders f
+           SEMI JOIN exclusions e ON e.node_id = f.id
+           UNION ALL
+           SELECT f.id, below.by_id
+           FROM below
+           JOIN folders f ON f.parent_id = below.id
+           ANTI JOIN exclusions e ON e.node_id = f.id
+         )
+         FROM below;
+
+         CREATE OR REPLACE TEMP TABLE exclusion_reasons AS
+         SELECT e.node_id AS id, min(e.reason) AS reason,
+           'it is in ' || min(f.path) || ', which is excluded: ' || min(e.reason) AS inherited
+         FROM exclusions e
+         LEFT JOIN src_folders f ON f.id = e.node_id
+         GROUP BY e.node_id;",
+    )?)
+}
+
+/// Lets what would become pending, in the temporary table `changing`, be excluded where it is in an exclusion: inside the
+/// transaction that is open.
+pub(super) fn cover_changing(connection: &Connection) -> Result<()> {
+    let exclusions: i64 = connection.query_row("SELECT count(*) FROM exclusions", [], |row| row.get(0))?;
+    if exclusions == 0 {
+        return Ok(());
+    }
+    find_covered(connection)?;
+    Ok(connection.execute_batch(
+        "UPDATE changing
+         SET becomes = x.becomes, reason = x.reason
+         FROM (
+           SELECT
+             n.id,
+             CASE WHEN e.id IS NOT NULL THEN 'excluded_explicit' ELSE 'excluded_inherited' END::copy_status AS becomes,
+             coalesce(e.reason, i.inherited) AS reason
+           FROM src_nodes n
+           LEFT JOIN exclusion_reasons e ON e.id = n.id
+           LEFT JOIN covered c ON c.id = n.parent_id
+           LEFT JOIN exclusion_reasons i ON i.id = c.by_id
+           WHERE e.id IS NOT NULL OR i.id IS NOT NULL
+         ) x
+         WHERE x.id = changing.id AND changing.becomes = 'pending'",
+    )?)
+}

@@ -1,0 +1,263 @@
+//! Marks for retry, and what a sweep begins with.
+//!
+//! A mark changes nothing but itself, so that it can be taken away again. The sweep turns marks into work: a folder that
+//! is marked is pending again and what is below it is forgotten on both sides, to be found anew; an item whose copy failed
+//! is pending again.
+
+use duckdb::{Connection, params};
+use longhaul_model::Phase;
+
+use super::exclusion::cover_changing;
+use super::selection::Selection;
+use super::{Editor, change_statuses, revoke};
+use crate::Opened;
+use crate::counters::{CountersToWrite, DepthCounters};
+use crate::error::{LedgerError, Result};
+use crate::migration::{Migration, set_phase};
+use crate::recorder::Recorder;
+
+/// What is marked for retry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Marked {
+    /// Folders of the source that are to be listed again.
+    pub folders: i64,
+    /// Source nodes that are to be copied again.
+    pub copies: i64,
+}
+
+/// Everything at the selected nodes and below them.
+const BELOW: &str = "
+    WITH RECURSIVE below AS (
+      FROM selected
+      UNION
+      SELECT n.id
+      FROM below
+      JOIN src_nodes n ON n.parent_id = below.id
+    )";
+
+impl Editor {
+    /// Marks what failed, among the chosen nodes and below them, or everywhere: folders that could not be listed, and what
+    /// could not be copied. A chosen folder is marked as well if nothing failed in it: then it is listed again, with all that
+    /// is below it.
+    pub fn mark_retry(self, selection: Option<&Selection>) -> Result<Marked> {
+        let connection = self.connection();
+        match selection {
+            Some(selection) => selection.select(connection, (self.now_ns)())?,
+            None => connection.execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id")?,
+        }
+        self.in_run("mark-retry", |recorder| {
+            let connection = &recorder.connection;
+            connection.execute_batch(&format!(
+                "CREATE OR REPLACE TEMP TABLE failed AS
+                 {BELOW}
+                 SELECT b.id, 'traversing'::phase AS phase, c.traversal_error AS reason
+                 FROM below b
+                 JOIN src_current c ON c.id = b.id AND c.traversal_status = 'failed'
+                 UNION ALL
+                 -- Its counterpart on the source was listed, and could not be told from one that failed.
+                 SELECT f.src_id, 'traversing', c.traversal_error
+                 FROM below b
+                 JOIN dst_folders f ON f.src_id = b.id
+                 JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'
+                 WHERE b.id NOT IN (SELECT id FROM src_current WHERE traversal_status = 'failed')
+                 UNION ALL
+                 SELECT b.id, 'copying', c.copy_error
+                 FROM below b
+                 JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'"
+            ))?;
+            if selection.is_some() {
+                // Chosen ones in which nothing failed.
+                connection.execute_batch(&format!(
+                    "INSERT INTO failed
+                     SELECT s.id, 'traversing', NULL
+                     FROM selected s
+                     SEMI JOIN src_folders f ON f.id = s.id
+                     WHERE NOT EXISTS ({BELOW} FROM below WHERE id IN (SELECT id FROM failed))"
+                ))?;
+            }
+            let found: i64 = connection.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
+            if found == 0 {
+                return Err(LedgerError::NothingToChange("nothing has failed there".to_owned()));
+            }
+            connection.execute(
+                "INSERT INTO marks
+                 SELECT 'src', f.id, f.phase, f.reason, ?, ?
+                 FROM failed f
+                 ANTI JOIN marks m ON m.node_id = f.id AND m.phase = f.phase",
+                params![recorder.run, (recorder.now_ns)()],
+            )?;
+            marked(&recorder.connection)
+        })
+    }
+
+    /// Takes away the marks of the chosen nodes and those below them, or all of them. Returns what is still marked.
+    pub fn unmark(self, selection: Option<&Selection>) -> Result<Marked> {
+        let connection = self.connection();
+        match selection {
+            Some(selection) => selection.select(connection, (self.now_ns)())?,
+            None => connection.execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id")?,
+        }
+        self.in_run("unmark", |recorder| {
+            let removed =
+                recorder.connection.execute(&format!("DELETE FROM marks WHERE node_id IN ({BELOW} FROM below)"), [])?;
+            if removed == 0 {
+                return Err(LedgerError::NothingToChange("nothing is marked there".to_owned()));
+            }
+            marked(&recorder.connection)
+        })
+    }
+}
+
+impl Opened {
+    /// Refuses to go on where nothing is marked for retry.
+    pub fn require_marks(&self) -> Result<()> {
+        let marks: i64 = self.connection.query_row("SELECT count(*) FROM marks", [], |row| row.get(0))?;
+        if marks == 0 {
+            return Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// What is marked.
+pub(crate) fn marked(connection: &Connection) -> Result<Marked> {
+    Ok(connection.query_row(
+        "SELECT count(*) FILTER (WHERE phase = 'traversing'), count(*) FILTER (WHERE phase = 'copying')
+         FROM marks",
+        [],
+        |row| Ok(Marked { folders: row.get(0)?, copies: row.get(1)? }),
+    )?)
+}
+
+/// Forgets everything below the marked folders of both sides. The temporary tables `marked_src (id)` and
+/// `marked_dst (id)` name them.
+const FORGET_BELOW: &str = "
+    CREATE OR REPLACE TEMP TABLE forgotten_src AS
+    WITH RECURSIVE below AS (
+      SELECT n.id
+      FROM src_nodes n
+      SEMI JOIN marked_src m ON m.id = n.parent_id
+      UNION
+      SELECT n.id
+      FROM below
+      JOIN src_nodes n ON n.parent_id = below.id
+    )
+    FROM below;
+
+    CREATE OR REPLACE TEMP TABLE forgotten_dst AS
+    WITH RECURSIVE below AS (
+      SELECT n.id
+      FROM dst_nodes n
+      SEMI JOIN marked_dst m ON m.id = n.parent_id
+      UNION
+      SELECT n.id
+      FROM below
+      JOIN dst_nodes n ON n.parent_id = below.id
+    )
+    FROM below;
+
+    DELETE FROM matches WHERE src_id IN (FROM forgotten_src) OR dst_id IN (FROM forgotten_dst);
+    DELETE FROM src_status_events WHERE node_id IN (FROM forgotten_src);
+    DELETE FROM dst_status_events WHERE node_id IN (FROM forgotten_dst);
+    DELETE FROM src_current WHERE id IN (FROM forgotten_src);
+    DELETE FROM dst_current WHERE id IN (FROM forgotten_dst);
+    DELETE FROM errors WHERE side = 'src' AND node_id IN (FROM forgotten_src);
+    DELETE FROM errors WHERE side = 'dst' AND node_id IN (FROM forgotten_dst);
+    DELETE FROM plan WHERE src_id IN (FROM forgotten_src);
+    DELETE FROM copied WHERE src_id IN (FROM forgotten_src);
+    DELETE FROM parts WHERE src_id IN (FROM forgotten_src);
+    DELETE FROM differences WHERE src_id IN (FROM forgotten_src);
+    DELETE FROM exclusions WHERE node_id IN (FROM forgotten_src);
+    DELETE FROM decisions WHERE src_id IN (FROM forgotten_src);
+    DELETE FROM marks WHERE node_id IN (FROM forgotten_src);
+    DELETE FROM src_folders WHERE id IN (FROM forgotten_src);
+    DELETE FROM dst_folders WHERE id IN (FROM forgotten_dst);
+    DELETE FROM src_nodes WHERE id IN (FROM forgotten_src);
+    DELETE FROM dst_nodes WHERE id IN (FROM forgotten_dst);";
+
+impl Recorder {
+    /// Turns the marks into work, and commits that with the phase that comes of it: `traversing` where folders are to be
+    /// listed again, `review` otherwise. The events must have been folded.
+    pub fn begin_retry(&mut self) -> Result<Marked> {
+        let marked = self.change_plan(|this| {
+            let marked = marked(&this.connection)?;
+            if marked == Marked::default() {
+                return Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()));
+            }
+            revoke(this)?;
+            if marked.copies > 0 {
+                this.copy_again()?;
+            }
+            if marked.folders > 0 {
+                this.list_again()?;
+            }
+            let phase = Migration::read(&this.connection)?.phase;
+            // From `complete`, or from `suspended`, the way to the others leads over `review`.
+            if phase != Phase::Review {
+                set_phase(&this.connection, Phase::Review, None)?;
+            }
+            if marked.folders > 0 {
+                set_phase(&this.connection, Phase::Traversing, None)?;
+            }
+            this.connection.execute_batch("DELETE FROM marks")?;
+            Ok(marked)
+        })?;
+        self.commit()?;
+        Ok(marked)
+    }
+
+    fn copy_again(&mut self) -> Result<()> {
+        self.connection.execute_batch(
+            "CREATE OR REPLACE TEMP TABLE changing AS
+             SELECT DISTINCT m.node_id AS id, 'failed'::copy_status AS was, 'pending'::copy_status AS becomes,
+               NULL::VARCHAR AS reason
+             FROM marks m
+             JOIN src_current c ON c.id = m.node_id AND c.copy_status = 'failed'
+             WHERE m.phase = 'copying'",
+        )?;
+        cover_changing(&self.connection)?;
+        change_statuses(self)?;
+        Ok(())
+    }
+
+    fn list_again(&mut self) -> Result<()> {
+        // One that is below another one is found anew with it.
+        self.connection.execute_batch(
+            "CREATE OR REPLACE TEMP TABLE marked_src AS
+             SELECT DISTINCT node_id AS id
+             FROM marks
+             WHERE phase = 'traversing';
+
+             CREATE OR REPLACE TEMP TABLE marked_dst AS
+             SELECT f.id
+             FROM dst_folders f
+             SEMI JOIN marked_src m ON m.id = f.src_id;",
+        )?;
+        // What is not in the tables yet is not seen by what is deleted from them.
+        self.flush_rows()?;
+        self.connection.execute_batch(FORGET_BELOW)?;
+        let (run, now_ns) = (self.run, (self.now_ns)());
+        for side in ["src", "dst"] {
+            let last: i64 =
+                self.connection
+                    .query_row(&format!("SELECT coalesce(max(id), 0) FROM {side}_nodes"), [], |row| row.get(0))?;
+            self.connection.execute(
+                &format!(
+                    "INSERT INTO {side}_status_events
+                     SELECT ? + m.id, m.id, 'pending', NULL, 0, ?, ?, NULL
+                     FROM marked_{side} m
+                     SEMI JOIN {side}_nodes n ON n.id = m.id"
+                ),
+                params![self.next_seq, run, now_ns],
+            )?;
+            self.next_seq += last + 1;
+        }
+        let marks = self.counters.marks;
+        let counters = DepthCounters::recount(&self.connection)?;
+        counters.replace(&self.connection)?;
+        self.counters = CountersToWrite::read(&self.connection)?;
+        self.counters.marks = marks;
+        self.uncommitted_rows += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! What a report says of the migration as such.
+
+use duckdb::Connection;
+use longhaul_model::VerifyLevel;
+
+use crate::editing::plan_approval;
+use crate::error::Result;
+use crate::marks::Marks;
+use crate::migration::{Migration, Run};
+use crate::verification::Verified;
+
+/// What a migration is about, and what has been done so far.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its places, settings and phase.
+    pub migration: Migration,
+    /// The version of the ledger's tables.
+    pub schema_version: i64,
+    /// The version of the library that made the ledger.
+    pub duckdb_version: String,
+    /// All runs, the first one first.
+    pub runs: Vec<Run>,
+    /// What the last verification has come to; `None` if there was none.
+    pub verification: Option<Verification>,
+    /// The hash of the plan that was approved; `None` where nobody has approved one, or it was changed after that.
+    pub plan_hash: Option<String>,
+}
+
+/// What the last verification has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// How closely it looked.
+    pub level: VerifyLevel,
+    /// Nodes, bytes and differences.
+    pub verified: Verified,
+}
+
+impl About {
+    pub(super) fn read(connection: &Connection) -> Result<About> {
+        let (schema_version, duckdb_version) =
+            connection.query_row("SELECT schema_version, duckdb_version FROM migration", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let marks = Marks::read(connection)?;
+        let level = usize::try_from(marks.verify_level).ok().and_then(|place| VerifyLevel::ALL.get(place).copied());
+        let verification = (marks.verified.nodes > 0)
+            .then(|| Verification { level: level.unwrap_or_default(), verified: marks.verified });
+        Ok(About {
+            migration: Migration::read(connection)?,
+            schema_version,
+            duckdb_version,
+            runs: Run::read_all(connection)?,
+            verification,
+            plan_hash: plan_approval(connection)?.map(|approval| approval.hash),
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! What is wrong with single nodes, and what was not copied and why.
+
+use duckdb::Connection;
+
+use crate::error::{LedgerError, Result};
+
+/// What kind of problem it is. In the order in which somebody wants to hear of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// It could not be copied.
+    Failed,
+    /// A folder whose contents could not be listed: what is in it is not known, and not copied.
+    NotListed,
+    /// Verification found it to be other than it should be.
+    Different,
+    /// A person has to decide.
+    Conflict,
+    /// It was gone from the source when its turn came.
+    Vanished,
+    /// Somebody excluded it.
+    ExcludedExplicit,
+    /// Not to be copied: a kind that is not carried over, or the policy says so.
+    Skipped,
+    /// Below a folder that was excluded.
+    ExcludedInherited,
+}
+
+impl ProblemKind {
+    /// All of them, the worst first.
+    pub const ALL: [ProblemKind; 8] = [
+        Self::Failed,
+        Self::NotListed,
+        Self::Different,
+        Self::Conflict,
+        Self::Vanished,
+        Self::ExcludedExplicit,
+        Self::Skipped,
+        Self::ExcludedInherited,
+    ];
+
+    /// The word for it; that of the copy status, where it is one.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::NotListed => "not_listed",
+            Self::Different => "different",
+            Self::Conflict => "conflict",
+            Self::Vanished => "vanished",
+            Self::ExcludedExplicit => "excluded_explicit",
+            Self::Skipped => "skipped",
+            Self::ExcludedInherited => "excluded_inherited",
+        }
+    }
+
+    /// What is called `word`.
+    pub(super) fn called(word: &str) -> Result<Self> {
+        let unknown = || LedgerError::Inconsistent(format!("no problem is called {word}"));
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or_else(unknown)
+    }
+}
+
+/// A problem of one node.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct NodeProblem {
+    /// `src` or `dst`: where it was noticed.
+    pub side: String,
+    /// Printable, from the root of that side.
+    pub path: String,
+    /// `folder`, `file`, `symlink`, `other`.
+    pub kind: String,
+    /// Bytes; `None` for folders and where the store did not say.
+    pub size: Option<i64>,
+    /// What kind of problem it is.
+    pub status: ProblemKind,
+    /// The class of the error, where there was one.
+    pub class: Option<String>,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// How many attempts were made; 0 where nothing was tried.
+    pub attempts: i64,
+}
+
+/// The problems of the range in `swept`, as a query. One node may have several.
+pub(super) const PROBLEMS: &str = "
+    SELECT side, id, path, kind, size, 'not_listed' AS status, traversal_class AS class, traversal_error AS reason, attempts
+    FROM swept
+    WHERE traversal_status = 'failed'
+    UNION ALL
+    SELECT side, id, path, kind, size, copy_status::VARCHAR, CASE WHEN copy_status = 'failed' THEN copy_class END,
+      copy_reason, attempts
+    FROM swept
+    WHERE copy_status NOT IN ('pending', 'successful', 'already_existed')
+    UNION ALL
+    SELECT 'dst'::side, s.id, s.path, s.kind, s.size, 'different', NULL, d.message, 0
+    FROM swept s
+    JOIN (
+      FROM differences
+      WHERE src_id >= (SELECT min(id) FROM swept) AND src_id <= (SELECT max(id) FROM swept)
+    ) d ON d.src_id = s.id
+    WHERE s.side = 'src'";
+
+/// The problems of the range that was swept last.
+pub(super) fn read_problems(connection: &Connection) -> Result<Vec<NodeProblem>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT side::VARCHAR, path, kind::VARCHAR, size, status, class::VARCHAR, reason, attempts
+         FROM ({PROBLEMS}) found
+         ORDER BY id, status"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut problems = Vec::new();
+    while let Some(row) = rows.next()? {
+        problems.push(NodeProblem {
+            side: row.get(0)?,
+            path: row.get(1)?,
+            kind: row.get(2)?,
+            size: row.get(3)?,
+            status: ProblemKind::called(&row.get::<_, String>(4)?)?,
+            class: row.get(5)?,
+            reason: row.get(6)?,
+            attempts: row.get(7)?,
+        });
+    }
+    Ok(problems)
+}

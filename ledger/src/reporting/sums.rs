@@ -1,0 +1,400 @@
+//! What nodes come to: by status, by folder at the top, by size, by type, by reason, and over time.
+
+use std::ops::Range;
+
+use duckdb::Connection;
+use longhaul_model::Side;
+
+use super::problems::{PROBLEMS, ProblemKind};
+use crate::error::Result;
+
+mod over_time;
+
+pub(super) use over_time::Clock;
+pub use over_time::{CopiedSlice, CopySpan, Throughput};
+
+/// Reasons of one kind of problem that are told apart; those with the most nodes.
+const REASONS_MAX: usize = 20;
+
+/// Reasons that are told apart within one range: there may be as many as there are nodes.
+const RANGE_REASONS_MAX: usize = 1_000;
+
+/// Folders at the top that are told apart; those with the most bytes.
+const FOLDERS_MAX: usize = 25;
+
+/// Types that are told apart; those with the most bytes.
+const TYPES_MAX: usize = 20;
+
+/// Some nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Amount {
+    /// How many they are.
+    pub nodes: i64,
+    /// Bytes of the files among them.
+    pub bytes: i64,
+}
+
+impl std::ops::AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.nodes += other.nodes;
+        self.bytes += other.bytes;
+    }
+}
+
+impl std::iter::Sum for Amount {
+    fn sum<I: Iterator<Item = Amount>>(amounts: I) -> Amount {
+        amounts.fold(Amount::default(), |mut sum, amount| {
+            sum += amount;
+            sum
+        })
+    }
+}
+
+/// What became of some nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Outcomes {
+    /// Brought to the destination by this migration.
+    pub moved: Amount,
+    /// There before.
+    pub there_already: Amount,
+    /// Still to be brought there.
+    pub waiting: Amount,
+    /// Not brought there, for one reason or another.
+    pub not_moved: Amount,
+}
+
+impl Outcomes {
+    /// All of them.
+    pub fn total(&self) -> Amount {
+        [self.moved, self.there_already, self.waiting, self.not_moved].into_iter().sum()
+    }
+}
+
+/// Source nodes of one copy status.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct StatusTotal {
+    /// As in the view `src_status`.
+    pub status: String,
+    /// Folders among them; for the one that existed already, the root counts too.
+    pub folders: i64,
+    /// Files among them.
+    pub files: i64,
+    /// Symbolic links among them.
+    pub symlinks: i64,
+    /// Sockets, devices, FIFOs, mount points among them.
+    pub others: i64,
+    /// Bytes of the files.
+    pub bytes: i64,
+}
+
+impl StatusTotal {
+    /// All of them.
+    pub fn amount(&self) -> Amount {
+        Amount { nodes: self.folders + self.files + self.symlinks + self.others, bytes: self.bytes }
+    }
+}
+
+/// The files of one folder at the top, of one class of sizes, or of one type.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Part {
+    /// The folder's printable path, `/` for files that are in none; or the extension in small letters, empty for none.
+    pub name: String,
+    /// What became of them.
+    pub outcomes: Outcomes,
+}
+
+/// All files, in parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Parts {
+    /// The largest parts, by bytes.
+    pub largest: Vec<Part>,
+    /// How many more there are.
+    pub others: i64,
+    /// What those come to.
+    pub others_outcomes: Outcomes,
+}
+
+/// The files of one class of sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SizeClass {
+    /// From how many bytes; `None`: the store did not say.
+    pub from_bytes: Option<i64>,
+    /// Up to fewer than so many; `None`: without end.
+    pub below_bytes: Option<i64>,
+    /// What became of them.
+    pub outcomes: Outcomes,
+}
+
+/// Problems of one kind with the same reason.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ReasonTotal {
+    /// What kind they are.
+    pub status: ProblemKind,
+    /// The class of the error, where there was one.
+    pub class: Option<String>,
+    /// The reason, empty where none was given; `None` for all that are too rare to be told apart.
+    pub reason: Option<String>,
+    /// Nodes with it.
+    pub nodes: i64,
+    /// Bytes of the files among them.
+    pub bytes: i64,
+}
+
+/// What all nodes come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// The source's, in the order of the enumeration; only what there is.
+    pub statuses: Vec<StatusTotal>,
+    /// Nodes that only the destination has.
+    pub only_on_destination: Amount,
+    /// The source's files, by folder at the top.
+    pub folders: Parts,
+    /// The source's files, by size, the smallest first; only classes that have any.
+    pub sizes: Vec<SizeClass>,
+    /// The source's files, by extension.
+    pub types: Parts,
+    /// Problems by kind, the worst first, then by nodes.
+    pub reasons: Vec<ReasonTotal>,
+    /// What was copied when.
+    pub throughput: Throughput,
+}
+
+/// Where each class of sizes begins, in bytes; the last one has no end.
+const SIZE_CLASSES: [i64; 8] = [0, 1, 4 << 10, 64 << 10, 1 << 20, 16 << 20, 256 << 20, 4 << 30];
+
+/// Makes the tables that the sums of the ranges wait in.
+pub(super) fn begin_sums(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE status_sums (status copy_status, kind node_kind, nodes BIGINT, bytes BIGINT);
+         CREATE OR REPLACE TEMP TABLE alone_sums (nodes BIGINT, bytes BIGINT);
+         CREATE OR REPLACE TEMP TABLE part_sums (cut VARCHAR, name VARCHAR, status copy_status, nodes BIGINT, bytes BIGINT);
+         CREATE OR REPLACE TEMP TABLE reason_sums
+           (status VARCHAR, class error_class, reason VARCHAR, nodes BIGINT, bytes BIGINT);
+         CREATE OR REPLACE TEMP TABLE copied_sums (run INTEGER, slice BIGINT, nodes BIGINT, bytes BIGINT);",
+    )?)
+}
+
+/// Adds up the range in `swept`, which has nodes of `side` with ids within `ids`.
+pub(super) fn add_up(connection: &Connection, side: Side, ids: &Range<i64>, clock: &Clock) -> Result<()> {
+    connection.execute_batch(&format!(
+        "INSERT INTO reason_sums
+         SELECT status, class, CASE WHEN place <= {RANGE_REASONS_MAX} THEN reason END, sum(nodes), sum(bytes)
+         FROM (
+           SELECT *, row_number() OVER (ORDER BY nodes DESC, reason) AS place
+           FROM (
+             SELECT status, class, coalesce(reason, '') AS reason, count(*) AS nodes,
+               coalesce(sum(size) FILTER (WHERE kind = 'file'), 0) AS bytes
+             FROM ({PROBLEMS}) found
+             GROUP BY ALL
+           ) by_reason
+         ) placed
+         GROUP BY ALL"
+    ))?;
+    match side {
+        Side::Source => {
+            add_up_statuses(connection)?;
+            add_up_parts(connection)?;
+            clock.add_up(connection, ids)
+        }
+        Side::Destination => Ok(connection.execute_batch(
+            "INSERT INTO alone_sums
+             SELECT count(*), coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)
+             FROM swept
+             WHERE is_reported",
+        )?),
+    }
+}
+
+fn add_up_statuses(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch(
+        "INSERT INTO status_sums
+         SELECT copy_status, kind, count(*), coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)
+         FROM swept
+         GROUP BY ALL",
+    )?)
+}
+
+/// An extension is what is behind the last dot of a name that does not begin with it, if that is short and plain.
+fn add_up_parts(connection: &Connection) -> Result<()> {
+    let classes: Vec<String> = SIZE_CLASSES
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(place, from)| format!("WHEN size >= {from} THEN '{place}'"))
+        .collect();
+    connection.execute_batch(&format!(
+        "INSERT INTO part_sums
+         SELECT
+           CASE WHEN grouping(top) = 0 THEN 'folder' WHEN grouping(class) = 0 THEN 'size' ELSE 'type' END,
+           coalesce(top, class, extension),
+           copy_status,
+           count(*),
+           coalesce(sum(size), 0)
+         FROM (
+           SELECT
+             CASE WHEN depth = 1 THEN '/' ELSE '/' || split_part(path, '/', 2) END AS top,
+             CASE {classes} ELSE 'unknown' END AS class,
+             lower(regexp_extract(name, '[^.]\\.([0-9A-Za-z]{{1,10}})$', 1)) AS extension,
+             copy_status,
+             size
+           FROM swept
+           WHERE kind = 'file'
+         ) files
+         GROUP BY GROUPING SETS ((top, copy_status), (class, copy_status), (extension, copy_status))",
+        classes = classes.join(" ")
+    ))?;
+    Ok(())
+}
+
+/// What all ranges come to.
+pub(super) fn read_sums(connection: &Connection, clock: &Clock) -> Result<Sums> {
+    let only_on_destination = connection.query_row(
+        "SELECT coalesce(sum(nodes), 0)::BIGINT, coalesce(sum(bytes), 0)::BIGINT FROM alone_sums",
+        [],
+        |row| Ok(Amount { nodes: row.get(0)?, bytes: row.get(1)? }),
+    )?;
+    Ok(Sums {
+        statuses: read_statuses(connection)?,
+        only_on_destination,
+        folders: read_parts(connection, "folder", FOLDERS_MAX)?,
+        sizes: read_sizes(connection)?,
+        types: read_parts(connection, "type", TYPES_MAX)?,
+        reasons: read_reasons(connection)?,
+        throughput: clock.throughput(connection)?,
+    })
+}
+
+fn read_statuses(connection: &Connection) -> Result<Vec<StatusTotal>> {
+    let mut statement = connection.prepare(
+        "SELECT
+           status::VARCHAR,
+           coalesce(sum(nodes) FILTER (WHERE kind = 'folder'), 0)::BIGINT,
+           coalesce(sum(nodes) FILTER (WHERE kind = 'file'), 0)::BIGINT,
+           coalesce(sum(nodes) FILTER (WHERE kind = 'symlink'), 0)::BIGINT,
+           coalesce(sum(nodes) FILTER (WHERE kind = 'other'), 0)::BIGINT,
+           sum(bytes)::BIGINT
+         FROM status_sums
+         GROUP BY status
+         ORDER BY status",
+    )?;
+    let totals = statement.query_map([], |row| {
+        Ok(StatusTotal {
+            status: row.get(0)?,
+            folders: row.get(1)?,
+            files: row.get(2)?,
+            symlinks: row.get(3)?,
+            others: row.get(4)?,
+            bytes: row.get(5)?,
+        })
+    })?;
+    Ok(totals.collect::<duckdb::Result<_>>()?)
+}
+
+/// The columns of [`Outcomes`], from `status`, `nodes` and `bytes`.
+fn outcome_columns() -> String {
+    let outcomes = [
+        "status = 'successful'",
+        "status = 'already_existed'",
+        "status = 'pending'",
+        "status NOT IN ('successful', 'already_existed', 'pending')",
+    ];
+    let columns = outcomes.map(|condition| {
+        format!(
+            "coalesce(sum(nodes) FILTER (WHERE {condition}), 0)::BIGINT,
+             coalesce(sum(bytes) FILTER (WHERE {condition}), 0)::BIGINT"
+        )
+    });
+    columns.join(", ")
+}
+
+/// [`Outcomes`] in the columns from `first` on.
+fn read_outcomes(row: &duckdb::Row<'_>, first: usize) -> duckdb::Result<Outcomes> {
+    let amount = |place: usize| -> duckdb::Result<Amount> {
+        Ok(Amount { nodes: row.get(first + 2 * place)?, bytes: row.get(first + 2 * place + 1)? })
+    };
+    Ok(Outcomes { moved: amount(0)?, there_already: amount(1)?, waiting: amount(2)?, not_moved: amount(3)? })
+}
+
+fn read_parts(connection: &Connection, cut: &str, parts_max: usize) -> Result<Parts> {
+    let outcomes = outcome_columns();
+    // Those that are too many to be named become one, without a name.
+    let mut statement = connection.prepare(&format!(
+        "WITH placed AS (
+           SELECT name, row_number() OVER (ORDER BY sum(bytes) DESC, sum(nodes) DESC, name) AS place
+           FROM part_sums
+           WHERE cut = '{cut}'
+           GROUP BY name
+         )
+         SELECT CASE WHEN place <= {parts_max} THEN p.name END AS shown, count(DISTINCT p.name), {outcomes}
+         FROM part_sums s
+         JOIN placed p ON p.name = s.name
+         WHERE s.cut = '{cut}'
+         GROUP BY shown
+         ORDER BY min(place)"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut parts = Parts::default();
+    while let Some(row) = rows.next()? {
+        let outcomes = read_outcomes(row, 2)?;
+        if let Some(name) = row.get::<_, Option<String>>(0)? {
+            parts.largest.push(Part { name, outcomes });
+        } else {
+            (parts.others, parts.others_outcomes) = (row.get(1)?, outcomes);
+        }
+    }
+    Ok(parts)
+}
+
+fn read_sizes(connection: &Connection) -> Result<Vec<SizeClass>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT TRY_CAST(name AS BIGINT) AS class, {}
+         FROM part_sums
+         WHERE cut = 'size'
+         GROUP BY name
+         ORDER BY class NULLS LAST",
+        outcome_columns()
+    ))?;
+    let classes = statement.query_map([], |row| {
+        let class = row.get::<_, Option<i64>>(0)?.and_then(|class| usize::try_from(class).ok());
+        Ok(SizeClass {
+            from_bytes: class.map(|class| SIZE_CLASSES[class]),
+            below_bytes: class.and_then(|class| SIZE_CLASSES.get(class + 1).copied()),
+            outcomes: read_outcomes(row, 1)?,
+        })
+    })?;
+    Ok(classes.collect::<duckdb::Result<_>>()?)
+}
+
+fn read_reasons(connection: &Connection) -> Result<Vec<ReasonTotal>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT status, shown_class, shown_reason, sum(nodes)::BIGINT AS shown_nodes, sum(bytes)::BIGINT
+         FROM (
+           SELECT
+             *,
+             reason IS NOT NULL AND place <= {REASONS_MAX} AS is_named,
+             CASE WHEN is_named THEN class END AS shown_class,
+             CASE WHEN is_named THEN reason END AS shown_reason
+           FROM (
+             SELECT status, class::VARCHAR AS class, reason, sum(nodes) AS nodes, sum(bytes) AS bytes,
+               row_number() OVER (PARTITION BY status ORDER BY sum(nodes) DESC, class, reason) AS place
+             FROM reason_sums
+             GROUP BY status, class, reason
+           ) placed
+         ) named
+         GROUP BY status, shown_class, shown_reason
+         ORDER BY shown_reason IS NULL, shown_nodes DESC, shown_class, shown_reason"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut reasons = Vec::new();
+    while let Some(row) = rows.next()? {
+        reasons.push(ReasonTotal {
+            status: ProblemKind::called(&row.get::<_, String>(0)?)?,
+            class: row.get(1)?,
+            reason: row.get(2)?,
+            nodes: row.get(3)?,
+            bytes: row.get(4)?,
+        });
+    }
+    reasons.sort_by_key(|total: &ReasonTotal| total.status);
+    Ok(reasons)
+}

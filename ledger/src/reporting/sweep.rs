@@ -1,0 +1,242 @@
+//! Going through all nodes, a range of ids at a time.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use duckdb::Connection;
+use longhaul_model::Side;
+
+use super::nodes::{NodeRows, read_nodes};
+use super::problems::{NodeProblem, read_problems};
+use super::sums::{Clock, Sums, add_up, begin_sums, read_sums};
+use crate::error::Result;
+use crate::migration::Migration;
+
+/// Nodes that are looked at together: what they are joined with fits into memory.
+const RANGE_IDS: i64 = 131_072;
+
+/// A way through all nodes, once: the source's first, each side in id order.
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    connection: &'a Connection,
+    ranges: VecDeque<(Side, Range<i64>)>,
+    is_planned: bool,
+    clock: Clock,
+}
+
+/// The nodes of one range, until the next one is asked for.
+#[derive(Debug)]
+pub struct Swept<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Sweep<'a> {
+    pub(super) fn begin(connection: &'a Connection) -> Result<Sweep<'a>> {
+        Sweep::by_ranges_of(connection, RANGE_IDS)
+    }
+
+    /// As many ids at a time.
+    pub(super) fn by_ranges_of(connection: &'a Connection, range_ids: i64) -> Result<Sweep<'a>> {
+        let mut ranges = VecDeque::new();
+        for side in Side::BOTH {
+            let last: i64 = connection.query_row(
+                &format!("SELECT coalesce(max(id), 0) FROM {}_nodes", side.prefix()),
+                [],
+                |row| row.get(0),
+            )?;
+            let mut start = 1;
+            while start <= last {
+                let end = start.saturating_add(range_ids);
+                ranges.push_back((side, start..end));
+                start = end;
+            }
+        }
+        begin_sums(connection)?;
+        let is_planned = Migration::read(connection)?.is_discovered();
+        Ok(Sweep { connection, ranges, is_planned, clock: Clock::read(connection)? })
+    }
+
+    /// The next range, added up; `None` when all have been looked at.
+    #[allow(clippy::should_implement_trait, reason = "what it gives is good until the next one only")]
+    pub fn next(&mut self) -> Result<Option<Swept<'_>>> {
+        let Some((side, ids)) = self.ranges.pop_front() else { return Ok(None) };
+        match side {
+            Side::Source => sweep_source(self.connection, &ids, self.is_planned)?,
+            Side::Destination => sweep_destination(self.connection, &ids)?,
+        }
+        add_up(self.connection, side, &ids, &self.clock)?;
+        Ok(Some(Swept { connection: self.connection }))
+    }
+
+    /// What all nodes that were looked at come to.
+    pub fn sums(self) -> Result<Sums> {
+        read_sums(self.connection, &self.clock)
+    }
+}
+
+impl Swept<'_> {
+    /// Its rows of the node table, in the columns of [`node_schema`](super::node_schema): every source node, or every
+    /// node that only the destination has.
+    pub fn nodes(&self) -> Result<Vec<NodeRows>> {
+        read_nodes(self.connection)
+    }
+
+    /// What is wrong in it, and what was not copied and why, in id order.
+    pub fn problems(&self) -> Result<Vec<NodeProblem>> {
+        read_problems(self.connection)
+    }
+}
+
+/// The lowest and the highest parent of the nodes within `ids`: few folders, since ids are given out breadth first.
+fn parents(connection: &Connection, side: Side, ids: &Range<i64>) -> Result<(i64, i64)> {
+    let sql = format!(
+        "SELECT coalesce(min(parent_id), 0), coalesce(max(parent_id), -1)
+         FROM {}_nodes
+         WHERE id >= ? AND id < ?",
+        side.prefix()
+    );
+    Ok(connection.query_row(&sql, [ids.start, ids.end], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+/// The views `src_latest` and `dst_latest` for one range of ids: a condition on the view would come behind its aggregates.
+fn latest(side: Side, ids: &Range<i64>) -> String {
+    let (side, start, end) = (side.prefix(), ids.start, ids.end);
+    format!(
+        "SELECT
+           coalesce(f.id, c.id) AS id,
+           coalesce(f.traversal_status, c.traversal_status) AS traversal_status,
+           coalesce(f.copy_status, c.copy_status) AS copy_status,
+           coalesce(f.attempts, c.attempts, 0) AS attempts,
+           nullif(coalesce(f.traversal_error, c.traversal_error), '') AS traversal_error,
+           nullif(coalesce(f.copy_error, c.copy_error), '') AS copy_error,
+           coalesce(f.remark, c.remark) AS remark
+         FROM (FROM {side}_current WHERE id >= {start} AND id < {end}) c
+         FULL JOIN (
+           SELECT
+             node_id AS id,
+             arg_max(traversal_status, seq) AS traversal_status,
+             arg_max(copy_status, seq) AS copy_status,
+             arg_max(attempt, seq) FILTER (WHERE attempt > 0) AS attempts,
+             arg_max(coalesce(error, ''), seq) FILTER (WHERE traversal_status IS NOT NULL) AS traversal_error,
+             arg_max(coalesce(error, ''), seq) FILTER (WHERE copy_status IS NOT NULL) AS copy_error,
+             arg_max(error, seq) FILTER (WHERE traversal_status IS NULL AND copy_status IS NULL) AS remark
+           FROM {side}_status_events
+           WHERE seq > (SELECT {side}_folded_seq FROM migration) AND node_id >= {start} AND node_id < {end}
+           GROUP BY node_id
+         ) f ON f.id = c.id"
+    )
+}
+
+/// The last error of each node within `ids`, by what was tried: listing it, or bringing it over.
+fn last_errors(side: Side, ids: &Range<i64>) -> String {
+    format!(
+        "SELECT
+           node_id AS id,
+           arg_max(class, at_ns) FILTER (WHERE phase = 'traversing') AS traversal_class,
+           arg_max(class, at_ns) FILTER (WHERE phase <> 'traversing') AS copy_class
+         FROM errors
+         WHERE side = '{}' AND node_id >= {} AND node_id < {}
+         GROUP BY node_id",
+        side.prefix(),
+        ids.start,
+        ids.end
+    )
+}
+
+const PATH: &str =
+    "CASE WHEN n.parent_id IS NULL THEN '/' WHEN n.parent_id = 1 THEN '/' || n.name ELSE f.path || '/' || n.name END";
+
+/// Fills `swept` with the source nodes within `ids`, as the views `src_status` and `plan_view` have them.
+fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> Result<()> {
+    let (start, end) = (ids.start, ids.end);
+    let (first_parent, last_parent) = parents(connection, Side::Source, ids)?;
+    connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE swept AS
+         SELECT
+           'src'::side AS side,
+           n.id,
+           {PATH} AS path,
+           n.name,
+           n.kind,
+           n.size,
+           n.modified_ns,
+           n.depth,
+           coalesce(l.traversal_status,
+             CASE WHEN n.kind = 'folder' THEN 'pending' ELSE 'successful' END::traversal_status) AS traversal_status,
+           coalesce(l.copy_status,
+             CASE WHEN m.src_id IS NOT NULL THEN 'already_existed' ELSE 'pending' END::copy_status) AS copy_status,
+           CASE
+             WHEN NOT {is_planned} OR n.parent_id IS NULL THEN NULL
+             WHEN l.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN 'exclude'
+             ELSE coalesce(p.action::VARCHAR, CASE WHEN m.src_id IS NOT NULL THEN 'skip' END)
+           END AS action,
+           coalesce(l.attempts, 0) AS attempts,
+           l.traversal_error,
+           coalesce(l.copy_error, p.reason) AS copy_reason,
+           coalesce(l.copy_error, l.traversal_error, l.remark, p.reason) AS reason,
+           e.traversal_class,
+           e.copy_class,
+           c.checksum,
+           true AS is_reported
+         FROM (FROM src_nodes WHERE id >= {start} AND id < {end}) n
+         LEFT JOIN (FROM src_folders WHERE id >= {first_parent} AND id <= {last_parent}) f ON f.id = n.parent_id
+         -- A store may give a name twice.
+         LEFT JOIN (
+           SELECT DISTINCT src_id
+           FROM matches
+           WHERE src_id >= {start} AND src_id < {end} AND same
+         ) m ON m.src_id = n.id
+         LEFT JOIN ({latest}) l ON l.id = n.id
+         LEFT JOIN (FROM plan WHERE src_id >= {start} AND src_id < {end}) p ON p.src_id = n.id
+         LEFT JOIN ({errors}) e ON e.id = n.id
+         LEFT JOIN (
+           SELECT src_id, any_value(checksum) AS checksum
+           FROM copied
+           WHERE src_id >= {start} AND src_id < {end} AND checksum IS NOT NULL
+           GROUP BY src_id
+         ) c ON c.src_id = n.id",
+        latest = latest(Side::Source, ids),
+        errors = last_errors(Side::Source, ids),
+    ))?;
+    Ok(())
+}
+
+/// Fills `swept` with those of the destination nodes within `ids` that the source does not have, and with the folders
+/// that could not be listed.
+fn sweep_destination(connection: &Connection, ids: &Range<i64>) -> Result<()> {
+    let (start, end) = (ids.start, ids.end);
+    let (first_parent, last_parent) = parents(connection, Side::Destination, ids)?;
+    connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE swept AS
+         SELECT
+           'dst'::side AS side,
+           n.id,
+           {PATH} AS path,
+           n.name,
+           n.kind,
+           n.size,
+           n.modified_ns,
+           n.depth,
+           coalesce(l.traversal_status, CASE WHEN m.dst_id IS NULL THEN 'not_on_src' ELSE 'pending' END::traversal_status)
+             AS traversal_status,
+           NULL::copy_status AS copy_status,
+           NULL::VARCHAR AS action,
+           coalesce(l.attempts, 0) AS attempts,
+           l.traversal_error,
+           NULL::VARCHAR AS copy_reason,
+           coalesce(l.traversal_error, l.remark) AS reason,
+           e.traversal_class,
+           NULL::error_class AS copy_class,
+           NULL::BLOB AS checksum,
+           m.dst_id IS NULL AS is_reported
+         FROM (FROM dst_nodes WHERE id >= {start} AND id < {end}) n
+         LEFT JOIN (FROM dst_folders WHERE id >= {first_parent} AND id <= {last_parent}) f ON f.id = n.parent_id
+         LEFT JOIN (SELECT DISTINCT dst_id FROM matches WHERE dst_id >= {start} AND dst_id < {end}) m ON m.dst_id = n.id
+         LEFT JOIN ({latest}) l ON l.id = n.id
+         LEFT JOIN ({errors}) e ON e.id = n.id
+         WHERE m.dst_id IS NULL OR l.traversal_status = 'failed'",
+        latest = latest(Side::Destination, ids),
+        errors = last_errors(Side::Destination, ids),
+    ))?;
+    Ok(())
+}

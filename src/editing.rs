@@ -1,0 +1,109 @@
+//! The commands that change the plan: `longhaul exclude`, `include`, `decide`, `approve`, `mark-retry`, `unmark`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::bail;
+use longhaul_ledger::{Changed, Condition, Decision, Editor, Log, Marked, Selection, system_now_ns};
+
+use crate::cli::{
+    ApproveArguments, DecideArguments, DecisionArgument, ExcludeArguments, IncludeArguments, MarkArguments,
+    SelectionArguments,
+};
+use crate::{Exit, soundness};
+
+pub(crate) fn exclude(ledger: &Path, arguments: &ExcludeArguments) -> anyhow::Result<Exit> {
+    let selection = selection(&arguments.selection)?;
+    let changed = open(ledger)?.exclude(&selection, &arguments.reason)?;
+    tell(&changed, arguments.json)
+}
+
+pub(crate) fn include(ledger: &Path, arguments: &IncludeArguments) -> anyhow::Result<Exit> {
+    let selection = selection(&arguments.selection)?;
+    let changed = open(ledger)?.include(&selection)?;
+    tell(&changed, arguments.json)
+}
+
+pub(crate) fn decide(ledger: &Path, arguments: &DecideArguments) -> anyhow::Result<Exit> {
+    let selection = selection(&arguments.selection)?;
+    let decision = match arguments.action {
+        DecisionArgument::Overwrite => Decision::Overwrite,
+        DecisionArgument::KeepBoth => Decision::KeepBoth,
+        DecisionArgument::Skip => Decision::Skip,
+    };
+    let changed = open(ledger)?.decide(&selection, decision)?;
+    tell(&changed, arguments.json)
+}
+
+pub(crate) fn approve(ledger: &Path, arguments: &ApproveArguments) -> anyhow::Result<Exit> {
+    let approval = open(ledger)?.approve(arguments.leave_conflicts)?;
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&approval)?)?;
+    } else {
+        writeln!(out, "approved: {} nodes, {} bytes to copy", approval.nodes, approval.bytes)?;
+        if approval.conflicts > 0 {
+            writeln!(out, "left open: {} conflicts", approval.conflicts)?;
+        }
+        writeln!(out, "plan {}", approval.hash)?;
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) fn mark_retry(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result<Exit> {
+    let marked = open(ledger)?.mark_retry(marked_nodes(arguments).as_ref())?;
+    tell_marked(marked, arguments.json)
+}
+
+pub(crate) fn unmark(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result<Exit> {
+    let marked = open(ledger)?.unmark(marked_nodes(arguments).as_ref())?;
+    tell_marked(marked, arguments.json)
+}
+
+fn open(ledger: &Path) -> anyhow::Result<Editor> {
+    soundness::require(ledger)?;
+    Ok(Editor::open(ledger, Log::Unknown, system_now_ns)?)
+}
+
+fn selection(arguments: &SelectionArguments) -> anyhow::Result<Selection> {
+    let Some(text) = &arguments.condition else { return Ok(Selection::Paths(arguments.paths.clone())) };
+    match Condition::parse(text) {
+        Ok(condition) => Ok(Selection::Where(condition)),
+        Err(error) => bail!("{}", error.marked()),
+    }
+}
+
+fn marked_nodes(arguments: &MarkArguments) -> Option<Selection> {
+    let paths: Vec<String> = arguments.paths.iter().chain(&arguments.under).cloned().collect();
+    (!paths.is_empty()).then_some(Selection::Paths(paths))
+}
+
+fn tell(changed: &Changed, json: bool) -> anyhow::Result<Exit> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(changed)?)?;
+        return Ok(Exit::Done);
+    }
+    for part in &changed.by_status {
+        writeln!(out, "{} nodes, {} bytes: {}, now {}", part.nodes, part.bytes, part.was, part.is)?;
+    }
+    if changed.reasons > 0 {
+        writeln!(out, "{} nodes: excluded as before, for another reason", changed.reasons)?;
+    } else if changed.nodes == 0 {
+        writeln!(out, "no status has changed")?;
+    }
+    if changed.revoked {
+        writeln!(out, "the plan was approved before this: it has to be approved again")?;
+    }
+    Ok(Exit::Done)
+}
+
+fn tell_marked(marked: Marked, json: bool) -> anyhow::Result<Exit> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&marked)?)?;
+    } else {
+        writeln!(out, "marked: {} folders to list again, {} nodes to copy again", marked.folders, marked.copies)?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,134 @@
+//! Between discovery and copy: what is excluded, decided, approved, and tried again.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::program::Place;
+
+/// A source with two folders and one file that differs on the destination, whose conflict is open.
+fn discovered() -> Place {
+    let place = Place::new();
+    for name in ["a/b/one", "a/two", "a_b/three", "c/four"] {
+        place.file(&format!("src/{name}"), name);
+    }
+    place.file("dst/c/four", "another four");
+    assert_eq!(place.discover(&["--on-conflict", "ask"]).code, Some(0));
+    place
+}
+
+#[test]
+fn what_is_excluded_stays_behind_and_what_is_included_again_goes() {
+    let place = discovered();
+    assert_eq!(place.on_ledger(&["exclude", "/a/b", "--reason", "old"]).code, Some(0));
+    let said = place.on_ledger(&["exclude", "/a", "--reason", "not needed"]);
+    assert!(said.out.contains("1 nodes, 0 bytes: pending, now excluded_explicit"), "{}", said.out);
+    assert_eq!(place.on_ledger(&["include", "/a"]).code, Some(0));
+    assert_eq!(
+        place.query("SELECT path, copy_status, error FROM src_status WHERE starts_with(path, '/a') ORDER BY path"),
+        [
+            "/a|pending|",
+            "/a/b|excluded_explicit|old",
+            "/a/b/one|excluded_inherited|it is in /a/b, which is excluded: old",
+            "/a/two|pending|",
+            "/a_b|pending|",
+            "/a_b/three|pending|",
+        ]
+    );
+    assert_eq!(place.on_ledger(&["copy", "--approve", "--leave-conflicts"]).code, Some(0));
+    assert!(place.path("dst/a/two").exists() && place.path("dst/a_b/three").exists());
+    assert!(!place.path("dst/a/b").exists());
+    assert_eq!(place.contents("dst/c/four"), "another four");
+}
+
+#[test]
+fn nothing_is_copied_but_what_was_approved() {
+    let place = discovered();
+    let said = place.on_ledger(&["copy"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("the plan is not approved"), "{}", said.err);
+    let said = place.on_ledger(&["approve"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("conflicts are open (1)"), "{}", said.err);
+    assert_eq!(place.on_ledger(&["decide", "/c", "--action", "overwrite"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    let said = place.on_ledger(&["exclude", "--where", "name = two", "--reason", "late"]);
+    assert!(said.out.contains("it has to be approved again"), "{}", said.out);
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(1));
+    assert!(!place.path("dst/a").exists());
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
+    assert_eq!(place.contents("dst/c/four"), "c/four");
+    assert!(place.path("dst/a/b/one").exists() && !place.path("dst/a/two").exists());
+    let hashes = place.query("SELECT count(*) FROM runs JOIN approvals ON hash = plan_hash WHERE revoked_ns IS NULL");
+    assert_eq!(hashes, ["1"]);
+}
+
+#[test]
+fn wrong_wishes_get_one_line_and_change_nothing() {
+    let place = discovered();
+    let statuses = "SELECT path, copy_status FROM src_status ORDER BY path";
+    let before = place.query(statuses);
+    for (command, line) in [
+        (&["exclude", "/a/zz/y", "--reason", "x"][..], "the nearest that is: /a"),
+        (&["exclude", "/", "--reason", "x"], "the root cannot be chosen"),
+        (&["exclude", "--where", "name ~ ", "--reason", "x"], "^"),
+        (&["include", "/a"], "nobody has excluded it"),
+        (&["decide", "/a", "--action", "skip"], "there is no conflict"),
+        (&["mark-retry", "--failed"], "nothing has failed"),
+        (&["unmark", "/a"], "nothing is marked"),
+        (&["retry"], "nothing is marked for retry"),
+    ] {
+        let said = place.on_ledger(command);
+        assert_eq!(said.code, Some(1), "{command:?}: {}", said.err);
+        assert!(said.err.contains(line), "{command:?}: {}", said.err);
+        assert_eq!(place.query(statuses), before, "{command:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_marked_is_listed_again_with_all_that_is_below_it() {
+    let place = discovered();
+    place.file("src/a/b/new", "new");
+    fs::remove_file(place.path("src/a/two")).unwrap();
+    place.file("src/a_b/unseen", "nobody looks here");
+    assert_eq!(place.on_ledger(&["mark-retry", "/a"]).code, Some(0));
+    let said = place.on_ledger(&["approve"]);
+    assert!(said.err.contains("marks for retry (1)"), "{}", said.err);
+    assert_eq!(place.on_ledger(&["retry"]).code, Some(0));
+    assert_eq!(
+        place.query("SELECT path FROM src_status WHERE kind = 'file' ORDER BY path"),
+        ["/a/b/new", "/a/b/one", "/a_b/three", "/c/four"]
+    );
+    assert_eq!(place.query("SELECT count(*) FROM problems"), ["0"]);
+    assert_eq!(place.on_ledger(&["copy", "--approve", "--leave-conflicts"]).code, Some(0));
+    assert!(place.path("dst/a/b/new").exists() && !place.path("dst/a_b/unseen").exists());
+}
+
+#[test]
+fn what_could_not_be_copied_is_copied_by_a_retry_and_nothing_else() {
+    let place = discovered();
+    assert_eq!(place.on_ledger(&["decide", "/c", "--action", "overwrite"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    // What was a folder leads elsewhere, and nothing is written there.
+    fs::rename(place.path("dst/c"), place.path("moved")).unwrap();
+    symlink(place.path("moved"), place.path("dst/c")).unwrap();
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(3));
+    let failed = "SELECT path FROM src_status WHERE copy_status = 'failed'";
+    assert_eq!(place.query(failed), ["/c/four"]);
+    fs::remove_file(place.path("dst/c")).unwrap();
+    fs::rename(place.path("moved"), place.path("dst/c")).unwrap();
+    assert_eq!(place.on_ledger(&["verify"]).code, Some(3));
+    fs::remove_file(place.path("dst/a/two")).unwrap();
+    let said = place.on_ledger(&["mark-retry", "--failed"]);
+    assert!(said.out.contains("0 folders to list again, 1 nodes to copy again"), "{}", said.out);
+    let said = place.on_ledger(&["retry"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(place.query(failed).is_empty());
+    assert_eq!(place.contents("dst/c/four"), "c/four");
+    assert!(!place.path("dst/a/two").exists(), "it was not marked");
+    assert_eq!(
+        place.query("SELECT count(*) FROM src_status_events WHERE copy_status = 'successful'"),
+        ["7"],
+        "each once"
+    );
+}
