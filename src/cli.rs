@@ -256,6 +256,7 @@ fn parse_action(text: &str) -> Result<PlanAction, String> {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct CopyArguments {
     /// Go on where an interrupted, suspended or killed copy was
     #[arg(long)]

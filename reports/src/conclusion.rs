@@ -41,8 +41,8 @@ pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {
         ProblemKind::Conflict,
         ProblemKind::Vanished,
     ];
-    let worried = worries.into_iter().any(|kind| figures.problems_of(kind) > 0);
-    let tone = match (worried || is_suspended, phase) {
+    let needs_attention = worries.into_iter().any(|kind| figures.problems_of(kind) > 0);
+    let tone = match (needs_attention || is_suspended, phase) {
         (true, _) => Tone::Attention,
         (false, Phase::Complete) => Tone::Good,
         (false, _) => Tone::Unfinished,
@@ -82,18 +82,18 @@ pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {
         };
         sentences.push(format!("{} {verb} left alone.", counted(only_there, "item")));
     }
-    Conclusion { tone, headline: headline(figures, phase, worried), sentences }
+    Conclusion { tone, headline: headline(figures, phase, needs_attention), sentences }
 }
 
-fn headline(figures: &Figures, phase: Phase, worried: bool) -> String {
+fn headline(figures: &Figures, phase: Phase, needs_attention: bool) -> String {
     let headline = match phase {
         Phase::Created | Phase::Traversing => "The two sides are still being listed",
         Phase::Review if figures.outcomes.waiting.nodes == 0 => "There is nothing to be moved",
         Phase::Review => "Nothing has been moved yet",
         Phase::Copying => "Moving is not finished",
-        Phase::Verifying if worried => "Moved, with exceptions, and not verified to the end",
+        Phase::Verifying if needs_attention => "Moved, with exceptions, and not verified to the end",
         Phase::Verifying => "Moved, and not verified to the end",
-        Phase::Complete if worried => "Done, with exceptions",
+        Phase::Complete if needs_attention => "Done, with exceptions",
         Phase::Complete if figures.outcomes.not_moved.nodes > 0 => "Done: all that was to be moved is there",
         Phase::Complete => "Done: everything is there",
         Phase::Suspended => "Suspended",

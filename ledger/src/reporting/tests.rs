@@ -172,8 +172,8 @@ impl Written {
     }
 }
 
-fn all_phases() -> [(&'static str, Written); 5] {
-    [
+fn all_phases() -> Vec<(&'static str, Written)> {
+    vec![
         ("nothing listed", Written::new()),
         ("discovering", Written::discovering()),
         ("planned", Written::planned()),
