@@ -170,7 +170,9 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         whole(place.path(), false, "old").unwrap();
         let report = ReportFolder::begin(place.path(), true).unwrap();
-        FILES.iter().for_each(|name| report.write(name, b"new").unwrap());
+        for name in FILES {
+            report.write(name, b"new").unwrap();
+        }
         // The page comes last; there is nothing to take its place.
         fs::create_dir(report.replaced(PAGE)).unwrap();
         fs::write(report.replaced(PAGE).join("in the way"), "").unwrap();

@@ -4,13 +4,15 @@
 //! defence the page has a policy that forbids scripts and everything from elsewhere.
 
 mod chart;
+mod facts;
 mod rows;
 
 use askama::Template;
 use longhaul_ledger::reporting::{NodeProblem, ProblemKind};
 
 use self::chart::{Chart, RunChart};
-use self::rows::{Facts, OutcomeTile, PartRow, ProblemRow, ReasonRow, RunRow, StatusRow, Stripe};
+use self::facts::Facts;
+use self::rows::{OutcomeTile, PartRow, ProblemRow, ReasonRow, RunRow, StatusRow, Stripe};
 use crate::conclusion::Tone;
 use crate::figures::{Figures, Noticed};
 use crate::words::{bytes, count, counted, time};
@@ -88,10 +90,10 @@ pub(crate) fn render(figures: &Figures, noticed: &Noticed) -> Result<String, ask
         runs: figures.runs.iter().map(RunRow::new).collect(),
         run_chart: RunChart::new(&figures.runs, figures.made_ns),
         throughput: chart::throughput(&figures.throughput),
-        copying: rows::copying(figures),
-        level: rows::level(figures),
-        verification: rows::verification(figures),
-        settings: rows::settings(figures),
+        copying: facts::copying(figures),
+        level: facts::level(figures),
+        verification: facts::verification(figures),
+        settings: facts::settings(figures),
         found: vec![found_row("Source", &figures.on_source), found_row("Destination", &figures.on_destination)],
         nodes_file: NODES,
         problems_file: PROBLEMS,

@@ -13,6 +13,7 @@ mod plan;
 mod program;
 mod refused_names;
 mod repair;
+mod report;
 mod resume;
 mod review;
 mod review_read;

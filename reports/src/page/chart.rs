@@ -117,8 +117,10 @@ fn step(highest: f64, base: f64) -> f64 {
     while unit * base * 3.0 < highest {
         unit *= base;
     }
-    let rounds = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
-    let round = rounds.into_iter().find(|round| unit * round * 3.0 >= highest);
+    let decimal = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
+    let binary = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+    let rounds = if base > 1000.0 { &binary[..] } else { &decimal[..] };
+    let round = rounds.iter().copied().find(|round| unit * round * 3.0 >= highest);
     round.map_or(unit * base, |round| unit * round)
 }
 

@@ -72,12 +72,6 @@ pub(super) struct RunRow<'a> {
     pub(super) host: &'a str,
 }
 
-/// Something with a name and a value.
-pub(super) struct Facts {
-    pub(super) name: &'static str,
-    pub(super) value: String,
-}
-
 /// The least that is to be seen of a bar, in percent of its room.
 const STRIPE_MIN: f64 = 0.6;
 
@@ -257,7 +251,7 @@ pub(super) fn sizes(classes: &[SizeClass]) -> Vec<PartRow> {
 }
 
 /// `4 KiB`: the limits of classes are whole numbers.
-fn whole_bytes(number: i64) -> String {
+pub(super) fn whole_bytes(number: i64) -> String {
     bytes(number).replace(".00", "")
 }
 
@@ -273,85 +267,4 @@ impl<'a> RunRow<'a> {
             host: &run.host,
         }
     }
-}
-
-/// How fast it was on the whole.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "it is rounded for people")]
-pub(super) fn copying(figures: &Figures) -> Option<String> {
-    let throughput = &figures.throughput;
-    let moved: Amount = throughput.slices.iter().map(|slice| Amount { nodes: slice.nodes, bytes: slice.bytes }).sum();
-    let taken_ns: i64 = throughput.spans.iter().map(|span| span.last_ns - span.first_ns).sum();
-    if moved.nodes == 0 {
-        return None;
-    }
-    let what = format!("{} with {}", counted(moved.nodes, "item"), bytes(moved.bytes));
-    if taken_ns < 1_000_000_000 {
-        return Some(format!("{what} were copied in less than a second."));
-    }
-    let seconds = taken_ns as f64 / 1e9;
-    let per_second = |number: i64| (number as f64 / seconds) as i64;
-    Some(format!(
-        "{what} were copied in {} of copying, pauses left out: {} and {} a second on average.",
-        duration(taken_ns),
-        counted(per_second(moved.nodes), "item"),
-        bytes(per_second(moved.bytes))
-    ))
-}
-
-/// What verification looks at, in a sentence.
-pub(super) fn level(figures: &Figures) -> &'static str {
-    match figures.verification.as_ref().map(|verification| verification.level) {
-        None => "",
-        Some("size") => {
-            "Everything that should be on the destination was looked for: whether it is there, and of the right kind, size and time."
-        }
-        Some("checksum") => {
-            "Everything that should be on the destination was looked for, and what was copied was read back and compared with the checksum that was taken of the source."
-        }
-        Some(_) => {
-            "Everything that should be on the destination was looked for, and both sides were read and compared, what was there before as well."
-        }
-    }
-}
-
-pub(super) fn verification(figures: &Figures) -> Vec<Facts> {
-    let Some(verification) = &figures.verification else { return Vec::new() };
-    vec![
-        Facts { name: "Level", value: verification.level.to_owned() },
-        Facts { name: "Looked at", value: counted(verification.nodes, "item") },
-        Facts { name: "Read back", value: bytes(verification.bytes_read) },
-        Facts { name: "Differences", value: count(verification.differences) },
-        Facts { name: "Finished", value: yes(verification.is_finished) },
-    ]
-}
-
-pub(super) fn settings(figures: &Figures) -> Vec<Facts> {
-    let settings = &figures.settings;
-    let tolerance_ns = settings.comparison.time_tolerance_ns;
-    let mut facts = vec![
-        Facts { name: "A file is the same by", value: settings.comparison.by.as_str().to_owned() },
-        Facts {
-            name: "Times may differ by",
-            value: format!("{} ns", count(i64::try_from(tolerance_ns).unwrap_or(i64::MAX))),
-        },
-        Facts { name: "A file that is not the same", value: settings.on_conflict.as_str().to_owned() },
-        Facts { name: "Stays on one file system", value: yes(settings.one_file_system) },
-        Facts { name: "Symbolic links are kept", value: yes(settings.symlinks_kept) },
-    ];
-    if let Some(copy) = &figures.copy_settings {
-        let large_from = i64::try_from(copy.large_from).unwrap_or(i64::MAX);
-        facts.extend([
-            Facts { name: "Checksums (BLAKE3) while copying", value: yes(copy.checksum) },
-            Facts { name: "User and group carried over", value: yes(copy.owner) },
-            Facts { name: "Extended attributes carried over", value: yes(copy.extended) },
-            Facts { name: "Hard links carried over", value: yes(copy.hard_links) },
-            Facts { name: "Holes carried over", value: yes(copy.holes) },
-            Facts { name: "In parts from", value: whole_bytes(large_from) },
-        ]);
-    }
-    facts
-}
-
-fn yes(is_so: bool) -> String {
-    if is_so { "yes" } else { "no" }.to_owned()
 }
