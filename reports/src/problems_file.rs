@@ -2,7 +2,8 @@
 //!
 //! A spreadsheet runs a cell that begins like a formula, and a name may be `=cmd|…`. So every text that begins with one
 //! of [`RUN`] gets an apostrophe in front of it, which spreadsheets take for "this is text" and do not show (OWASP, "CSV
-//! Injection"); all texts are in quotation marks, so that no name can begin another cell.
+//! Injection"); all texts are in quotation marks, so that no name can begin another cell where the file is read as what it is,
+//! with commas between cells.
 
 use std::borrow::Cow;
 use std::fs::File;

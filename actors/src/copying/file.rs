@@ -60,6 +60,12 @@ pub(super) async fn find_way(
         && source.size == destination.size
         && (comparison.is_same_time(source, destination) || !context.keeps(Side::Destination).modified);
     let is_as_planned = item.in_its_place == Some(destination);
+    // What a power cut has left of ours where nothing was has our time, whatever has become of its contents.
+    let is_ours = context.may_be_begun(item.id)
+        && item.in_its_place.is_none()
+        && context.keeps(Side::Destination).modified
+        && source.modified_ns.is_some()
+        && source.modified_ns == destination.modified_ns;
     if (may_be_ours && !is_as_planned) || comparison.needs_reading(source, destination) {
         let checksum = same_contents(context, folders.destination, name, original, facts, buffer).await?;
         if let Some(checksum) = checksum {
@@ -69,8 +75,11 @@ pub(super) async fn find_way(
                 CopyOutcome::AlreadyThere
             }));
         }
-    } else if comparison.is_same(source, destination) {
+    } else if !is_ours && comparison.is_same(source, destination) {
         return Ok(Way::Nowhere(CopyOutcome::AlreadyThere));
+    }
+    if is_ours {
+        return Ok(Way::Replace(destination));
     }
     if is_as_planned {
         match item.action {

@@ -1,6 +1,9 @@
 //! A run that is killed at any call, and another one that goes on.
 
+use longhaul_model::PlanAction;
+
 use super::cases::{CASES, Case};
+use super::scene::bytes;
 use super::*;
 
 /// The judge that kills the process at a call, by its number: before it is made, or when it has been.
@@ -121,6 +124,28 @@ async fn what_is_gone_from_the_source_after_a_kill_leaves_no_temporary_file() {
             let what = format!("{}: killed at {number}", case.name);
             assert_eq!(run.outcomes().values().copied().collect::<Vec<_>>(), ["vanished"], "{what}");
             assert_eq!(scene.tree(Side::Destination), placed, "{what}, before {before:#?}");
+        }
+    }
+}
+
+#[actix::test]
+async fn what_a_power_cut_has_left_of_a_file_of_ours_is_replaced_and_of_somebody_else_s_it_is_not() {
+    tokio::time::pause();
+    for length in [900, 5_000] {
+        for left in [0, 100, length] {
+            let mut scene = Scene::new();
+            scene.file(Side::Source, "a", &bytes(length, 1)).plan(PlanAction::Copy, "a");
+            let time = std::fs::metadata(scene.source("a")).unwrap().modified().unwrap();
+            std::fs::write(scene.destination("a"), vec![0; left]).unwrap();
+            let file = std::fs::File::options().write(true).open(scene.destination("a")).unwrap();
+            file.set_modified(time).unwrap();
+            // Nobody has begun with it: it is not ours.
+            let run = carry_out(&scene, How::default()).await;
+            assert!(!run.outcomes().values().any(|word| *word == "copied"), "{run:#?}");
+            assert_eq!(std::fs::read(scene.destination("a")).unwrap(), vec![0; left]);
+            let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
+            assert!(run.outcomes().values().all(|word| *word == "copied"), "{run:#?}");
+            assert_eq!(std::fs::read(scene.destination("a")).unwrap(), bytes(length, 1));
         }
     }
 }
