@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::bail;
 use longhaul_ledger::{Changed, Condition, Decision, Editor, Log, Marked, Selection, system_now_ns};
+use longhaul_model::Side;
 
 use crate::cli::{
     ApproveArguments, DecideArguments, DecisionArgument, ExcludeArguments, IncludeArguments, MarkArguments,
     SelectionArguments,
 };
+use crate::find::explain;
 use crate::{Exit, soundness};
 
 pub(crate) fn exclude(ledger: &Path, arguments: &ExcludeArguments) -> anyhow::Result<Exit> {
@@ -67,10 +68,9 @@ fn open(ledger: &Path) -> anyhow::Result<Editor> {
 
 fn selection(arguments: &SelectionArguments) -> anyhow::Result<Selection> {
     let Some(text) = &arguments.condition else { return Ok(Selection::Paths(arguments.paths.clone())) };
-    match Condition::parse(text) {
-        Ok(condition) => Ok(Selection::Where(condition)),
-        Err(error) => bail!("{}", error.marked()),
-    }
+    // What is only on the destination cannot be excluded or decided.
+    let condition = Condition::parse_for(text, Side::Source).map_err(|error| explain(&error))?;
+    Ok(Selection::Where(condition))
 }
 
 fn marked_nodes(arguments: &MarkArguments) -> Option<Selection> {

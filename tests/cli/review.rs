@@ -72,6 +72,8 @@ fn wrong_wishes_get_one_line_and_change_nothing() {
         (&["exclude", "/a/zz/y", "--reason", "x"][..], "the nearest that is: /a"),
         (&["exclude", "/", "--reason", "x"], "the root cannot be chosen"),
         (&["exclude", "--where", "name ~ ", "--reason", "x"], "^"),
+        (&["exclude", "--where", "side = dst and name = three", "--reason", "x"], "^"),
+        (&["decide", "--where", "side = dst", "--action", "skip"], "^"),
         (&["include", "/a"], "nobody has excluded it"),
         (&["decide", "/a", "--action", "skip"], "there is no conflict"),
         (&["mark-retry", "--failed"], "nothing has failed"),

@@ -111,8 +111,7 @@ impl Editor {
 impl Opened {
     /// Refuses to go on where nothing is marked for retry.
     pub fn require_marks(&self) -> Result<()> {
-        let marks: i64 = self.connection.query_row("SELECT count(*) FROM marks", [], |row| row.get(0))?;
-        if marks == 0 {
+        if marked(&self.connection)? == Marked::default() {
             return Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()));
         }
         Ok(())
