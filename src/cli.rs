@@ -92,6 +92,8 @@ pub(crate) enum Command {
     Unmark(MarkArguments),
     /// List again, or copy again, what is marked for retry, and nothing else
     Retry(RetryArguments),
+    /// List both trees again to see what has changed: the plan is about the difference then
+    Refresh(RefreshArguments),
     /// Copy what the plan says
     Copy(CopyArguments),
     /// Look whether the destination has what was copied. Nothing is taken for granted
@@ -377,6 +379,20 @@ pub(crate) struct MarkArguments {
 pub(crate) struct RetryArguments {
     #[command(flatten)]
     pub(crate) options: CopyOptions,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RefreshArguments {
+    /// Only this folder of the source, what is below it, and what is there on the destination
+    #[arg(long, value_name = "PATH")]
+    pub(crate) under: Option<String>,
 
     #[command(flatten)]
     pub(crate) limits: LimitArguments,

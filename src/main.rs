@@ -18,6 +18,7 @@ mod report_command;
 mod scenario;
 mod spectra_tree;
 mod status;
+mod sweeps;
 mod tree;
 mod verify;
 
@@ -26,7 +27,6 @@ mod attend;
 mod live;
 mod progress;
 mod report;
-mod retry;
 mod soundness;
 
 use std::io::{self, Write};
@@ -62,7 +62,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Approve(arguments)) => editing::approve(&cli.ledger, arguments),
         Some(Command::MarkRetry(arguments)) => editing::mark_retry(&cli.ledger, arguments),
         Some(Command::Unmark(arguments)) => editing::unmark(&cli.ledger, arguments),
-        Some(Command::Retry(arguments)) => retry::run(cli, arguments),
+        Some(Command::Retry(arguments)) => sweeps::retry(cli, arguments),
+        Some(Command::Refresh(arguments)) => sweeps::refresh(cli, arguments),
         Some(Command::Find(arguments)) => find::run(&cli.ledger, arguments),
         Some(Command::Tree(arguments)) => tree::run(&cli.ledger, arguments),
         Some(Command::Copy(arguments)) => copy::run(cli, arguments),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
-use longhaul_ledger::{Counters, LedgerError, Overview, Problem, Reader, Run, Verified};
+use longhaul_ledger::{Counters, LedgerError, Overview, Problem, Reader, Run, SweepFound, SweepSummary, Verified};
 use longhaul_model::Phase;
 use serde::Serialize;
 
@@ -21,6 +21,8 @@ pub(crate) struct Report {
     phase_reason: Option<String>,
     src: SourceReport,
     dst: DestinationReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep: Option<SweepSummary>,
     verified: Verified,
     problem_count: i64,
     problems: Vec<Problem>,
@@ -83,7 +85,7 @@ impl Report {
 
     /// What an overview of this ledger says.
     pub(crate) fn new(ledger: &Path, overview: Overview) -> Report {
-        let Overview { migration, totals, runs, verified, problem_count, problems } = overview;
+        let Overview { migration, totals, runs, verified, sweep, problem_count, problems } = overview;
         let (src, dst) = (totals.src, totals.dst);
         Report {
             ledger: ledger.display().to_string(),
@@ -110,6 +112,7 @@ impl Report {
                 counted: Counted::from(&dst),
                 not_on_src: Amount { nodes: dst.not_on_src, bytes: dst.not_on_src_bytes },
             },
+            sweep,
             verified,
             problem_count,
             problems,
@@ -164,9 +167,10 @@ impl Report {
         self.src.copy_pending.nodes
     }
 
-    /// How many folders are still to be listed.
+    /// How many folders are still to be listed, for the first time or again.
     fn folders_pending(&self) -> i64 {
-        self.src.counted.folders_pending + self.dst.counted.folders_pending
+        let again = self.sweep.as_ref().map_or(0, |sweep| sweep.folders_remaining);
+        self.src.counted.folders_pending + self.dst.counted.folders_pending + again
     }
 
     /// Prints it, for programs or for people.
@@ -222,8 +226,30 @@ impl Report {
                 count(self.verified.differences)
             )?;
         }
+        self.print_sweep(out)?;
         self.print_pending(out)?;
         self.print_problems(out)
+    }
+
+    /// What the last sweep found.
+    fn print_sweep(&self, out: &mut impl Write) -> io::Result<()> {
+        let Some(sweep) = &self.sweep else { return Ok(()) };
+        let in_words = |found: &SweepFound| {
+            let SweepFound { new, changed, gone, back } = *found;
+            let back = if back > 0 { format!(", {} there again", count(back)) } else { String::new() };
+            format!("{} new, {} changed, {} gone{back}", count(new), count(changed), count(gone))
+        };
+        let SweepSummary { kind, found, folders_remaining, .. } = sweep;
+        writeln!(
+            out,
+            "\nlast {kind:<7} {} on the source; {} on the destination",
+            in_words(&found.src),
+            in_words(&found.dst)
+        )?;
+        if *folders_remaining > 0 {
+            writeln!(out, "folders not listed again yet: {}", count(*folders_remaining))?;
+        }
+        Ok(())
     }
 
     fn print_pending(&self, out: &mut impl Write) -> io::Result<()> {

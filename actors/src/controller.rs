@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use crossbeam_channel::{Receiver, bounded};
 use longhaul_ledger::{
-    CopySettings, LedgerError, Migration, MigrationSpec, Opened, Reader, Recorder, Settings, system_now_ns,
+    CopySettings, LedgerError, Log, Migration, MigrationSpec, Opened, Reader, Recorder, Settings, system_now_ns,
 };
 use longhaul_model::{BySide, Comparison, FIRST_NODE_ID, Phase, Side};
 use longhaul_storage::{Location, OpenError, OpenOptions, Store, StoreError, Target, open_pair};
@@ -379,10 +379,8 @@ pub fn retry(config: &CopyConfig) -> Result<Controller, StartError> {
     let migration = opened.migration().clone();
     match migration.current_phase() {
         Phase::Created | Phase::Traversing => return Err(StartError::NotDiscovered),
-        Phase::Verifying => return Err(LedgerError::IsVerifying.into()),
-        _ => {}
+        _ => opened.require_marks()?,
     }
-    opened.require_marks()?;
     let stores = open_recorded_pair(&migration.spec)?;
     let mut recorder = opened.begin("retry", system_now_ns)?;
     let marked = recorder.begin_retry()?;
@@ -393,6 +391,22 @@ pub fn retry(config: &CopyConfig) -> Result<Controller, StartError> {
     }
     let settings = settle_copy_settings(&migration, config.choices)?;
     launch_copy(stores, recorder, migration.spec.settings, &settings, config)
+}
+
+/// Begins a delta pass: lists the source folder at the printable path `under` again, or the root, with everything below
+/// it and what is there on the destination, to see what has changed. The plan is then about the difference.
+pub fn refresh(ledger: &Path, log: Log, tuning: Tuning, under: Option<&str>) -> Result<Controller, StartError> {
+    let opened = Opened::open(ledger, log, &tuning.resources)?;
+    if !opened.is_discovered() {
+        return Err(StartError::NotDiscovered);
+    }
+    let folder = opened.source_folder(under)?;
+    let stores = open_recorded_pair(&opened.migration().spec)?;
+    let mut recorder = opened.begin("refresh", system_now_ns)?;
+    let folders = recorder.begin_refresh(folder)?;
+    tracing::info!(folders, "refreshing");
+    let schedule = Schedule::going_on(tuning.schedule_limits(), recorder.go_on_traversal()?);
+    launch_traversal(stores, recorder, schedule, tuning)
 }
 
 /// Begins to verify what is at the destination, or goes on with it.

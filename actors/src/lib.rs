@@ -39,7 +39,9 @@ mod engine;
 pub use config::{
     CopyChoices, CopyConfig, CopyDurability, MigrationConfig, Preserve, ResumeConfig, Tuning, VerifyConfig,
 };
-pub use controller::{Controller, Resumed, StartError, copy, resume, retry, run, start, start_with_stores, verify};
+pub use controller::{
+    Controller, Resumed, StartError, copy, refresh, resume, retry, run, start, start_with_stores, verify,
+};
 pub use coordinator::{Coordinator, CoordinatorLinks};
 pub use copying::{
     Agenda, BeginMadeFolders, Copier, CopierLinks, CopyContext, CopyCoordinator, CopyCoordinatorLinks, CopyDbActor,

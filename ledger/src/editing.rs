@@ -9,7 +9,7 @@ mod retry;
 mod selection;
 
 pub(crate) use approval::plan_approval;
-pub(crate) use exclusion::apply_exclusions;
+pub(crate) use exclusion::{apply_exclusions, cover_changing};
 pub(crate) use retry::marked;
 
 pub use approval::{Approval, Approving};
@@ -71,16 +71,11 @@ impl Editor {
         // No worker runs beside it.
         let resources = Resources { memory_mib: 512, threads: u16::try_from(cores).unwrap_or(8) };
         let opened = Opened::open(path, log, &resources)?;
-        let migration = opened.migration();
-        // What was killed has no word of its end; its phase is still that of the work.
-        match (migration.phase, migration.suspended_from) {
-            _ if !opened.is_discovered() => Err(LedgerError::NotDiscovered),
-            (Phase::Verifying, _) | (Phase::Suspended, Some(Phase::Verifying)) => Err(LedgerError::IsVerifying),
-            _ => {
-                fold_events(&opened.connection)?;
-                Ok(Editor { opened, now_ns })
-            }
+        if !opened.is_discovered() {
+            return Err(LedgerError::NotDiscovered);
         }
+        fold_events(&opened.connection)?;
+        Ok(Editor { opened, now_ns })
     }
 
     fn connection(&self) -> &Connection {
@@ -100,7 +95,7 @@ impl Editor {
 /// Moves the nodes in the temporary table `changing (id, was, becomes, reason)` to another copy status, inside the
 /// transaction that is open, and counts them. Where that makes work of a migration that was complete, it is in review
 /// again.
-fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
+pub(crate) fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
     let mut changed = Changed::default();
     let by_depth: Vec<(i32, String, String, i64, i64)> = {
         let mut statement = recorder.connection.prepare(
@@ -121,6 +116,7 @@ fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
             changed.reasons += nodes;
             continue;
         }
+        assert!(was.may_become(is), "a node that is {was} cannot become {is}");
         let counters = recorder.counters.change(Side::Source, depth);
         counters.count_copy_statuses(was, -nodes, -bytes);
         counters.count_copy_statuses(is, nodes, bytes);
@@ -139,10 +135,13 @@ fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
         recorder.connection.query_row("SELECT count(*), coalesce(max(id), 0) FROM changing", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    if changed.by_status.iter().any(|change| change.is == CopyStatus::Pending)
-        && Migration::read(&recorder.connection)?.phase == Phase::Complete
-    {
-        set_phase(&recorder.connection, Phase::Review, None)?;
+    if changed.by_status.iter().any(|change| change.is == CopyStatus::Pending) {
+        // What was copied, and verified perhaps, is not all any more.
+        let is_copied =
+            matches!(Migration::read(&recorder.connection)?.current_phase(), Phase::Verifying | Phase::Complete);
+        if is_copied {
+            set_phase(&recorder.connection, Phase::Review, None)?;
+        }
     }
     if events > 0 {
         recorder.connection.execute(
@@ -163,7 +162,7 @@ fn status(text: &str) -> Result<CopyStatus> {
 }
 
 /// Takes back the approval that counts, inside the transaction that is open. Returns whether there was one.
-fn revoke(recorder: &Recorder) -> Result<bool> {
+pub(crate) fn revoke(recorder: &Recorder) -> Result<bool> {
     let revoked = recorder.connection.execute(
         "UPDATE approvals SET revoked_ns = ? WHERE revoked_ns IS NULL",
         duckdb::params![(recorder.now_ns)()],

@@ -94,9 +94,6 @@ pub enum LedgerError {
     /// There is no plan yet that could be changed.
     #[error("discovery is not complete: go on with it first, with discover --resume")]
     NotDiscovered,
-    /// The plan has been carried out, and is being verified.
-    #[error("it is being verified: go on with that first, with verify --resume")]
-    IsVerifying,
     /// The root is what it is all about.
     #[error("the root cannot be chosen: name what is below it")]
     IsRoot,
@@ -108,6 +105,9 @@ pub enum LedgerError {
         /// The longest part of it that exists.
         nearest: String,
     },
+    /// The source has something at this path that cannot be listed.
+    #[error("{0} is not a folder")]
+    NotAFolder(String),
     /// It was not excluded by itself.
     #[error("{path} cannot be included again: {reason}")]
     NotExcluded {

@@ -25,6 +25,7 @@ pub mod reporting;
 mod review;
 mod rows;
 mod stale;
+mod sweeping;
 mod verification;
 
 pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PartCopied, PlanBatch, PlanItem};
@@ -44,6 +45,7 @@ pub use review::condition::{Condition, ConditionError};
 pub use review::find::{FindPage, FindQuery, FindSort, NodeRow, PAGE_ROWS_MAX};
 pub use review::tree::{SubtreeTotals, TreePage, TreeQuery, TreeRow};
 
+pub use sweeping::{SweepFound, SweepSummary};
 pub use verification::{ExpectedBatch, ExpectedNode, Verified, VerifyRemaining};
 
 use std::path::Path;

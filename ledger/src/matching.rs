@@ -22,21 +22,25 @@ pub(crate) struct Matched {
 
 /// Finds the source nodes for the destination nodes with ids within `ids`, ascending by destination id.
 ///
+/// In a sweep, source nodes in the temporary table `not_there (id)` are passed over: they are gone.
+///
 /// `source_parents` are the bounds of the source folders that can be concerned: they let DuckDB skip all row groups of
 /// `src_nodes` but the few that have their children.
 pub(crate) fn match_nodes(
     connection: &Connection,
     ids: &Range<i64>,
     source_parents: &Range<i64>,
+    in_sweep: bool,
 ) -> Result<Vec<Matched>> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT d.id, s.id, s.kind::VARCHAR, s.size, s.modified_ns
          FROM dst_nodes d
          JOIN dst_folders f ON f.id = d.parent_id
          JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name
-         WHERE d.id >= ? AND d.id < ? AND s.parent_id >= ? AND s.parent_id < ?
+         WHERE d.id >= ? AND d.id < ? AND s.parent_id >= ? AND s.parent_id < ? {}
          ORDER BY d.id, s.id",
-    )?;
+        if in_sweep { "AND s.id NOT IN (SELECT id FROM not_there)" } else { "" },
+    ))?;
     let batches = statement.query_arrow(params![ids.start, ids.end, source_parents.start, source_parents.end])?;
     let mut matched = Vec::new();
     for batch in batches {

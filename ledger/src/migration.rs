@@ -6,7 +6,7 @@ use longhaul_model::{Comparison, ConflictPolicy, Phase};
 use crate::error::{LedgerError, Result};
 
 /// The version of `schema.sql`. Raised by every change of a table or view.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// What a migration is about. Fixed when the ledger is made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use crate::counters::{Counters, DepthCounters};
 use crate::error::{LedgerError, Result};
 use crate::marks::Marks;
 use crate::migration::{Migration, Run};
+use crate::sweeping::SweepSummary;
 use crate::verification::Verified;
 
 /// Problems that an overview names; the view `problems` has all of them.
@@ -23,6 +24,8 @@ pub struct Overview {
     pub runs: Vec<Run>,
     /// What the last verification has come to.
     pub verified: Verified,
+    /// The last sweep, if there has been any.
+    pub sweep: Option<SweepSummary>,
     /// How many problems there are.
     pub problem_count: i64,
     /// The first [`PROBLEMS_MAX`] of them, by side and path.
@@ -66,6 +69,7 @@ impl Overview {
             totals: DepthCounters::read(connection)?.totals(),
             runs: Run::read_all(connection)?,
             verified: Marks::read(connection)?.verified,
+            sweep: SweepSummary::read(connection)?,
             problem_count,
             problems,
         })

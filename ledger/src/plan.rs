@@ -64,11 +64,12 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
              FROM src_current
              WHERE id >= {start} AND id < {end} AND copy_status IS NOT NULL
            ) c ON c.id = n.id
-           WHERE n.id >= {start} AND n.id < {end}
+           WHERE n.id >= {start} AND n.id < {end} AND c.copy_status IS DISTINCT FROM 'vanished'
          )
          SELECT
            w.id,
            CASE
+             WHEN w.copy_status = 'successful' THEN 'skip'
              WHEN q.action = 'overwrite' AND w.kind = 'symlink' THEN 'make_link'
              WHEN q.action IS NOT NULL THEN q.action::VARCHAR
              WHEN w.copy_status = 'conflict' THEN 'conflict'
@@ -84,6 +85,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
            END,
            m.dst_id,
            CASE
+             WHEN w.copy_status = 'successful' THEN 'it was copied before'
              WHEN q.action IS NOT NULL THEN 'decided: ' || replace(q.action::VARCHAR, '_', '-')
              WHEN w.copy_status IN ('conflict', 'skipped') THEN w.copy_error
              WHEN x.id IS NOT NULL THEN 'it is in ' || x.top || ', which is in conflict'

@@ -6,6 +6,7 @@
 
 mod copying;
 mod durability;
+mod sweeping;
 mod verification;
 
 use std::collections::{HashMap, HashSet};
@@ -30,6 +31,8 @@ use crate::rows::{
     NodeRows, PartRows, Rows, SourceFolderRows,
 };
 
+pub(crate) use sweeping::Sweep;
+
 /// Rows are handed to DuckDB at the latest when this many wait.
 const FLUSH_ROWS_MAX: usize = 50_000;
 
@@ -41,7 +44,7 @@ const MATCH_ROWS_MAX: usize = 20_000;
 pub struct Recorder {
     pub(crate) connection: Connection,
     pub(crate) run: i32,
-    settings: Settings,
+    pub(crate) settings: Settings,
     pub(crate) now_ns: fn() -> i64,
     nodes: BySide<NodeRows>,
     events: BySide<EventRows>,
@@ -52,13 +55,15 @@ pub struct Recorder {
     copied: CopiedRows,
     parts: PartRows,
     pub(crate) counters: CountersToWrite,
-    next_id: BySide<NodeId>,
+    pub(crate) next_id: BySide<NodeId>,
     pub(crate) next_seq: i64,
     open_listings: BySide<HashMap<NodeId, OpenListing>>,
     recent: RecentListings,
     unmatched: Vec<UnmatchedPage>,
     unmatched_rows: usize,
     unmatched_folders: HashSet<NodeId>,
+    /// The sweep that has not ended.
+    pub(crate) sweep: Option<Sweep>,
     in_transaction: bool,
     pub(crate) uncommitted_rows: usize,
     rows_since_checkpoint: usize,
@@ -88,6 +93,7 @@ impl Recorder {
         ];
         let next_seq = next_seq.into_iter().max().expect("there are four of them") + 1;
         let counters = CountersToWrite::read(&connection)?;
+        let sweep = Sweep::read(&connection)?;
         let run = Run::begin(&connection, command, now_ns())?;
         Ok(Recorder {
             connection,
@@ -110,6 +116,7 @@ impl Recorder {
             unmatched: Vec::new(),
             unmatched_rows: 0,
             unmatched_folders: HashSet::new(),
+            sweep,
             in_transaction: false,
             uncommitted_rows: 0,
             rows_since_checkpoint: 0,
@@ -153,6 +160,9 @@ impl Recorder {
     /// [`Recorder::match_recorded`].
     pub fn record_page(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
         self.guarded(|this| {
+            if this.was_listed_before(side, &listed.folder) {
+                return this.record_page_again(side, listed);
+            }
             let ListedPage { folder, page, is_last, attempts } = listed;
             if is_last {
                 let status = TraversalStatus::Pending.after(TraversalChange::Listed).expect("in the table");
@@ -168,6 +178,9 @@ impl Recorder {
     /// as for a page.
     pub fn record_failure(&mut self, side: Side, failed: FailedListing) -> Result<Vec<RecordedListing>> {
         self.guarded(|this| {
+            if this.was_listed_before(side, &failed.folder) {
+                return this.record_failure_again(side, failed);
+            }
             let status = TraversalStatus::Pending.after(TraversalChange::OutOfAttempts).expect("in the table");
             let attempts = i32::try_from(failed.attempts).unwrap_or(i32::MAX);
             this.push_event(side, failed.folder.id, Some(status), None, attempts, Some(&failed.message));
@@ -238,6 +251,8 @@ impl Recorder {
         }
         let is_first = !self.open_listings.src.contains_key(&folder.id);
         match ending {
+            // What is recorded of it is only what is new.
+            _ if self.was_listed_before(Side::Source, folder) => {}
             // Its counterpart is not listed: there is nothing to match with.
             Ending::Failed => self.recent.forget(folder.id),
             // Half of all folders may be empty, and hardly any of their counterparts are not.
@@ -291,15 +306,20 @@ impl Recorder {
         Some(RecordedListing { side, folder, is_complete: ending == Ending::Complete, found: listing.close() })
     }
 
-    /// Whether there are destination pages that wait for [`Recorder::match_recorded`].
+    /// Whether there are pages that wait for [`Recorder::match_recorded`].
     pub fn has_unmatched(&self) -> bool {
-        !self.unmatched.is_empty()
+        !self.unmatched.is_empty() || self.sweep.as_ref().is_some_and(Sweep::has_ended_listings)
     }
 
-    /// Matches all destination pages recorded so far against the source, in one join, and answers for the listings
-    /// that are complete. The source's listing of each of these folders must have been recorded before.
+    /// Compares the listings of folders that were listed before with what is known, and matches all destination pages
+    /// recorded so far against the source, in one join; answers for the listings that are complete. The source's
+    /// listing of each of these folders must have been recorded before.
     pub fn match_recorded(&mut self) -> Result<Vec<RecordedListing>> {
-        self.guarded(Self::match_recorded_inner)
+        self.guarded(|this| {
+            let mut answers = this.compare_listed_again()?;
+            answers.extend(this.match_recorded_inner()?);
+            Ok(answers)
+        })
     }
 
     fn match_recorded_inner(&mut self) -> Result<Vec<RecordedListing>> {
@@ -314,7 +334,7 @@ impl Recorder {
         let ids = pages[0].first_id.0..self.next_id.dst.0;
         let sources = pages.iter().map(|page| page.folder.source_id.0);
         let source_parents = sources.clone().min().expect("not empty")..sources.max().expect("not empty") + 1;
-        let matched = match_nodes(&self.connection, &ids, &source_parents)?;
+        let matched = match_nodes(&self.connection, &ids, &source_parents, self.sweep.is_some())?;
 
         let mut answers = Vec::new();
         let mut remaining = matched.as_slice();
@@ -365,8 +385,11 @@ impl Recorder {
                 }
                 other_kind => {
                     self.counters.change(Side::Destination, depth).count_not_on_src(entry.kind, entry.size);
-                    // An entry of a kind that is not carried over is skipped already, whatever is in its place.
-                    if let Some(source) = other_kind.filter(|source| source.kind != NodeKind::Other) {
+                    // An entry of a kind that is not carried over is skipped already, whatever is in its place. What
+                    // a conflict means for one that was known before is found when the sweep ends.
+                    let known_before = self.sweep.as_ref().map_or(NodeId(0), |sweep| sweep.first_ids().src);
+                    let is_new = |source: &&Matched| source.kind != NodeKind::Other && source.source_id >= known_before;
+                    if let Some(source) = other_kind.filter(is_new) {
                         let reason =
                             format!("the source has a {} of this name, the destination a {}", source.kind, entry.kind);
                         self.record_copy_status(
@@ -437,7 +460,7 @@ impl Recorder {
         }
     }
 
-    fn push_event(
+    pub(crate) fn push_event(
         &mut self,
         side: Side,
         node: NodeId,
@@ -465,7 +488,7 @@ impl Recorder {
     pub fn pull_folders(&mut self, side: Side, ids: &Range<i64>) -> Result<Vec<Folder>> {
         self.guarded(|this| {
             this.flush_rows()?;
-            pull_folders(&this.connection, side, ids)
+            pull_folders(&this.connection, side, ids, this.sweep.is_some())
         })
     }
 

@@ -34,8 +34,8 @@ pub(crate) fn recover(connection: &Connection) -> Result<usize> {
     fold_events(connection)?;
     let half_done: i64 = connection.query_row(
         "SELECT
-           (SELECT count(*) FROM src_nodes WHERE parent_id IN (FROM src_pending))
-           + (SELECT count(*) FROM dst_nodes WHERE parent_id IN (FROM dst_pending))",
+           (SELECT count(*) FROM src_nodes WHERE parent_id IN (FROM src_unlisted))
+           + (SELECT count(*) FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted))",
         [],
         |row| row.get(0),
     )?;
@@ -72,31 +72,31 @@ const DROP_HALF_DONE: &str = "
     JOIN dst_folders f ON f.id = d.parent_id
     JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name AND s.kind <> d.kind
     JOIN src_current c ON c.id = s.id AND c.copy_status = 'conflict'
-    WHERE f.id IN (FROM dst_pending);
+    WHERE f.id IN (FROM dst_unlisted);
 
     DELETE FROM matches
-    WHERE dst_id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_pending));
+    WHERE dst_id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted));
 
     DELETE FROM dst_status_events
-    WHERE node_id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_pending));
+    WHERE node_id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted));
 
     DELETE FROM dst_current
-    WHERE id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_pending));
+    WHERE id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted));
 
     DELETE FROM dst_nodes
-    WHERE parent_id IN (FROM dst_pending);
+    WHERE parent_id IN (FROM dst_unlisted);
 
     DELETE FROM dst_folders
     WHERE id NOT IN (SELECT id FROM dst_nodes);
 
     DELETE FROM src_status_events
-    WHERE node_id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_pending));
+    WHERE node_id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted));
 
     DELETE FROM src_current
-    WHERE id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_pending));
+    WHERE id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted));
 
     DELETE FROM src_nodes
-    WHERE parent_id IN (FROM src_pending);
+    WHERE parent_id IN (FROM src_unlisted);
 
     DELETE FROM src_folders
     WHERE id NOT IN (SELECT id FROM src_nodes);
@@ -109,7 +109,7 @@ pub(crate) fn remaining(connection: &Connection) -> Result<Remaining> {
          FROM src_current c
          LEFT JOIN dst_folders f ON f.src_id = c.id
          LEFT JOIN dst_current d ON d.id = f.id AND d.traversal_status IN ('successful', 'failed')
-         WHERE c.traversal_status = 'failed' AND d.id IS NULL",
+         WHERE c.traversal_status = 'failed' AND d.id IS NULL AND c.id NOT IN (FROM src_pending)",
     )?;
     let failed_sources = statement.query_map([], |row| row.get(0).map(NodeId))?.collect::<duckdb::Result<_>>()?;
     Ok(Remaining {

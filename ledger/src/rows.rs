@@ -2,6 +2,8 @@
 //!
 //! Enumerations travel as text, which DuckDB turns into its own form on arrival (it takes no numbers for them).
 
+mod sweep;
+
 use std::sync::{Arc, LazyLock};
 
 use duckdb::Connection;
@@ -13,6 +15,8 @@ use duckdb::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use longhaul_model::{CopyStatus, ErrorClass, NodeId, NodeKind, Page, Phase, Side, TraversalStatus};
 
 use crate::error::Result;
+
+pub(crate) use sweep::{Finding, FindingRow, FindingRows, IdRows, RelistedRows, SweptRows};
 
 /// The names of one batch may take this much: Arrow's offsets are 32 bits, and memory has to stay bounded.
 pub(crate) const BATCH_NAME_BYTES_MAX: usize = 64 << 20;

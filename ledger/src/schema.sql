@@ -9,6 +9,8 @@ CREATE TYPE error_class AS ENUM ('transient', 'throttled', 'denied', 'vanished',
 CREATE TYPE phase AS ENUM ('created', 'traversing', 'review', 'copying', 'verifying', 'complete', 'suspended');
 CREATE TYPE plan_action AS ENUM ('create_folder', 'copy', 'overwrite', 'keep_both', 'compare', 'make_link', 'skip', 'conflict', 'not_copied', 'exclude');
 CREATE TYPE side AS ENUM ('src', 'dst');
+CREATE TYPE sweep_kind AS ENUM ('retry', 'refresh');
+CREATE TYPE finding AS ENUM ('changed', 'gone', 'back');
 
 -- One row: what this ledger is about and where it stands.
 CREATE TABLE migration (
@@ -40,7 +42,7 @@ CREATE TABLE runs (
   plan_hash   VARCHAR            -- of a copy: which approved plan it carried out
 );
 
--- The nodes, each written once, when it was found. A parent's id is lower than its children's; the root is 1.
+-- The nodes, each written once, when it was found; a sweep brings size and time up to date. A parent's id is lower than its children's; the root is 1.
 CREATE TABLE src_nodes (
   id           BIGINT NOT NULL,
   parent_id    BIGINT,              -- NULL for the root
@@ -174,6 +176,34 @@ CREATE TABLE marks (
   reason   VARCHAR,          -- why it had failed
   run      INTEGER NOT NULL,
   at_ns    BIGINT NOT NULL
+);
+
+-- Passes over folders that were listed before. One at a time: the one that has not ended.
+CREATE TABLE sweeps (
+  run         INTEGER NOT NULL,     -- in which it began
+  kind        sweep_kind NOT NULL,
+  src_from    BIGINT NOT NULL,      -- source ids from here on were given out by it, or after it
+  dst_from    BIGINT NOT NULL,
+  started_ns  BIGINT NOT NULL,
+  ended_ns    BIGINT                -- NULL while it lasts
+);
+
+-- The folders that the sweep which has not ended lists again: one row for each that is to be, another one when it has been.
+CREATE TABLE swept (
+  side    side NOT NULL,
+  id      BIGINT NOT NULL,
+  listed  BOOLEAN NOT NULL
+);
+
+-- What sweeps have found to be different from what was known. A node's row has what is known now.
+CREATE TABLE sweep_findings (
+  side         side NOT NULL,
+  node_id      BIGINT NOT NULL,
+  finding      finding NOT NULL,
+  size         BIGINT,           -- what it was before
+  modified_ns  BIGINT,           -- what it was before
+  run          INTEGER NOT NULL,
+  at_ns        BIGINT NOT NULL
 );
 
 -- The plans that somebody has approved. The last one counts, unless it was revoked.
@@ -313,16 +343,27 @@ SELECT
 FROM fresh f
 LEFT JOIN dst_current c ON c.id = f.id;
 
--- Folders that are to be listed, as far as folded events say: exact when a run begins.
-CREATE VIEW src_pending AS
+-- Folders that have never been dealt with, as far as folded events say: exact when a run begins.
+CREATE VIEW src_unlisted AS
 SELECT id
 FROM src_folders
 WHERE id NOT IN (SELECT id FROM src_current WHERE traversal_status IN ('successful', 'failed'));
 
-CREATE VIEW dst_pending AS
+CREATE VIEW dst_unlisted AS
 SELECT id
 FROM dst_folders
-WHERE id NOT IN (SELECT id FROM dst_current WHERE traversal_status IN ('successful', 'failed'));
+WHERE id NOT IN (SELECT id FROM dst_current WHERE traversal_status IN ('successful', 'failed', 'not_on_src'));
+
+-- Folders that are to be listed, those of a sweep among them.
+CREATE VIEW src_pending AS
+FROM src_unlisted
+UNION
+SELECT id FROM swept WHERE side = 'src' GROUP BY id HAVING NOT bool_or(listed);
+
+CREATE VIEW dst_pending AS
+FROM dst_unlisted
+UNION
+SELECT id FROM swept WHERE side = 'dst' GROUP BY id HAVING NOT bool_or(listed);
 
 -- Source nodes that exclusion is about: what is still to be copied, or would be if it were not excluded. As far as folded
 -- events say.

@@ -57,6 +57,20 @@ impl Page {
     pub fn push(&mut self, name: &[u8], kind: NodeKind, size: Option<i64>, modified_ns: Option<i64>) {
         debug_assert!(!name.is_empty() && !name.contains(&b'/'), "not a name: {name:?}");
         encode_name_into(name, &mut self.names);
+        self.push_facts(kind, size, modified_ns);
+    }
+
+    /// Adds an entry whose name is in its printable form already.
+    ///
+    /// # Panics
+    ///
+    /// When the names of one page take 4 GiB.
+    pub fn push_printable(&mut self, name: &str, kind: NodeKind, size: Option<i64>, modified_ns: Option<i64>) {
+        self.names.push_str(name);
+        self.push_facts(kind, size, modified_ns);
+    }
+
+    fn push_facts(&mut self, kind: NodeKind, size: Option<i64>, modified_ns: Option<i64>) {
         self.ends.push(u32::try_from(self.names.len()).expect("the names of one page are below 4 GiB"));
         self.kinds.push(kind);
         self.sizes.push(size);

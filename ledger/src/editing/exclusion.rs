@@ -149,7 +149,7 @@ fn find_covered(connection: &Connection) -> Result<()> {
 
 /// Lets what would become pending, in the temporary table `changing`, be excluded where it is in an exclusion: inside the
 /// transaction that is open.
-pub(super) fn cover_changing(connection: &Connection) -> Result<()> {
+pub(crate) fn cover_changing(connection: &Connection) -> Result<()> {
     let exclusions: i64 = connection.query_row("SELECT count(*) FROM exclusions", [], |row| row.get(0))?;
     if exclusions == 0 {
         return Ok(());

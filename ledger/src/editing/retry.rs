@@ -1,8 +1,7 @@
 //! Marks for retry, and what a sweep begins with.
 //!
 //! A mark changes nothing but itself, so that it can be taken away again. The sweep turns marks into work: a folder that
-//! is marked is pending again and what is below it is forgotten on both sides, to be found anew; an item whose copy failed
-//! is pending again.
+//! is marked is listed again, with everything below it, on both sides; an item whose copy failed is pending again.
 
 use duckdb::{Connection, params};
 use longhaul_model::Phase;
@@ -11,10 +10,10 @@ use super::exclusion::cover_changing;
 use super::selection::Selection;
 use super::{Editor, change_statuses, revoke};
 use crate::Opened;
-use crate::counters::{CountersToWrite, DepthCounters};
 use crate::error::{LedgerError, Result};
 use crate::migration::{Migration, set_phase};
 use crate::recorder::Recorder;
+use crate::sweeping::SweepKind;
 
 /// What is marked for retry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -128,52 +127,6 @@ pub(crate) fn marked(connection: &Connection) -> Result<Marked> {
     )?)
 }
 
-/// Forgets everything below the marked folders of both sides. The temporary tables `marked_src (id)` and
-/// `marked_dst (id)` name them.
-const FORGET_BELOW: &str = "
-    CREATE OR REPLACE TEMP TABLE forgotten_src AS
-    WITH RECURSIVE below AS (
-      SELECT n.id
-      FROM src_nodes n
-      SEMI JOIN marked_src m ON m.id = n.parent_id
-      UNION
-      SELECT n.id
-      FROM below
-      JOIN src_nodes n ON n.parent_id = below.id
-    )
-    FROM below;
-
-    CREATE OR REPLACE TEMP TABLE forgotten_dst AS
-    WITH RECURSIVE below AS (
-      SELECT n.id
-      FROM dst_nodes n
-      SEMI JOIN marked_dst m ON m.id = n.parent_id
-      UNION
-      SELECT n.id
-      FROM below
-      JOIN dst_nodes n ON n.parent_id = below.id
-    )
-    FROM below;
-
-    DELETE FROM matches WHERE src_id IN (FROM forgotten_src) OR dst_id IN (FROM forgotten_dst);
-    DELETE FROM src_status_events WHERE node_id IN (FROM forgotten_src);
-    DELETE FROM dst_status_events WHERE node_id IN (FROM forgotten_dst);
-    DELETE FROM src_current WHERE id IN (FROM forgotten_src);
-    DELETE FROM dst_current WHERE id IN (FROM forgotten_dst);
-    DELETE FROM errors WHERE side = 'src' AND node_id IN (FROM forgotten_src);
-    DELETE FROM errors WHERE side = 'dst' AND node_id IN (FROM forgotten_dst);
-    DELETE FROM plan WHERE src_id IN (FROM forgotten_src);
-    DELETE FROM copied WHERE src_id IN (FROM forgotten_src);
-    DELETE FROM parts WHERE src_id IN (FROM forgotten_src);
-    DELETE FROM differences WHERE src_id IN (FROM forgotten_src);
-    DELETE FROM exclusions WHERE node_id IN (FROM forgotten_src);
-    DELETE FROM decisions WHERE src_id IN (FROM forgotten_src);
-    DELETE FROM marks WHERE node_id IN (FROM forgotten_src);
-    DELETE FROM src_folders WHERE id IN (FROM forgotten_src);
-    DELETE FROM dst_folders WHERE id IN (FROM forgotten_dst);
-    DELETE FROM src_nodes WHERE id IN (FROM forgotten_src);
-    DELETE FROM dst_nodes WHERE id IN (FROM forgotten_dst);";
-
 impl Recorder {
     /// Turns the marks into work, and commits that with the phase that comes of it: `traversing` where folders are to be
     /// listed again, `review` otherwise. The events must have been folded.
@@ -189,14 +142,9 @@ impl Recorder {
             }
             if marked.folders > 0 {
                 this.list_again()?;
-            }
-            let phase = Migration::read(&this.connection)?.phase;
-            // From `complete`, or from `suspended`, the way to the others leads over `review`.
-            if phase != Phase::Review {
+            } else if Migration::read(&this.connection)?.phase != Phase::Review {
+                // From `complete`, or from `suspended`, the way to the copy leads over it.
                 set_phase(&this.connection, Phase::Review, None)?;
-            }
-            if marked.folders > 0 {
-                set_phase(&this.connection, Phase::Traversing, None)?;
             }
             this.connection.execute_batch("DELETE FROM marks")?;
             Ok(marked)
@@ -219,44 +167,15 @@ impl Recorder {
         Ok(())
     }
 
+    /// Those that are below another one are listed again with it.
     fn list_again(&mut self) -> Result<()> {
-        // One that is below another one is found anew with it.
         self.connection.execute_batch(
-            "CREATE OR REPLACE TEMP TABLE marked_src AS
+            "CREATE OR REPLACE TEMP TABLE sweep_roots AS
              SELECT DISTINCT node_id AS id
              FROM marks
-             WHERE phase = 'traversing';
-
-             CREATE OR REPLACE TEMP TABLE marked_dst AS
-             SELECT f.id
-             FROM dst_folders f
-             SEMI JOIN marked_src m ON m.id = f.src_id;",
+             WHERE phase = 'traversing'",
         )?;
-        // What is not in the tables yet is not seen by what is deleted from them.
-        self.flush_rows()?;
-        self.connection.execute_batch(FORGET_BELOW)?;
-        let (run, now_ns) = (self.run, (self.now_ns)());
-        for side in ["src", "dst"] {
-            let last: i64 =
-                self.connection
-                    .query_row(&format!("SELECT coalesce(max(id), 0) FROM {side}_nodes"), [], |row| row.get(0))?;
-            self.connection.execute(
-                &format!(
-                    "INSERT INTO {side}_status_events
-                     SELECT ? + m.id, m.id, 'pending', NULL, 0, ?, ?, NULL
-                     FROM marked_{side} m
-                     SEMI JOIN {side}_nodes n ON n.id = m.id"
-                ),
-                params![self.next_seq, run, now_ns],
-            )?;
-            self.next_seq += last + 1;
-        }
-        let marks = self.counters.marks;
-        let counters = DepthCounters::recount(&self.connection)?;
-        counters.replace(&self.connection)?;
-        self.counters = CountersToWrite::read(&self.connection)?;
-        self.counters.marks = marks;
-        self.uncommitted_rows += 1;
+        self.begin_sweep(SweepKind::Retry)?;
         Ok(())
     }
 }

@@ -48,7 +48,7 @@ impl Recorder {
     }
 
     /// Commits the transaction that is open, with the counters.
-    pub(super) fn commit_transaction(&mut self) -> Result<()> {
+    pub(crate) fn commit_transaction(&mut self) -> Result<()> {
         self.counters.write(&self.connection)?;
         self.connection.execute_batch("COMMIT")?;
         self.in_transaction = false;
@@ -74,9 +74,7 @@ impl Recorder {
             let is_discovered = Migration::read(&this.connection)?.phase == Phase::Traversing && phase == Phase::Review;
             fold_events(&this.connection)?;
             if is_discovered {
-                this.make_plan(RANGE_IDS)?;
-                fold_events(&this.connection)?;
-                this.exclude_what_is_new()?;
+                this.end_discovery()?;
             }
             this.begin_transaction()?;
             set_phase(&this.connection, phase, reason)?;
@@ -87,6 +85,14 @@ impl Recorder {
         })?;
         self.connection.close().map_err(|(_, error)| error)?;
         Ok(overview)
+    }
+
+    /// Everything is listed, and the events are folded: ends the sweep that it was, and makes the plan.
+    pub(crate) fn end_discovery(&mut self) -> Result<()> {
+        self.end_sweep()?;
+        self.make_plan(RANGE_IDS)?;
+        fold_events(&self.connection)?;
+        self.exclude_what_is_new()
     }
 
     /// Changes what is planned, in one transaction that is committed with its counters, and folds the events of it.
@@ -173,10 +179,13 @@ impl Recorder {
         flush(&mut self.errors, "errors", connection)?;
         flush(&mut self.copied, "copied", connection)?;
         flush(&mut self.parts, "parts", connection)?;
+        if let Some(sweep) = &mut self.sweep {
+            sweep.flush(connection)?;
+        }
         Ok(())
     }
 
-    pub(super) fn begin_transaction(&mut self) -> Result<()> {
+    pub(crate) fn begin_transaction(&mut self) -> Result<()> {
         if !self.in_transaction {
             self.connection.execute_batch("BEGIN")?;
             self.in_transaction = true;
@@ -186,7 +195,7 @@ impl Recorder {
 
     /// Runs something that may fail. An error poisons the recorder: DuckDB's COMMIT of a transaction in which something
     /// failed says Ok and stores nothing, so nothing may ever be committed after it.
-    pub(super) fn guarded<T>(&mut self, action: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub(crate) fn guarded<T>(&mut self, action: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if let Some(earlier) = &self.poisoned {
             return Err(LedgerError::Poisoned(earlier.clone()));
         }

@@ -71,6 +71,16 @@ impl Recorder {
         }
     }
 
+    /// What a process that is killed now leaves behind, and another one opens.
+    pub(crate) fn killed(self) -> Recorder {
+        let settings = self.settings.clone();
+        if self.in_transaction {
+            self.connection.execute_batch("ROLLBACK").unwrap();
+        }
+        crate::recovery::recover(&self.connection).unwrap();
+        Recorder::begin(self.connection, "test", settings, some_time_ns).unwrap()
+    }
+
     /// Counted again from the nodes, matches and events.
     pub(crate) fn recount(&self) -> DepthCounters {
         DepthCounters::recount(&self.connection).unwrap()

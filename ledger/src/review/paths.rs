@@ -47,10 +47,12 @@ pub(crate) fn folder_and_name(path: &str) -> Option<(&str, &str)> {
 
 /// What `side` has at a printable path from the root; nothing, if there is nothing. Slashes too many make no difference.
 ///
-/// Where a store gave one name twice, it is the one that was found first.
+/// Where a store gave one name twice, it is the one that was found first. What is gone from the source is looked for only
+/// where nothing has come in its place. The events must have been folded.
 pub(crate) fn resolve(connection: &Connection, side: Side, path: &str) -> Result<Option<Found>> {
     let path = components(path).fold("/".to_owned(), |parent, name| child_path(&parent, name));
     let side_name = side.prefix();
+    let is_there = format!("id NOT IN (SELECT id FROM {side_name}_current WHERE copy_status = 'vanished')");
     let Some((folder, name)) = folder_and_name(&path) else {
         return first(
             connection,
@@ -60,7 +62,9 @@ pub(crate) fn resolve(connection: &Connection, side: Side, path: &str) -> Result
     };
     // In two steps: by its parent's id a node is found without reading all the names.
     let folder: Option<i64> = connection
-        .prepare_cached(&format!("SELECT min(id) FROM {side_name}_folders WHERE path = ?"))?
+        .prepare_cached(&format!(
+            "SELECT coalesce(min(id) FILTER ({is_there}), min(id)) FROM {side_name}_folders WHERE path = ?"
+        ))?
         .query_row(params![folder], |row| row.get(0))?;
     let Some(folder) = folder else { return Ok(None) };
     first(
@@ -69,7 +73,7 @@ pub(crate) fn resolve(connection: &Connection, side: Side, path: &str) -> Result
             "SELECT id, kind::VARCHAR
              FROM {side_name}_nodes
              WHERE parent_id = ? AND name = ?
-             ORDER BY id
+             ORDER BY NOT ({is_there}), id
              LIMIT 1"
         ),
         params![folder, name],

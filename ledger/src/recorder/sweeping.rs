@@ -1,0 +1,471 @@
+//! The write path of a sweep: listings of folders that were listed before, compared with what is known of them.
+//!
+//! The entries of such a listing wait in a temporary table until it is complete; then one join for many listings tells what is
+//! new, what has changed and what is gone. Only the new ones become nodes, in the ordinary way. What is found of nodes that were
+//! known is noted in `sweep_findings`, and what follows from it for their statuses is worked out when the sweep ends.
+
+use std::collections::{HashMap, HashSet};
+
+use duckdb::arrow::array::{Array, AsArray, RecordBatch};
+use duckdb::arrow::datatypes::Int64Type;
+use duckdb::{Connection, OptionalExt, params};
+use longhaul_model::{
+    BySide, ErrorClass, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side, TraversalChange, TraversalStatus,
+};
+
+use super::{FLUSH_ROWS_MAX, MATCH_ROWS_MAX, Recorder};
+use crate::error::{LedgerError, Result};
+use crate::listing::{Ending, FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
+use crate::rows::{ErrorRow, Finding, FindingRow, FindingRows, IdRows, RelistedRows, Rows, SweptRows, flush};
+
+/// Differences that are dealt with at a time.
+const DIFFERENCES_MAX: i64 = 16_384;
+
+/// A sweep that has not ended, and what waits to be compared.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    run: i32,
+    first_ids: BySide<NodeId>,
+    entries: BySide<RelistedRows>,
+    /// Listings that are complete, with the attempts that they took.
+    ended: BySide<Vec<(Folder, u32)>>,
+    /// Folders of whose listings some pages have come.
+    begun: BySide<HashSet<NodeId>>,
+    waiting: usize,
+    swept: SweptRows,
+    findings: FindingRows,
+    /// Source nodes that are gone.
+    gone: IdRows,
+}
+
+impl Sweep {
+    /// The one that has not ended, if there is one.
+    pub(crate) fn read(connection: &Connection) -> Result<Option<Sweep>> {
+        let found = connection
+            .query_row("SELECT run, src_from, dst_from FROM sweeps WHERE ended_ns IS NULL", [], |row| {
+                Ok((row.get(0)?, BySide { src: NodeId(row.get(1)?), dst: NodeId(row.get(2)?) }))
+            })
+            .optional()?;
+        found.map(|(run, first_ids)| Sweep::new(connection, run, first_ids)).transpose()
+    }
+
+    /// One that began in `run`, and gives out ids from `first_ids` on. The events must have been folded.
+    pub(crate) fn new(connection: &Connection, run: i32, first_ids: BySide<NodeId>) -> Result<Sweep> {
+        // Of this connection only, and never in the file or its log.
+        for side in Side::BOTH {
+            forget_entries(connection, side)?;
+        }
+        connection.execute_batch(&format!(
+            "CREATE OR REPLACE TEMP TABLE not_there AS
+             SELECT id, NULL::BIGINT AS size, NULL::BIGINT AS modified_ns
+             FROM src_current
+             WHERE copy_status = 'vanished'
+             UNION ALL
+             SELECT node_id, NULL, NULL
+             FROM sweep_findings
+             WHERE side = 'src' AND finding = 'gone' AND run >= {run}"
+        ))?;
+        Ok(Sweep {
+            run,
+            first_ids,
+            entries: BySide::default(),
+            ended: BySide::default(),
+            begun: BySide::default(),
+            waiting: 0,
+            swept: SweptRows::default(),
+            findings: FindingRows::default(),
+            gone: IdRows::default(),
+        })
+    }
+
+    /// The run in which it began.
+    pub(crate) fn run(&self) -> i32 {
+        self.run
+    }
+
+    /// Nodes with lower ids were known before.
+    pub(super) fn first_ids(&self) -> BySide<NodeId> {
+        self.first_ids
+    }
+
+    pub(super) fn has_ended_listings(&self) -> bool {
+        Side::BOTH.into_iter().any(|side| !self.ended[side].is_empty())
+    }
+
+    pub(super) fn flush(&mut self, connection: &Connection) -> Result<()> {
+        flush(&mut self.entries.src, "relisted_src", connection)?;
+        flush(&mut self.entries.dst, "relisted_dst", connection)?;
+        flush(&mut self.swept, "swept", connection)?;
+        flush(&mut self.findings, "sweep_findings", connection)?;
+        flush(&mut self.gone, "not_there", connection)?;
+        Ok(())
+    }
+}
+
+/// What is different about an entry of a folder.
+struct Difference<'a> {
+    folder: NodeId,
+    /// Whether the listing has it.
+    is_listed: bool,
+    /// The node that was known by this name and kind.
+    known: Option<NodeId>,
+    /// It is to be a new node, whatever was known.
+    is_new: bool,
+    /// The known one was gone before.
+    was_gone: bool,
+    name: &'a str,
+    kind: NodeKind,
+    /// As listed.
+    facts: (Option<i64>, Option<i64>),
+    /// As they were known.
+    before: (Option<i64>, Option<i64>),
+    remark: Option<&'a str>,
+}
+
+impl Recorder {
+    /// Whether a folder was known before the sweep that lists it.
+    pub(super) fn was_listed_before(&self, side: Side, folder: &Folder) -> bool {
+        self.sweep.as_ref().is_some_and(|sweep| folder.id < sweep.first_ids[side])
+    }
+
+    /// Takes a page of a folder that was listed before.
+    pub(super) fn record_page_again(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
+        let ListedPage { folder, page, is_last, attempts } = listed;
+        let sweep = self.sweep.as_mut().expect("only a sweep lists a folder again");
+        sweep.entries[side].push_page(folder.id, &page);
+        sweep.waiting += page.len() + 1;
+        self.uncommitted_rows += 1;
+        if is_last {
+            sweep.begun[side].remove(&folder.id);
+            sweep.ended[side].push((folder, attempts));
+        } else {
+            sweep.begun[side].insert(folder.id);
+        }
+        let is_long = sweep.entries[side].len() >= FLUSH_ROWS_MAX;
+        if sweep.waiting >= MATCH_ROWS_MAX && is_last {
+            return self.compare_listed_again();
+        }
+        if is_long {
+            self.flush_rows()?;
+        }
+        Ok(Vec::new())
+    }
+
+    /// Notes that a folder could not be listed that was listed before. What is known of it stays; where it is not there
+    /// any more, it is gone.
+    pub(super) fn record_failure_again(&mut self, side: Side, failed: FailedListing) -> Result<Vec<RecordedListing>> {
+        let FailedListing { folder, class, message, attempts } = failed;
+        self.flush_rows()?;
+        let sweep = self.sweep.as_mut().expect("only a sweep lists a folder again");
+        sweep.swept.push(side, folder.id);
+        self.uncommitted_rows += 1;
+        if sweep.begun[side].remove(&folder.id) {
+            let table = format!("relisted_{}", side.prefix());
+            self.connection.execute(&format!("DELETE FROM {table} WHERE folder_id = ?"), params![folder.id.0])?;
+        }
+        let is_gone = class == ErrorClass::Vanished && folder.id != FIRST_NODE_ID;
+        let nothing = FoundFolders { ids: Vec::new(), named: Some(Vec::new()) };
+        let answer = RecordedListing { side, folder: folder.id, is_complete: is_gone, found: nothing };
+        if is_gone {
+            self.note(side, folder.id, Finding::Gone, (None, None));
+            return Ok(vec![answer]);
+        }
+        let status = TraversalStatus::Pending.after(TraversalChange::OutOfAttempts).expect("in the table");
+        let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+        self.push_event(side, folder.id, Some(status), None, attempts, Some(&message));
+        self.errors.push(&ErrorRow {
+            side,
+            node: folder.id,
+            phase: Phase::Traversing,
+            class,
+            message: &message,
+            attempts,
+            run: self.run,
+            at_ns: (self.now_ns)(),
+        });
+        Ok(vec![answer])
+    }
+
+    fn note(&mut self, side: Side, node: NodeId, finding: Finding, before: (Option<i64>, Option<i64>)) {
+        let (run, at_ns) = (self.run, (self.now_ns)());
+        let sweep = self.sweep.as_mut().expect("only a sweep finds something different");
+        let (size, modified_ns) = before;
+        sweep.findings.push(&FindingRow { side, node, finding, size, modified_ns, run, at_ns });
+        self.uncommitted_rows += 1;
+        if side == Side::Source && finding == Finding::Gone {
+            sweep.gone.push(node, None, None);
+        }
+    }
+
+    /// Compares the listings that are complete with what is known, and answers for those of them that nothing more has to
+    /// be matched of. The source first: the destination's are matched with what it has now.
+    pub(super) fn compare_listed_again(&mut self) -> Result<Vec<RecordedListing>> {
+        let mut answers = Vec::new();
+        for side in Side::BOTH {
+            let Some(sweep) = &mut self.sweep else { break };
+            let ended = std::mem::take(&mut sweep.ended[side]);
+            if !ended.is_empty() {
+                answers.extend(self.compare_side(side, ended)?);
+            }
+        }
+        if let Some(sweep) = &mut self.sweep {
+            sweep.waiting = 0;
+        }
+        Ok(answers)
+    }
+
+    fn compare_side(&mut self, side: Side, ended: Vec<(Folder, u32)>) -> Result<Vec<RecordedListing>> {
+        self.flush_rows()?;
+        self.connection
+            .execute_batch("CREATE OR REPLACE TEMP TABLE ended (id BIGINT, size BIGINT, modified_ns BIGINT)")?;
+        let mut ids = IdRows::default();
+        ended.iter().for_each(|(folder, _)| ids.push(folder.id, None, None));
+        flush(&mut ids, "ended", &self.connection)?;
+        let statuses = statuses_of_ended(&self.connection, side)?;
+        let first_id = self.sweep.as_ref().expect("there is one").first_ids[side];
+        let differences = find_differences(&self.connection, side, first_id)?;
+
+        let folders: HashMap<NodeId, &Folder> = ended.iter().map(|(folder, _)| (folder.id, folder)).collect();
+        let mut answers = Vec::new();
+        let mut changed = IdRows::default();
+        let mut start = 1;
+        while start <= differences {
+            let batches = pull_differences(&self.connection, start)?;
+            start += DIFFERENCES_MAX;
+            let mut new = NewEntries::default();
+            for batch in &batches {
+                for row in 0..batch.num_rows() {
+                    let difference = read_difference(batch, row)?;
+                    if let Some((folder, page)) = new.add(&difference) {
+                        answers.extend(self.record_entries(side, folders[&folder].clone(), page, Ending::No)?);
+                    }
+                    self.note_difference(side, &difference, &mut changed);
+                }
+            }
+            if let Some((folder, page)) = new.take() {
+                answers.extend(self.record_entries(side, folders[&folder].clone(), page, Ending::No)?);
+            }
+        }
+        self.update_facts(side, &mut changed)?;
+        self.forget_compared(side)?;
+
+        for (folder, attempts) in ended {
+            let sweep = self.sweep.as_mut().expect("there is one");
+            sweep.swept.push(side, folder.id);
+            if statuses.get(&folder.id) != Some(&TraversalStatus::Successful) {
+                let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+                self.push_event(side, folder.id, Some(TraversalStatus::Successful), None, attempts, None);
+            }
+            self.uncommitted_rows += 1;
+            answers.extend(self.record_entries(side, folder, Page::default(), Ending::Complete)?);
+        }
+        Ok(answers)
+    }
+
+    fn note_difference(&mut self, side: Side, difference: &Difference<'_>, changed: &mut IdRows) {
+        let Some(known) = difference.known else { return };
+        if !difference.is_listed || difference.is_new {
+            // One that was gone before, and one that is: neither is news of the known one.
+            if !difference.was_gone {
+                self.note(side, known, Finding::Gone, difference.before);
+            }
+            return;
+        }
+        if difference.was_gone {
+            self.note(side, known, Finding::Back, difference.before);
+        }
+        if difference.facts != difference.before {
+            changed.push(known, difference.facts.0, difference.facts.1);
+            // A folder's time says only that something is different in it.
+            if difference.kind != NodeKind::Folder {
+                self.note(side, known, Finding::Changed, difference.before);
+            }
+        }
+    }
+
+    /// Brings sizes and times of known nodes up to date.
+    fn update_facts(&mut self, side: Side, changed: &mut IdRows) -> Result<()> {
+        self.connection
+            .execute_batch("CREATE OR REPLACE TEMP TABLE changed_now (id BIGINT, size BIGINT, modified_ns BIGINT)")?;
+        let count = flush(changed, "changed_now", &self.connection)?;
+        if count > 0 {
+            let nodes = format!("{}_nodes", side.prefix());
+            self.connection.execute_batch(&format!(
+                "UPDATE {nodes}
+                 SET size = c.size, modified_ns = c.modified_ns
+                 FROM changed_now c
+                 WHERE {nodes}.id = c.id"
+            ))?;
+            self.uncommitted_rows += count;
+        }
+        Ok(())
+    }
+
+    /// Forgets the entries of the listings that have been compared.
+    fn forget_compared(&mut self, side: Side) -> Result<()> {
+        let sweep = self.sweep.as_ref().expect("there is one");
+        if sweep.begun[side].is_empty() {
+            return forget_entries(&self.connection, side);
+        }
+        let table = format!("relisted_{}", side.prefix());
+        self.connection.execute(&format!("DELETE FROM {table} WHERE folder_id IN (SELECT id FROM ended)"), [])?;
+        Ok(())
+    }
+}
+
+/// Makes the table of entries anew: what is deleted from one keeps its place.
+fn forget_entries(connection: &Connection, side: Side) -> Result<()> {
+    Ok(connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE relisted_{} (
+           folder_id BIGINT, name VARCHAR, kind node_kind, size BIGINT, modified_ns BIGINT, remark VARCHAR
+         )",
+        side.prefix()
+    ))?)
+}
+
+/// The statuses of the folders in `ended` that any is known of.
+fn statuses_of_ended(connection: &Connection, side: Side) -> Result<HashMap<NodeId, TraversalStatus>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT c.id, c.traversal_status::VARCHAR
+         FROM {}_current c
+         SEMI JOIN ended e ON e.id = c.id
+         WHERE c.traversal_status IS NOT NULL",
+        side.prefix()
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut statuses = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(1)?;
+        let status = TraversalStatus::ALL.into_iter().find(|status| status.as_str() == text);
+        let unknown = || LedgerError::Inconsistent(format!("no traversal status is called {text:?}"));
+        statuses.insert(NodeId(row.get(0)?), status.ok_or_else(unknown)?);
+    }
+    Ok(statuses)
+}
+
+/// Fills the temporary table `differing` with what is different in the folders in `ended`, numbered from 1 on, the entries of
+/// each folder one after another. Returns how many there are.
+fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Result<i64> {
+    let (first, last): (i64, i64) =
+        connection.query_row("SELECT min(id), max(id) FROM ended", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (name, first_id) = (side.prefix(), first_id.0);
+    // What was known and is to be a new node all the same. On the source: a folder that was gone, because what it had is not
+    // known any more. On the destination: one that had no counterpart, and was not descended into.
+    let (is_known, to_be_new) = match side {
+        Side::Source => ("NOT (k.was_gone AND k.kind = 'folder')", "SELECT NULL::BIGINT AS id LIMIT 0"),
+        Side::Destination => (
+            "true",
+            "SELECT k.id
+             FROM known k
+             JOIN dst_folders f ON f.id = k.parent_id
+             JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = k.name AND s.kind = 'folder'
+             ANTI JOIN matches m ON m.dst_id = k.id
+             WHERE k.kind = 'folder' AND s.id NOT IN (SELECT id FROM not_there)",
+        ),
+    };
+    let was_gone = match side {
+        Side::Source => "n.id IN (SELECT id FROM not_there)",
+        Side::Destination => "false",
+    };
+    connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE differing AS
+         WITH listed AS (
+           -- A store may give a name twice.
+           SELECT folder_id, name, kind, first(size) AS size, first(modified_ns) AS modified_ns, first(remark) AS remark
+           FROM relisted_{name}
+           WHERE folder_id IN (SELECT id FROM ended)
+           GROUP BY folder_id, name, kind
+         ),
+         known AS MATERIALIZED (
+           SELECT n.id, n.parent_id, n.name, n.kind, n.size, n.modified_ns, {was_gone} AS was_gone
+           FROM {name}_nodes n
+           WHERE n.parent_id >= {first} AND n.parent_id <= {last} AND n.id < {first_id}
+             AND n.parent_id IN (SELECT id FROM ended)
+         ),
+         to_be_new AS ({to_be_new})
+         SELECT
+           row_number() OVER (ORDER BY coalesce(l.folder_id, k.parent_id)) AS number,
+           coalesce(l.folder_id, k.parent_id) AS folder_id,
+           l.folder_id IS NOT NULL AS is_listed,
+           k.id AS known_id,
+           l.folder_id IS NOT NULL AND (k.id IS NULL OR b.id IS NOT NULL) AS is_new,
+           coalesce(k.was_gone, false) AS was_gone,
+           coalesce(l.name, k.name) AS name,
+           coalesce(l.kind, k.kind)::VARCHAR AS kind,
+           l.size,
+           l.modified_ns,
+           k.size AS size_before,
+           k.modified_ns AS modified_before_ns,
+           l.remark
+         FROM listed l
+         FULL JOIN (FROM known k WHERE {is_known}) k ON k.parent_id = l.folder_id AND k.name = l.name AND k.kind = l.kind
+         LEFT JOIN to_be_new b ON b.id = k.id
+         WHERE k.id IS NULL
+           OR (l.folder_id IS NULL AND NOT k.was_gone)
+           OR (l.folder_id IS NOT NULL AND (
+             k.was_gone OR b.id IS NOT NULL
+             OR l.size IS DISTINCT FROM k.size OR l.modified_ns IS DISTINCT FROM k.modified_ns
+           ))"
+    ))?;
+    Ok(connection.query_row("SELECT count(*) FROM differing", [], |row| row.get(0))?)
+}
+
+fn pull_differences(connection: &Connection, start: i64) -> Result<Vec<RecordBatch>> {
+    let mut statement = connection.prepare(
+        "SELECT folder_id, is_listed, known_id, is_new, was_gone, name, kind, size, modified_ns, size_before,
+           modified_before_ns, remark
+         FROM differing
+         WHERE number >= ? AND number < ?
+         ORDER BY number",
+    )?;
+    Ok(statement.query_arrow(params![start, start + DIFFERENCES_MAX])?.collect())
+}
+
+fn read_difference(batch: &RecordBatch, row: usize) -> Result<Difference<'_>> {
+    let number = |column: usize| {
+        let column = batch.column(column).as_primitive::<Int64Type>();
+        column.is_valid(row).then(|| column.value(row))
+    };
+    let flag = |column: usize| batch.column(column).as_boolean().value(row);
+    let text = |column: usize| batch.column(column).as_string::<i32>();
+    let kind = text(6).value(row).parse();
+    Ok(Difference {
+        folder: NodeId(number(0).expect("coalesced from two of which one is there")),
+        is_listed: flag(1),
+        known: number(2).map(NodeId),
+        is_new: flag(3),
+        was_gone: flag(4),
+        name: text(5).value(row),
+        kind: kind.map_err(|error: longhaul_model::UnknownNodeKind| LedgerError::Inconsistent(error.to_string()))?,
+        facts: (number(7), number(8)),
+        before: (number(9), number(10)),
+        remark: text(11).is_valid(row).then(|| text(11).value(row)),
+    })
+}
+
+/// New entries, gathered into pages of one folder each.
+#[derive(Default)]
+struct NewEntries {
+    page: Option<(NodeId, Page)>,
+}
+
+impl NewEntries {
+    /// Adds an entry if it is a new one. Gives the page of the folder before, where it is of another one.
+    fn add(&mut self, entry: &Difference<'_>) -> Option<(NodeId, Page)> {
+        if !entry.is_new {
+            return None;
+        }
+        let full =
+            if self.page.as_ref().is_some_and(|(folder, _)| *folder != entry.folder) { self.take() } else { None };
+        let (_, page) = self.page.get_or_insert_with(|| (entry.folder, Page::default()));
+        page.push_printable(entry.name, entry.kind, entry.facts.0, entry.facts.1);
+        if let Some(remark) = entry.remark {
+            page.remark(remark);
+        }
+        full
+    }
+
+    fn take(&mut self) -> Option<(NodeId, Page)> {
+        self.page.take()
+    }
+}

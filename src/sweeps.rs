@@ -1,0 +1,28 @@
+//! The commands that list again what was listed before: `longhaul retry`, `longhaul refresh`.
+
+use longhaul_actors::{Resumed, refresh as begin_refresh, retry as begin_retry};
+use longhaul_ledger::{Log, Reader};
+
+use crate::attend::{PhaseCommand, run_phase};
+use crate::cli::{Cli, RefreshArguments, RetryArguments};
+use crate::{Exit, copy, discover, soundness};
+
+pub(crate) fn retry(cli: &Cli, arguments: &RetryArguments) -> anyhow::Result<Exit> {
+    let RetryArguments { options, limits, json } = arguments;
+    soundness::require(&cli.ledger)?;
+    let lists = Reader::open(&cli.ledger)?.marked()?.folders > 0;
+    // An interrupted sweep is a discovery, or a copy, like any other.
+    let command =
+        PhaseCommand { name: if lists { "discover" } else { "copy" }, done: "nothing is marked", json: *json };
+    run_phase(cli, &command, || Ok(Resumed::Running(begin_retry(&copy::config(cli.ledger.clone(), options, *limits))?)))
+}
+
+pub(crate) fn refresh(cli: &Cli, arguments: &RefreshArguments) -> anyhow::Result<Exit> {
+    let RefreshArguments { under, limits, json } = arguments;
+    soundness::require(&cli.ledger)?;
+    let command = PhaseCommand { name: "discover", done: "everything is known", json: *json };
+    run_phase(cli, &command, || {
+        let tuning = discover::tuning(*limits);
+        Ok(Resumed::Running(begin_refresh(&cli.ledger, Log::Probed, tuning, under.as_deref())?))
+    })
+}
