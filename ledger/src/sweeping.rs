@@ -118,13 +118,15 @@ impl Recorder {
 
     /// Ends the sweep, if there is one: everything that it was to list is listed, and the events are folded.
     pub(crate) fn end_sweep(&mut self) -> Result<()> {
-        let Some(run) = self.sweep.as_ref().map(Sweep::run) else { return Ok(()) };
+        let Some((run, first_ids)) = self.sweep.as_ref().map(|sweep| (sweep.run(), sweep.first_ids())) else {
+            return Ok(());
+        };
         self.begin_transaction()?;
         self.forget_gone_on_destination(run)?;
         self.leave_gone_on_source(run)?;
         self.match_known()?;
         self.compare_matched()?;
-        self.derive_statuses(run)?;
+        self.derive_statuses(run, first_ids.dst)?;
         self.connection.execute("UPDATE sweeps SET ended_ns = ? WHERE ended_ns IS NULL", params![(self.now_ns)()])?;
         self.connection.execute_batch("DELETE FROM swept")?;
         self.flush_rows()?;
@@ -185,22 +187,22 @@ impl Recorder {
              SEMI JOIN (SELECT id FROM swept WHERE side = 'src') w ON w.id = f.src_id
              ANTI JOIN matches m ON m.dst_id = d.id;
 
+             CREATE OR REPLACE TEMP TABLE newly_matched AS
+             SELECT s.id AS src_id, min(u.id) AS dst_id, false AS same
+             FROM unmatched u
+             JOIN src_nodes s ON s.parent_id = u.src_parent_id AND s.name = u.name AND s.kind = u.kind
+             ANTI JOIN matches m ON m.src_id = s.id
+             ANTI JOIN gone_src g ON g.id = s.id
+             ANTI JOIN (
+               SELECT c.id
+               FROM src_current c
+               WHERE c.copy_status = 'vanished' AND c.id NOT IN (SELECT node_id FROM sweep_findings WHERE finding = 'back')
+             ) v ON v.id = s.id
+             WHERE u.kind <> 'folder'
+             GROUP BY s.id;
+
              INSERT INTO matches
-             SELECT src_id, dst_id, false
-             FROM (
-               SELECT s.id AS src_id, min(u.id) AS dst_id
-               FROM unmatched u
-               JOIN src_nodes s ON s.parent_id = u.src_parent_id AND s.name = u.name AND s.kind = u.kind
-               ANTI JOIN matches m ON m.src_id = s.id
-               ANTI JOIN gone_src g ON g.id = s.id
-               ANTI JOIN (
-                 SELECT c.id
-                 FROM src_current c
-                 WHERE c.copy_status = 'vanished' AND c.id NOT IN (SELECT node_id FROM sweep_findings WHERE finding = 'back')
-               ) v ON v.id = s.id
-               WHERE u.kind <> 'folder'
-               GROUP BY s.id
-             );
+             FROM newly_matched;
 
              DELETE FROM unmatched WHERE id IN (SELECT dst_id FROM matches);",
         )?)
@@ -226,7 +228,8 @@ impl Recorder {
     }
 
     /// Gives every node in the listed folders the status that follows from what is there now.
-    fn derive_statuses(&mut self, run: i32) -> Result<()> {
+    fn derive_statuses(&mut self, run: i32, first_new: NodeId) -> Result<()> {
+        let first_new = first_new.0;
         let unchanged = is_same(Comparison { by: CompareBy::SizeAndTime, ..self.settings.comparison }, "s", "d");
         self.connection.execute_batch(&format!(
             "-- Folders of which it is not known what the destination has: it could not be listed, or something above it.
@@ -242,7 +245,7 @@ impl Recorder {
              )
              FROM below;
 
-             -- What has another size or time than it had, on either side, or has come back.
+             -- What has another size or time than it had, on either side, or has come back, or has a counterpart now.
              CREATE OR REPLACE TEMP TABLE differs AS
              SELECT node_id AS id
              FROM sweep_findings
@@ -251,7 +254,11 @@ impl Recorder {
              SELECT m.src_id
              FROM sweep_findings f
              JOIN matches m ON m.dst_id = f.node_id
-             WHERE f.side = 'dst' AND f.run >= {run} AND f.finding = 'changed';
+             WHERE f.side = 'dst' AND f.run >= {run} AND f.finding = 'changed'
+             UNION
+             SELECT src_id
+             FROM matches
+             WHERE NOT same AND (dst_id >= {first_new} OR dst_id IN (SELECT dst_id FROM newly_matched));
 
              -- Of another kind than what has its place.
              CREATE OR REPLACE TEMP TABLE taken AS
@@ -290,8 +297,8 @@ impl Recorder {
                  c.copy_error AS was_reason,
                  CASE
                    WHEN g.id IS NOT NULL THEN 'vanished'
-                   WHEN s.kind = 'other' THEN coalesce(c.copy_status, 'pending')
                    WHEN c.copy_status = 'vanished' AND e.id IS NULL THEN 'vanished'
+                   WHEN s.kind = 'other' THEN 'skipped'
                    WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
                    WHEN m.same THEN 'already_existed'
                    WHEN c.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN c.copy_status
@@ -318,6 +325,7 @@ impl Recorder {
                  END::copy_status AS becomes,
                  CASE
                    WHEN g.id IS NOT NULL THEN 'it is gone from the source'
+                   WHEN s.kind = 'other' THEN 'neither a file, a folder nor a symbolic link'
                    WHEN x.id IS NOT NULL THEN x.reason
                  END AS reason
                FROM src_nodes s

@@ -84,7 +84,7 @@ impl Sweep {
     }
 
     /// Nodes with lower ids were known before.
-    pub(super) fn first_ids(&self) -> BySide<NodeId> {
+    pub(crate) fn first_ids(&self) -> BySide<NodeId> {
         self.first_ids
     }
 

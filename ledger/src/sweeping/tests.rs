@@ -439,7 +439,7 @@ fn sweep_random_trees(seed: u64) {
 /// Seeds that have failed once.
 #[test]
 fn sweeps_that_went_wrong_once() {
-    for seed in [1, 6, 14, 22, 53, 55] {
+    for seed in [1, 6, 14, 22, 53, 55, 97, 119, 121] {
         sweep_random_trees(seed);
     }
 }
