@@ -3,6 +3,7 @@
 //! There is one writer, [`Recorder`], which gives out ids, appends, matches and commits; readers open the file when it
 //! is not running. What must hold of the tables is written beside the tables, in `schema.sql`.
 
+mod below;
 mod copying;
 mod counters;
 mod editing;

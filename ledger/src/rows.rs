@@ -44,7 +44,7 @@ pub(crate) fn flush<R: Rows>(rows: &mut R, table: &str, connection: &Connection)
     Ok(count)
 }
 
-fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
+pub(crate) fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>()))
 }
 

@@ -8,10 +8,13 @@
 
 mod summary;
 
+use std::ops::Range;
+
 use duckdb::{Connection, params};
 use longhaul_model::{BySide, CompareBy, Comparison, NodeId, NodeKind, Phase, Side, TraversalChange, TraversalStatus};
 
 use crate::Opened;
+use crate::below::select_below;
 use crate::counters::{CountersToWrite, DepthCounters};
 use crate::editing::{change_statuses, cover_changing, revoke};
 use crate::error::{LedgerError, Result};
@@ -21,6 +24,9 @@ use crate::recorder::{Recorder, Sweep};
 use crate::review::paths::{nearest_existing, resolve};
 
 pub use summary::{SweepFound, SweepSummary};
+
+/// Nodes that are dealt with at a time: fewer than DuckDB has in a row group.
+const RANGE_IDS: i64 = 98_304;
 
 /// Why folders are listed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,31 +80,19 @@ impl Recorder {
     /// many folders are listed.
     pub(crate) fn begin_sweep(&mut self, kind: SweepKind) -> Result<i64> {
         self.flush_rows()?;
+        select_below(&self.connection, Side::Source, "SELECT id FROM sweep_roots", true, "sweep_scope")?;
         self.connection.execute_batch(
             "INSERT INTO swept
-             WITH RECURSIVE folders AS MATERIALIZED (
-               SELECT n.id, n.parent_id
-               FROM src_nodes n
-               SEMI JOIN src_folders f ON f.id = n.id
-               ANTI JOIN (SELECT id FROM src_current WHERE copy_status = 'vanished') v ON v.id = n.id
-               WHERE n.kind = 'folder'
-             ),
-             below AS (
-               SELECT f.id
-               FROM folders f
-               SEMI JOIN sweep_roots r ON r.id = f.id
-               UNION
-               SELECT f.id
-               FROM below
-               JOIN folders f ON f.parent_id = below.id
-             )
-             SELECT 'src'::side, id, false
-             FROM below
+             SELECT 'src'::side, s.id, false
+             FROM sweep_scope s
+             WHERE s.id IN (SELECT id FROM src_folders)
+               AND s.id NOT IN (SELECT id FROM src_current WHERE copy_status = 'vanished')
              UNION ALL
              SELECT 'dst'::side, f.id, false
              FROM dst_folders f
-             SEMI JOIN below b ON b.id = f.src_id
-             ANTI JOIN (SELECT id FROM dst_current WHERE traversal_status = 'not_on_src') c ON c.id = f.id",
+             WHERE f.src_id IN (FROM sweep_scope)
+               AND f.src_id NOT IN (SELECT id FROM src_current WHERE copy_status = 'vanished')
+               AND f.id NOT IN (SELECT id FROM dst_current WHERE traversal_status = 'not_on_src')",
         )?;
         let first_ids: BySide<NodeId> = self.next_id;
         self.connection.execute(
@@ -126,7 +120,8 @@ impl Recorder {
         self.leave_gone_on_source(run)?;
         self.match_known()?;
         self.compare_matched()?;
-        self.derive_statuses(run, first_ids.dst)?;
+        self.find_evidence(run, first_ids.dst)?;
+        self.derive_statuses()?;
         self.connection.execute("UPDATE sweeps SET ended_ns = ? WHERE ended_ns IS NULL", params![(self.now_ns)()])?;
         self.connection.execute_batch("DELETE FROM swept")?;
         self.flush_rows()?;
@@ -179,81 +174,103 @@ impl Recorder {
 
     /// Matches what was there on both sides, or on one of them, and had no counterpart. Folders have found theirs already.
     fn match_known(&self) -> Result<()> {
+        self.connection.execute_batch(
+            "CREATE OR REPLACE TEMP TABLE unmatched (
+               id BIGINT, parent_id BIGINT, name VARCHAR, kind node_kind, src_parent_id BIGINT
+             )",
+        )?;
+        for ids in ranges(&self.connection, Side::Destination)? {
+            let Range { start, end } = ids;
+            let (first, last) = bounds(&self.connection, "dst_nodes", "id", &ids, "parent_id")?;
+            self.connection.execute_batch(&format!(
+                "INSERT INTO unmatched
+                 SELECT d.id, d.parent_id, d.name, d.kind, f.src_id
+                 FROM (
+                   FROM dst_nodes
+                   WHERE id >= {start} AND id < {end}
+                     AND id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= {start} AND dst_id < {end})
+                 ) d
+                 JOIN (FROM dst_folders WHERE id >= {first} AND id <= {last}) f ON f.id = d.parent_id
+                 WHERE f.src_id IN (SELECT id FROM swept WHERE side = 'src' AND NOT listed)"
+            ))?;
+        }
+        // In steps of which each has something small to begin with.
         Ok(self.connection.execute_batch(
-            "CREATE OR REPLACE TEMP TABLE unmatched AS
-             SELECT d.id, d.parent_id, d.name, d.kind, f.src_id AS src_parent_id
-             FROM dst_nodes d
-             JOIN dst_folders f ON f.id = d.parent_id
-             SEMI JOIN (SELECT id FROM swept WHERE side = 'src') w ON w.id = f.src_id
-             ANTI JOIN matches m ON m.dst_id = d.id;
+            "CREATE OR REPLACE TEMP TABLE namesakes AS
+             SELECT s.id AS src_id, s.kind AS src_kind, u.id AS dst_id, u.kind AS dst_kind
+             FROM src_nodes s
+             JOIN unmatched u ON s.parent_id = u.src_parent_id AND s.name = u.name
+             WHERE s.kind <> 'folder' OR u.kind <> 'folder';
+
+             DELETE FROM namesakes
+             WHERE src_id IN (FROM gone_src)
+               OR src_id IN (SELECT m.src_id FROM matches m SEMI JOIN namesakes n ON n.src_id = m.src_id)
+               OR src_id IN (
+                 SELECT c.id
+                 FROM src_current c
+                 SEMI JOIN namesakes n ON n.src_id = c.id
+                 WHERE c.copy_status = 'vanished' AND c.id NOT IN (SELECT node_id FROM sweep_findings WHERE finding = 'back')
+               );
 
              CREATE OR REPLACE TEMP TABLE newly_matched AS
-             SELECT s.id AS src_id, min(u.id) AS dst_id, false AS same
-             FROM unmatched u
-             JOIN src_nodes s ON s.parent_id = u.src_parent_id AND s.name = u.name AND s.kind = u.kind
-             ANTI JOIN matches m ON m.src_id = s.id
-             ANTI JOIN gone_src g ON g.id = s.id
-             ANTI JOIN (
-               SELECT c.id
-               FROM src_current c
-               WHERE c.copy_status = 'vanished' AND c.id NOT IN (SELECT node_id FROM sweep_findings WHERE finding = 'back')
-             ) v ON v.id = s.id
-             WHERE u.kind <> 'folder'
-             GROUP BY s.id;
+             SELECT src_id, min(dst_id) AS dst_id, false AS same
+             FROM namesakes
+             WHERE src_kind = dst_kind
+             GROUP BY src_id;
 
              INSERT INTO matches
-             FROM newly_matched;
-
-             DELETE FROM unmatched WHERE id IN (SELECT dst_id FROM matches);",
+             FROM newly_matched;",
         )?)
     }
 
     /// Brings up to date which of the matches in the listed folders are the same.
     fn compare_matched(&self) -> Result<()> {
-        let same = is_same(self.settings.comparison, "s", "d");
-        Ok(self.connection.execute_batch(&format!(
-            "CREATE OR REPLACE TEMP TABLE compared AS
-             SELECT m.src_id, m.dst_id, {same} AS same
-             FROM matches m
-             JOIN src_nodes s ON s.id = m.src_id
-             JOIN dst_nodes d ON d.id = m.dst_id
-             SEMI JOIN (SELECT id FROM swept WHERE side = 'src') w ON w.id = s.parent_id
-             WHERE m.same <> {same};
+        let same = is_same(self.settings.comparison);
+        for ids in ranges(&self.connection, Side::Source)? {
+            let Range { start, end } = ids;
+            let (first, last) = bounds(&self.connection, "matches", "src_id", &ids, "dst_id")?;
+            let (first_parent, last_parent) = bounds(&self.connection, "src_nodes", "id", &ids, "parent_id")?;
+            self.connection.execute_batch(&format!(
+                "CREATE OR REPLACE TEMP TABLE compared AS
+                 SELECT m.src_id, m.dst_id, {same} AS same
+                 FROM (FROM matches WHERE src_id >= {start} AND src_id < {end}) m
+                 JOIN (FROM src_nodes WHERE id >= {start} AND id < {end}) s ON s.id = m.src_id
+                 JOIN (FROM dst_nodes WHERE id >= {first} AND id <= {last}) d ON d.id = m.dst_id
+                 WHERE m.same <> {same} AND s.parent_id IN (
+                   SELECT id
+                   FROM swept
+                   WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
+                 );
 
-             UPDATE matches
-             SET same = c.same
-             FROM compared c
-             WHERE c.src_id = matches.src_id AND c.dst_id = matches.dst_id"
-        ))?)
+                 UPDATE matches
+                 SET same = c.same
+                 FROM compared c
+                 WHERE c.src_id = matches.src_id AND c.dst_id = matches.dst_id
+                   AND matches.src_id >= {start} AND matches.src_id < {end}"
+            ))?;
+        }
+        Ok(())
     }
 
-    /// Gives every node in the listed folders the status that follows from what is there now.
-    fn derive_statuses(&mut self, run: i32, first_new: NodeId) -> Result<()> {
+    /// Fills temporary tables of ids with what statuses follow from: `unknown`, `differs`, `taken` (with the reason), and
+    /// `in_taken`. Destination ids from `first_new` on were given out by the sweep that began in `run`.
+    fn find_evidence(&self, run: i32, first_new: NodeId) -> Result<()> {
         let first_new = first_new.0;
-        let unchanged = is_same(Comparison { by: CompareBy::SizeAndTime, ..self.settings.comparison }, "s", "d");
+        // Folders of which it is not known what the destination has: it could not be listed, or something above it.
+        let unlisted = "SELECT f.src_id
+             FROM dst_folders f
+             JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'";
+        select_below(&self.connection, Side::Source, unlisted, true, "unknown")?;
         self.connection.execute_batch(&format!(
-            "-- Folders of which it is not known what the destination has: it could not be listed, or something above it.
-             CREATE OR REPLACE TEMP TABLE unknown AS
-             WITH RECURSIVE below AS (
-               SELECT f.src_id AS id
-               FROM dst_folders f
-               JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'
-               UNION
-               SELECT n.id
-               FROM below
-               JOIN src_nodes n ON n.parent_id = below.id AND n.kind = 'folder'
-             )
-             FROM below;
-
-             -- What has another size or time than it had, on either side, or has come back, or has a counterpart now.
+            "-- What has another size or time than it had, on either side, or has come back, or has a counterpart now.
              CREATE OR REPLACE TEMP TABLE differs AS
              SELECT node_id AS id
              FROM sweep_findings
              WHERE side = 'src' AND run >= {run} AND finding IN ('changed', 'back')
              UNION
              SELECT m.src_id
-             FROM sweep_findings f
-             JOIN matches m ON m.dst_id = f.node_id
+             FROM matches m
+             JOIN sweep_findings f ON m.dst_id = f.node_id
              WHERE f.side = 'dst' AND f.run >= {run} AND f.finding = 'changed'
              UNION
              SELECT src_id
@@ -262,97 +279,112 @@ impl Recorder {
 
              -- Of another kind than what has its place.
              CREATE OR REPLACE TEMP TABLE taken AS
-             SELECT s.id, any_value('the source has a ' || s.kind || ' of this name, the destination a ' || u.kind) AS reason
-             FROM unmatched u
-             JOIN src_nodes s ON s.parent_id = u.src_parent_id AND s.name = u.name AND s.kind <> u.kind
-             ANTI JOIN matches m ON m.src_id = s.id
-             ANTI JOIN gone_src g ON g.id = s.id
-             WHERE s.kind <> 'other'
-             GROUP BY s.id;
-
-             -- What is below something that is in conflict.
-             CREATE OR REPLACE TEMP TABLE in_taken AS
-             WITH RECURSIVE below AS (
-               SELECT n.id
-               FROM src_nodes n
-               WHERE n.kind = 'folder' AND (
-                 n.id IN (SELECT id FROM taken)
-                 OR n.id IN (SELECT id FROM src_current WHERE copy_status = 'conflict')
-                   AND n.parent_id NOT IN (SELECT id FROM swept WHERE side = 'src')
-               )
-               UNION
-               SELECT n.id
-               FROM below
-               JOIN src_nodes n ON n.parent_id = below.id AND n.kind = 'folder'
-             )
-             FROM below;
-
-             CREATE OR REPLACE TEMP TABLE changing AS
-             SELECT id, was, becomes, reason
-             FROM (
-               SELECT
-                 s.id,
-                 x.id IS NOT NULL AS is_taken,
-                 coalesce(c.copy_status, CASE WHEN m.same THEN 'already_existed' ELSE 'pending' END::copy_status) AS was,
-                 c.copy_error AS was_reason,
-                 CASE
-                   WHEN g.id IS NOT NULL THEN 'vanished'
-                   WHEN c.copy_status = 'vanished' AND e.id IS NULL THEN 'vanished'
-                   WHEN s.kind = 'other' THEN 'skipped'
-                   WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
-                   WHEN m.same THEN 'already_existed'
-                   WHEN c.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN c.copy_status
-                   WHEN x.id IS NOT NULL THEN 'conflict'
-                   WHEN c.copy_status IS NULL THEN 'pending'
-                   WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
-                   WHEN c.copy_status = 'successful' THEN
-                     CASE
-                       WHEN k.src_id IS NOT NULL AND (
-                         k.modified_ns IS DISTINCT FROM s.modified_ns
-                         OR (s.kind = 'file' AND k.size IS DISTINCT FROM s.size)
-                       ) THEN 'pending'
-                       -- It was given another name there.
-                       WHEN k.name IS NOT NULL THEN 'successful'
-                       WHEN m.dst_id IS NOT NULL AND {unchanged} THEN 'successful'
-                       ELSE 'pending'
-                     END
-                   WHEN e.id IS NOT NULL THEN 'pending'
-                   WHEN m.dst_id IS NOT NULL THEN c.copy_status
-                   WHEN c.copy_status = 'already_existed' THEN 'pending'
-                   WHEN c.copy_status = 'conflict' AND t.id IS NULL THEN 'pending'
-                   WHEN c.copy_status = 'skipped' AND p.src_id IS NOT NULL THEN 'pending'
-                   ELSE c.copy_status
-                 END::copy_status AS becomes,
-                 CASE
-                   WHEN g.id IS NOT NULL THEN 'it is gone from the source'
-                   WHEN s.kind = 'other' THEN 'neither a file, a folder nor a symbolic link'
-                   WHEN x.id IS NOT NULL THEN x.reason
-                 END AS reason
-               FROM src_nodes s
-               LEFT JOIN src_current c ON c.id = s.id
-               -- A store may give a name twice.
-               LEFT JOIN (
-                 SELECT src_id, min(dst_id) AS dst_id, bool_or(same) AS same
-                 FROM matches
-                 GROUP BY src_id
-               ) m ON m.src_id = s.id
-               LEFT JOIN dst_nodes d ON d.id = m.dst_id
-               LEFT JOIN copied k ON k.src_id = s.id
-               -- Left alone because of what had its place.
-               LEFT JOIN (FROM plan WHERE action = 'skip' AND dst_id IS NOT NULL) p ON p.src_id = s.id
-               LEFT JOIN gone_src g ON g.id = s.id
-               LEFT JOIN differs e ON e.id = s.id
-               LEFT JOIN taken x ON x.id = s.id
-               LEFT JOIN in_taken t ON t.id = s.parent_id
-               LEFT JOIN unknown u ON u.id = s.parent_id
-               WHERE s.parent_id IN (SELECT id FROM swept WHERE side = 'src') OR g.id IS NOT NULL
-             )
-             WHERE was <> becomes OR (becomes = 'conflict' AND is_taken AND reason IS DISTINCT FROM was_reason);
-
-             DELETE FROM copied WHERE src_id IN (SELECT id FROM changing WHERE becomes <> 'vanished');
-             DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
-             DELETE FROM differences WHERE src_id IN (SELECT id FROM changing);"
+             SELECT src_id AS id,
+               any_value('the source has a ' || src_kind || ' of this name, the destination a ' || dst_kind) AS reason
+             FROM namesakes
+             WHERE src_kind <> dst_kind AND src_kind <> 'other' AND src_id NOT IN (SELECT src_id FROM newly_matched)
+             GROUP BY src_id"
         ))?;
+        // What is below something that is in conflict.
+        let in_conflict = "SELECT id
+             FROM taken
+             UNION
+             SELECT n.id
+             FROM src_nodes n
+             SEMI JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
+             WHERE n.kind = 'folder' AND n.parent_id NOT IN (SELECT id FROM swept WHERE side = 'src')";
+        select_below(&self.connection, Side::Source, in_conflict, true, "in_taken")
+    }
+
+    /// Gives every node in the listed folders the status that follows from what is there now.
+    fn derive_statuses(&mut self) -> Result<()> {
+        let unchanged = is_same(self.settings.comparison.by(CompareBy::SizeAndTime));
+        self.connection.execute_batch(
+            "CREATE OR REPLACE TEMP TABLE changing (
+               id BIGINT, was copy_status, becomes copy_status, reason VARCHAR
+             )",
+        )?;
+        for ids in ranges(&self.connection, Side::Source)? {
+            let Range { start, end } = ids;
+            let (first, last) = bounds(&self.connection, "matches", "src_id", &ids, "dst_id")?;
+            let (first_parent, last_parent) = bounds(&self.connection, "src_nodes", "id", &ids, "parent_id")?;
+            self.connection.execute_batch(&format!(
+                "INSERT INTO changing
+                 SELECT id, was, becomes, reason
+                 FROM (
+                   SELECT
+                     s.id,
+                     x.id IS NOT NULL AS is_taken,
+                     coalesce(c.copy_status, CASE WHEN m.same THEN 'already_existed' ELSE 'pending' END::copy_status) AS was,
+                     c.copy_error AS was_reason,
+                     CASE
+                       WHEN g.id IS NOT NULL THEN 'vanished'
+                       WHEN c.copy_status = 'vanished' AND e.id IS NULL THEN 'vanished'
+                       WHEN s.kind = 'other' THEN 'skipped'
+                       WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
+                       WHEN m.same THEN 'already_existed'
+                       WHEN c.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN c.copy_status
+                       WHEN x.id IS NOT NULL THEN 'conflict'
+                       WHEN c.copy_status IS NULL THEN 'pending'
+                       WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
+                       WHEN c.copy_status = 'successful' THEN
+                         CASE
+                           WHEN k.src_id IS NOT NULL AND (
+                             k.modified_ns IS DISTINCT FROM s.modified_ns
+                             OR (s.kind = 'file' AND k.size IS DISTINCT FROM s.size)
+                           ) THEN 'pending'
+                           -- It was given another name there.
+                           WHEN k.name IS NOT NULL THEN 'successful'
+                           WHEN m.dst_id IS NOT NULL AND {unchanged} THEN 'successful'
+                           ELSE 'pending'
+                         END
+                       WHEN e.id IS NOT NULL THEN 'pending'
+                       WHEN m.dst_id IS NOT NULL THEN c.copy_status
+                       WHEN c.copy_status = 'already_existed' THEN 'pending'
+                       WHEN c.copy_status = 'conflict' AND t.id IS NULL THEN 'pending'
+                       WHEN c.copy_status = 'skipped' AND p.src_id IS NOT NULL THEN 'pending'
+                       ELSE c.copy_status
+                     END::copy_status AS becomes,
+                     CASE
+                       WHEN g.id IS NOT NULL THEN 'it is gone from the source'
+                       WHEN s.kind = 'other' THEN 'neither a file, a folder nor a symbolic link'
+                       WHEN x.id IS NOT NULL THEN x.reason
+                     END AS reason
+                   FROM (FROM src_nodes WHERE id >= {start} AND id < {end}) s
+                   LEFT JOIN (FROM src_current WHERE id >= {start} AND id < {end}) c ON c.id = s.id
+                   -- A store may give a name twice.
+                   LEFT JOIN (
+                     SELECT src_id, min(dst_id) AS dst_id, bool_or(same) AS same
+                     FROM matches
+                     WHERE src_id >= {start} AND src_id < {end}
+                     GROUP BY src_id
+                   ) m ON m.src_id = s.id
+                   LEFT JOIN (FROM dst_nodes WHERE id >= {first} AND id <= {last}) d ON d.id = m.dst_id
+                   LEFT JOIN (FROM copied WHERE src_id >= {start} AND src_id < {end}) k ON k.src_id = s.id
+                   -- Left alone because of what had its place.
+                   LEFT JOIN (
+                     FROM plan
+                     WHERE src_id >= {start} AND src_id < {end} AND action = 'skip' AND dst_id IS NOT NULL
+                   ) p ON p.src_id = s.id
+                   LEFT JOIN gone_src g ON g.id = s.id
+                   LEFT JOIN differs e ON e.id = s.id
+                   LEFT JOIN taken x ON x.id = s.id
+                   LEFT JOIN in_taken t ON t.id = s.parent_id
+                   LEFT JOIN unknown u ON u.id = s.parent_id
+                   WHERE g.id IS NOT NULL OR s.parent_id IN (
+                     SELECT id
+                     FROM swept
+                     WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
+                   )
+                 )
+                 WHERE was <> becomes OR (becomes = 'conflict' AND is_taken AND reason IS DISTINCT FROM was_reason)"
+            ))?;
+        }
+        self.connection.execute_batch(
+            "DELETE FROM copied WHERE src_id IN (SELECT id FROM changing WHERE becomes <> 'vanished');
+             DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
+             DELETE FROM differences WHERE src_id IN (SELECT id FROM changing);",
+        )?;
         cover_changing(&self.connection)?;
         change_statuses(self)?;
         Ok(())
@@ -361,27 +393,39 @@ impl Recorder {
 
 /// Fills `gone_src (id)` or `gone_dst (id)` with what the sweep that began in `run` has found to be gone, and everything below.
 fn find_gone(connection: &Connection, side: Side, run: i32) -> Result<()> {
-    let side = side.prefix();
-    Ok(connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE gone_{side} AS
-         WITH RECURSIVE below AS (
-           SELECT node_id AS id
-           FROM sweep_findings
-           WHERE side = '{side}' AND finding = 'gone' AND run >= {run}
-           UNION
-           SELECT n.id
-           FROM below
-           JOIN {side}_nodes n ON n.parent_id = below.id
-         )
-         FROM below"
-    ))?)
+    let roots = format!(
+        "SELECT node_id
+         FROM sweep_findings
+         WHERE side = '{}' AND finding = 'gone' AND run >= {run}",
+        side.prefix()
+    );
+    select_below(connection, side, &roots, false, &format!("gone_{}", side.prefix()))
 }
 
-/// [`Comparison::is_same`] of a source node and a destination node of the same kind, as an SQL expression.
-fn is_same(comparison: Comparison, source: &str, destination: &str) -> String {
-    let size = format!("coalesce({source}.size = {destination}.size, false)");
+/// The range of `values` in the rows of a table whose `key` lies within `ids`; what nothing lies in, where there are none.
+fn bounds(connection: &Connection, table: &str, key: &str, ids: &Range<i64>, value: &str) -> Result<(i64, i64)> {
+    let sql = format!(
+        "SELECT coalesce(min({value}), 0), coalesce(max({value}), -1)
+         FROM {table}
+         WHERE {key} >= {} AND {key} < {}",
+        ids.start, ids.end
+    );
+    Ok(connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+/// All ids of a side, so many at a time.
+fn ranges(connection: &Connection, side: Side) -> Result<impl Iterator<Item = Range<i64>>> {
+    let sql = format!("SELECT coalesce(max(id), 0) FROM {}_nodes", side.prefix());
+    let last: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+    let step = usize::try_from(RANGE_IDS).expect("it is a small number");
+    Ok((0..=last).step_by(step).map(|start| start..start + RANGE_IDS))
+}
+
+/// [`Comparison::is_same`] of a source node `s` and a destination node `d` of the same kind, as an SQL expression.
+fn is_same(comparison: Comparison) -> String {
+    let size = "coalesce(s.size = d.size, false)".to_owned();
     let time = format!(
-        "coalesce(abs({source}.modified_ns::HUGEINT - {destination}.modified_ns::HUGEINT) <= {}, false)",
+        "coalesce(abs(s.modified_ns::HUGEINT - d.modified_ns::HUGEINT) <= {}, false)",
         comparison.time_tolerance_ns
     );
     let same = match comparison.by {
@@ -392,7 +436,7 @@ fn is_same(comparison: Comparison, source: &str, destination: &str) -> String {
         CompareBy::Exists => "true".to_owned(),
     };
     format!(
-        "CASE {source}.kind
+        "CASE s.kind
            WHEN 'folder' THEN true
            WHEN 'other' THEN false
            ELSE {same}

@@ -11,6 +11,7 @@ mod mounted;
 mod other_migration;
 mod plan;
 mod program;
+mod refresh;
 mod refused_names;
 mod repair;
 mod report;

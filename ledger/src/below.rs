@@ -1,0 +1,118 @@
+//! Everything below some nodes: in one pass over the nodes in id order, with one bit for each.
+//!
+//! A parent's id is lower than its children's, so that a node's place is known when its turn comes. A recursive query would read
+//! all nodes once for each level, or hold them all in memory.
+
+use std::sync::{Arc, LazyLock};
+
+use duckdb::Connection;
+use duckdb::arrow::array::{ArrayRef, AsArray, Int64Array};
+use duckdb::arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use longhaul_model::Side;
+
+use crate::error::{LedgerError, Result};
+use crate::rows::{Rows, flush, schema};
+
+/// Nodes that are read at a time: their ids and their parents' fit into memory.
+const READ_IDS: i64 = 131_072;
+
+/// Ids that are appended at a time. Less than a row group of DuckDB's.
+const APPENDED_IDS: usize = 65_536;
+
+/// Fills the temporary table `into (id)` with the nodes of `side` that the query `roots` names, and those below them; with
+/// `only_folders`, the folders among them.
+pub(crate) fn select_below(
+    connection: &Connection,
+    side: Side,
+    roots: &str,
+    only_folders: bool,
+    into: &str,
+) -> Result<()> {
+    // Of this connection only, and never in the file or its log.
+    connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE {into} (id BIGINT)"))?;
+    let nodes = format!("{}_nodes", side.prefix());
+    let last: i64 = connection.query_row(&format!("SELECT coalesce(max(id), 0) FROM {nodes}"), [], |row| row.get(0))?;
+    let mut chosen = Bits::new(last)?;
+    let mut first = i64::MAX;
+    for batch in connection.prepare(roots)?.query_arrow([])? {
+        for &id in batch.column(0).as_primitive::<Int64Type>().values().iter().filter(|&&id| id <= last) {
+            chosen.set(id);
+            first = first.min(id);
+        }
+    }
+    if first == i64::MAX {
+        return Ok(());
+    }
+    let mut found = Ids::default();
+    let kind = if only_folders { "AND kind = 'folder'" } else { "" };
+    let mut statement = connection.prepare(&format!(
+        "SELECT id, coalesce(parent_id, 0)
+         FROM {nodes}
+         WHERE id >= ? AND id < ? {kind}
+         ORDER BY id"
+    ))?;
+    for start in (first..=last).step_by(usize::try_from(READ_IDS).expect("it is a small number")) {
+        for batch in statement.query_arrow([start, start + READ_IDS])? {
+            let ids = batch.column(0).as_primitive::<Int64Type>();
+            let parents = batch.column(1).as_primitive::<Int64Type>();
+            for row in 0..ids.len() {
+                let id = ids.value(row);
+                if chosen.is_set(id) || chosen.is_set(parents.value(row)) {
+                    chosen.set(id);
+                    found.0.push(id);
+                }
+            }
+        }
+        if found.len() >= APPENDED_IDS {
+            flush(&mut found, into, connection)?;
+        }
+    }
+    flush(&mut found, into, connection)?;
+    Ok(())
+}
+
+/// One bit for each id.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(last: i64) -> Result<Bits> {
+        let words = usize::try_from(last / 64 + 1);
+        let words = words.map_err(|_| LedgerError::Inconsistent(format!("an id is {last}")))?;
+        Ok(Bits(vec![0; words]))
+    }
+
+    /// The word that an id is in, and its place there; ids are from 0 to the last one.
+    fn place(id: i64) -> (usize, u64) {
+        let id = id.unsigned_abs();
+        (usize::try_from(id / 64).expect("there is a word for it"), 1 << (id % 64))
+    }
+
+    fn set(&mut self, id: i64) {
+        let (word, bit) = Self::place(id);
+        self.0[word] |= bit;
+    }
+
+    fn is_set(&self, id: i64) -> bool {
+        let (word, bit) = Self::place(id);
+        self.0[word] & bit != 0
+    }
+}
+
+/// Rows of a temporary table of ids.
+#[derive(Debug, Default)]
+struct Ids(Vec<i64>);
+
+impl Rows for Ids {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn take(&mut self) -> Vec<ArrayRef> {
+        vec![Arc::new(Int64Array::from(std::mem::take(&mut self.0)))]
+    }
+
+    fn schema() -> SchemaRef {
+        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| schema(&[("id", DataType::Int64)]));
+        SCHEMA.clone()
+    }
+}
