@@ -40,7 +40,7 @@ pub use reader::{Reader, Table};
 pub use recorder::Recorder;
 pub use recovery::Remaining;
 pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
-pub use review::condition::{Condition, ConditionError};
+pub use review::condition::{Condition, ConditionError, ListedEntry};
 pub use review::find::{FindPage, FindQuery, FindSort, NodeRow, PAGE_ROWS_MAX};
 pub use review::tree::{SubtreeTotals, TreePage, TreeQuery, TreeRow};
 
