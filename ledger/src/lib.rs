@@ -7,6 +7,7 @@ mod copying;
 mod counters;
 mod editing;
 mod error;
+mod filter;
 mod fold;
 mod listing;
 mod marks;
@@ -31,6 +32,7 @@ pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PartCopied
 pub use counters::{Counters, DepthCounters};
 pub use editing::{Approval, Approving, Changed, ChangedStatus, Decision, Editor, Marked, Selection};
 pub use error::{LedgerError, Result};
+pub use filter::{FilterRule, FilterSettings};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
 pub use migration::{CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Resources, log_of};
