@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod filtering;
 mod finding;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use longhaul_model::{CompareBy, ConflictPolicy, PlanAction};
 use longhaul_storage::Location;
 
+pub(crate) use self::filtering::FilterArguments;
 pub(crate) use self::finding::{FindArguments, TreeArguments};
 
 /// Moves a file tree from one store to another, once, and can prove it.
@@ -145,6 +147,9 @@ pub(crate) struct DiscoverArguments {
 
     #[command(flatten)]
     pub(crate) policies: PolicyArguments,
+
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
 
     #[command(flatten)]
     pub(crate) limits: LimitArguments,

@@ -10,7 +10,7 @@ use longhaul_storage::OpenOptions;
 
 use crate::attend::{PhaseCommand, run_phase};
 use crate::cli::{Cli, DiscoverArguments, LimitArguments};
-use crate::{Exit, soundness};
+use crate::{Exit, filter, soundness};
 
 pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Exit> {
     let command = PhaseCommand { name: "discover", done: "discovery is complete", json: arguments.json };
@@ -37,11 +37,12 @@ pub(crate) fn begin_run(
     let one_file_system = arguments.one_file_system;
     let compare = arguments.policies.compare.map(Into::into);
     let on_conflict = arguments.policies.on_conflict.map(Into::into);
+    let filter = filter::rules(&arguments.filter)?;
     match (arguments.resume, &arguments.source, &arguments.destination) {
         (false, Some(source), Some(destination)) => {
             let locations = BySide { src: source.clone(), dst: destination.clone() };
             let open = OpenOptions { create_destination: arguments.create_destination, one_file_system };
-            let config = MigrationConfig { locations, ledger, open, compare, on_conflict, copying, tuning };
+            let config = MigrationConfig { locations, ledger, open, compare, on_conflict, copying, filter, tuning };
             Ok(Resumed::Running(start(&config)?))
         }
         (_, source, destination) => {
@@ -50,7 +51,8 @@ pub(crate) fn begin_run(
             }
             let locations = BySide { src: source.clone(), dst: destination.clone() };
             let log = Log::Probed;
-            Ok(resume(&ResumeConfig { ledger, log, locations, one_file_system, compare, on_conflict, tuning })?)
+            let config = ResumeConfig { ledger, log, locations, one_file_system, compare, on_conflict, filter, tuning };
+            Ok(resume(&config)?)
         }
     }
 }

@@ -24,6 +24,7 @@ mod verify;
 
 // What commands share.
 mod attend;
+mod filter;
 mod live;
 mod progress;
 mod report;

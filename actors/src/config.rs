@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use longhaul_ledger::{Approving, CopySettings, Log, Resources};
+use longhaul_ledger::{Approving, CopySettings, FilterRule, Log, Resources};
 use longhaul_model::{BySide, CompareBy, ConflictPolicy, VerifyLevel};
 use longhaul_storage::{Location, OpenOptions};
 
@@ -24,6 +24,8 @@ pub struct MigrationConfig {
     pub on_conflict: Option<ConflictPolicy>,
     /// How files are copied, where that is chosen already.
     pub copying: Option<CopySettings>,
+    /// What is left out of the source, by the last rule that fits.
+    pub filter: Vec<FilterRule>,
     /// How it is run.
     pub tuning: Tuning,
 }
@@ -43,6 +45,8 @@ pub struct ResumeConfig {
     pub compare: Option<CompareBy>,
     /// What somebody typed, as above.
     pub on_conflict: Option<ConflictPolicy>,
+    /// What somebody typed, as above; empty where nothing was.
+    pub filter: Vec<FilterRule>,
     /// How it is run.
     pub tuning: Tuning,
 }

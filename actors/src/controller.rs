@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use crossbeam_channel::{Receiver, bounded};
 use longhaul_ledger::{
-    CopySettings, LedgerError, Log, Migration, MigrationSpec, Opened, Reader, Recorder, Settings, system_now_ns,
+    CopySettings, FilterRule, FilterSettings, LedgerError, Log, Migration, MigrationSpec, Opened, Reader, Recorder,
+    Settings, system_now_ns,
 };
 use longhaul_model::{BySide, Comparison, FIRST_NODE_ID, Phase, Side};
 use longhaul_storage::{Location, OpenError, OpenOptions, Store, StoreError, Target, open_pair};
@@ -18,6 +19,7 @@ use crate::config::{CopyChoices, CopyConfig, MigrationConfig, ResumeConfig, Tuni
 use crate::copying::{CopyRun, Task};
 use crate::ending::{Ended, Outcome};
 use crate::engine::{Engine, Placement};
+use crate::filter::{Filter, FilterError};
 use crate::messages::{Closed, Interrupt};
 use crate::progress::{Progress, ProgressReader};
 use crate::retry::RetryPolicy;
@@ -61,6 +63,9 @@ pub enum StartError {
         /// Where one comes to now.
         now: String,
     },
+    /// The filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// There is no plan yet.
     #[error("discovery is not complete: go on with it first, with discover --resume")]
     NotDiscovered,
@@ -158,6 +163,7 @@ fn broken() -> Outcome {
 /// Starts a migration: opens the stores, makes the ledger, and lists both trees in the background.
 pub fn start(config: &MigrationConfig) -> Result<Controller, StartError> {
     refuse_existing_ledger(config)?;
+    Filter::new(&filter_settings(config))?;
     let stores = open_pair(&config.locations, config.open)?;
     start_with_stores(config, stores)
 }
@@ -171,6 +177,8 @@ pub fn start_with_stores(
     for location in [&source, &destination] {
         refuse_ledger_inside(&config.ledger, location)?;
     }
+    let filter = filter_settings(config);
+    Filter::new(&filter)?;
     let comparison = Comparison::for_resolutions(
         source_store.capabilities().time_resolution_ns,
         destination_store.capabilities().time_resolution_ns,
@@ -184,6 +192,7 @@ pub fn start_with_stores(
             one_file_system: config.open.one_file_system,
             symlinks_kept: destination_store.keeps().symlinks,
             copying: config.copying,
+            filter,
         },
     };
     let tuning = config.tuning.clone();
@@ -191,6 +200,13 @@ pub fn start_with_stores(
     let schedule = Schedule::new(tuning.schedule_limits(), recorder.begin_traversal()?);
     tracing::info!(source = spec.source, destination = spec.destination, ledger = %config.ledger.display(), "traversing");
     launch_traversal(BySide { src: source_store, dst: destination_store }, recorder, schedule, tuning)
+}
+
+fn filter_settings(config: &MigrationConfig) -> FilterSettings {
+    if config.filter.is_empty() {
+        return FilterSettings::default();
+    }
+    FilterSettings { rules: config.filter.clone(), at_ns: system_now_ns() }
 }
 
 /// What became of the wish to go on with a migration.
@@ -212,6 +228,7 @@ pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
     if opened.is_discovered() {
         return Ok(Resumed::NothingToDo(phase));
     }
+    Filter::new(&spec.settings.filter)?;
     let stores = open_recorded_pair(&spec)?;
     let mut recorder = opened.begin("discover --resume", system_now_ns)?;
     let limits = tuning.schedule_limits();
@@ -259,6 +276,16 @@ fn refuse_differences(config: &ResumeConfig, spec: &MigrationSpec) -> Result<(),
     }
     if config.one_file_system && !spec.settings.one_file_system {
         return Err(different("mount points", "--one-file-system", "without it"));
+    }
+    // The same file may have been moved, or be given by another path.
+    let texts = |rules: &[FilterRule]| rules.iter().map(|rule| rule.text.clone()).collect::<Vec<_>>();
+    let (given, recorded) = (texts(&config.filter), texts(&settings.filter.rules));
+    if !given.is_empty() && given != recorded {
+        let in_words = |rules: &[String]| match rules {
+            [] => "none".to_owned(),
+            rules => rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", "),
+        };
+        return Err(different("filter", &in_words(&given), &in_words(&recorded)));
     }
     Ok(())
 }
@@ -381,6 +408,7 @@ pub fn retry(config: &CopyConfig) -> Result<Controller, StartError> {
         Phase::Created | Phase::Traversing => return Err(StartError::NotDiscovered),
         _ => opened.require_marks()?,
     }
+    Filter::new(&migration.spec.settings.filter)?;
     let stores = open_recorded_pair(&migration.spec)?;
     let mut recorder = opened.begin("retry", system_now_ns)?;
     let marked = recorder.begin_retry()?;
@@ -401,6 +429,7 @@ pub fn refresh(ledger: &Path, log: Log, tuning: Tuning, under: Option<&str>) -> 
         return Err(StartError::NotDiscovered);
     }
     let folder = opened.source_folder(under)?;
+    Filter::new(&opened.migration().spec.settings.filter)?;
     let stores = open_recorded_pair(&opened.migration().spec)?;
     let mut recorder = opened.begin("refresh", system_now_ns)?;
     let folders = recorder.begin_refresh(folder)?;

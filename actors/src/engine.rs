@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, AsyncContext, Context, Recipient};
 use longhaul_ledger::Recorder;
-use longhaul_model::BySide;
+use longhaul_model::{BySide, Side};
 use longhaul_storage::Store;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
@@ -14,6 +14,7 @@ use crate::config::Tuning;
 use crate::coordinator::{BATCH_FOLDERS_MAX, Coordinator, CoordinatorLinks};
 use crate::db::{DbActor, DbLinks};
 use crate::ending::Outcome;
+use crate::filter::Filter;
 use crate::health::Health;
 use crate::lister::{Lister, ListerLinks};
 use crate::messages::Interrupt;
@@ -43,7 +44,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts a traversal of what `schedule` begins with. Must be called inside an actix system.
+    /// Starts a traversal of what `schedule` begins with, by the filter in the ledger. Must be called inside an actix
+    /// system.
+    ///
+    /// # Panics
+    ///
+    /// When the filter in the ledger cannot be understood: see [`Filter::new`].
     pub fn start(
         stores: &BySide<Arc<dyn Store>>,
         recorder: Recorder,
@@ -52,6 +58,8 @@ impl Engine {
         latest: Arc<Mutex<Progress>>,
         placement: Placement,
     ) -> Engine {
+        let filter =
+            Filter::new(recorder.filter()).expect("whoever opened the ledger has tried its filter").map(Arc::new);
         let board = Board::default();
         let stop = CancellationToken::new();
         let places = Arc::new(Semaphore::new(tuning.entries_under_way_max));
@@ -92,7 +100,10 @@ impl Engine {
                         places_max: tuning.entries_under_way_max,
                         stop: stop.clone(),
                     };
-                    let actor = Lister::new(side, number, store.clone(), retry, links);
+                    let mut actor = Lister::new(side, number, store.clone(), retry, links);
+                    if side == Side::Source {
+                        actor = actor.with_filter(filter.clone());
+                    }
                     start_on(threads[number % threads.len()].as_ref(), actor).recipient()
                 })
                 .collect()

@@ -26,6 +26,9 @@ mod retry;
 // The actors that carry out a plan.
 mod copying;
 
+// What Listers of the source leave out.
+mod filter;
+
 // What Listers of one side know of each other's luck.
 mod health;
 
@@ -52,6 +55,7 @@ pub use copying::{
 pub use db::{DbActor, DbLinks};
 pub use ending::{Ended, Outcome};
 pub use engine::{Engine, Placement};
+pub use filter::{Filter, FilterError, read_rules};
 pub use flusher::{Flush, Flushed, Flusher};
 pub use health::Health;
 pub use lister::{Lister, ListerLinks};

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::filter::Filter;
 use crate::health::Health;
 use crate::messages::{ActorDied, BatchDone, DeathNotice, ListFolders, Listed, RecordListings, StoreGaveUp, Which};
 use crate::retry::RetryPolicy;
@@ -54,6 +55,7 @@ pub struct Lister {
     number: usize,
     store: Arc<dyn Store>,
     retry: RetryPolicy,
+    filter: Option<Arc<Filter>>,
     links: ListerLinks,
     #[expect(dead_code, reason = "it speaks when it is dropped")]
     death_notice: DeathNotice,
@@ -63,7 +65,13 @@ impl Lister {
     /// The Lister with this number of this side.
     pub fn new(side: Side, number: usize, store: Arc<dyn Store>, retry: RetryPolicy, links: ListerLinks) -> Self {
         let death_notice = DeathNotice::new(Which::Lister(side, number), links.died.clone());
-        Lister { side, number, store, retry, links, death_notice }
+        Lister { side, number, store, retry, filter: None, links, death_notice }
+    }
+
+    /// Leaves out what `filter` says: it is recorded, and not descended into.
+    #[must_use]
+    pub fn with_filter(self, filter: Option<Arc<Filter>>) -> Self {
+        Lister { filter, ..self }
     }
 }
 
@@ -79,6 +87,7 @@ impl Handler<ListFolders> for Lister {
             side: self.side,
             store: self.store.clone(),
             retry: self.retry,
+            filter: self.filter.clone(),
             links: self.links.clone(),
             found: Vec::new(),
             found_entries: 0,
@@ -99,6 +108,7 @@ struct Batch {
     side: Side,
     store: Arc<dyn Store>,
     retry: RetryPolicy,
+    filter: Option<Arc<Filter>>,
     links: ListerLinks,
     found: Vec<Listed>,
     found_entries: usize,
@@ -212,7 +222,10 @@ impl Batch {
         false
     }
 
-    async fn found_page(&mut self, folder: &Folder, page: Page, is_last: bool, attempts: u32) {
+    async fn found_page(&mut self, folder: &Folder, mut page: Page, is_last: bool, attempts: u32) {
+        if let Some(filter) = &self.filter {
+            filter.apply(&folder.path, folder.depth, &mut page);
+        }
         self.found_entries += page.len() + PAGE_COST;
         self.traffic.answered += u64::from(is_last);
         self.found.push(Listed::Page(ListedPage { folder: folder.clone(), page, is_last, attempts }));

@@ -116,6 +116,16 @@ pub enum LedgerError {
         /// Why not.
         reason: String,
     },
+    /// It was left out when it was found, and nobody knows what is in it.
+    #[error(
+        "{path} cannot be included again, as nobody knows what is in it ({reason}): change the filter and discover anew"
+    )]
+    NotListed {
+        /// What was asked for.
+        path: String,
+        /// Which rule it was.
+        reason: String,
+    },
     /// There is nothing that the wish could be about.
     #[error("nothing was changed: {0}")]
     NothingToChange(String),

@@ -8,6 +8,7 @@ mod copying;
 mod counters;
 mod editing;
 mod error;
+mod filter;
 mod fold;
 mod listing;
 mod marks;
@@ -33,6 +34,7 @@ pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PartCopied
 pub use counters::{Counters, DepthCounters};
 pub use editing::{Approval, Approving, Changed, ChangedStatus, Decision, Editor, Marked, Selection};
 pub use error::{LedgerError, Result};
+pub use filter::{FilterRule, FilterSettings};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
 pub use migration::{CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Resources, log_of};
@@ -42,7 +44,7 @@ pub use reader::{Reader, Table};
 pub use recorder::Recorder;
 pub use recovery::Remaining;
 pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
-pub use review::condition::{Condition, ConditionError};
+pub use review::condition::{Condition, ConditionError, ListedEntry};
 pub use review::find::{FindPage, FindQuery, FindSort, NodeRow, PAGE_ROWS_MAX};
 pub use review::tree::{SubtreeTotals, TreePage, TreeQuery, TreeRow};
 

@@ -8,6 +8,7 @@ use duckdb::{Connection, params};
 use longhaul_model::{FileFacts, NodeId, NodeKind};
 
 use crate::error::{LedgerError, Result};
+use crate::filter::FilterSettings;
 
 /// A source node with the same name as a destination node, in the counterpart of its folder.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Matched {
     pub(crate) kind: NodeKind,
     /// Of the source node.
     pub(crate) facts: FileFacts,
+    /// Whether a filter leaves the source node out.
+    pub(crate) is_left_out: bool,
 }
 
 /// Finds the source nodes for the destination nodes with ids within `ids`, ascending by destination id.
@@ -25,21 +28,30 @@ pub(crate) struct Matched {
 /// In a sweep, source nodes in the temporary table `not_there (id)` are passed over: they are gone.
 ///
 /// `source_parents` are the bounds of the source folders that can be concerned: they let DuckDB skip all row groups of
-/// `src_nodes` but the few that have their children.
+/// `src_nodes` but the few that have their children. `filter` is what the source was listed by.
 pub(crate) fn match_nodes(
     connection: &Connection,
     ids: &Range<i64>,
     source_parents: &Range<i64>,
+    filter: &FilterSettings,
     in_sweep: bool,
 ) -> Result<Vec<Matched>> {
+    // Somebody may have excluded more than filters leave out.
+    let filter_reasons = filter.reasons();
+    let (reason, exclusions) = if filter_reasons.is_empty() {
+        ("NULL::VARCHAR", "")
+    } else {
+        ("e.reason", "LEFT JOIN exclusions e ON e.node_id = s.id")
+    };
+    let is_there = if in_sweep { "AND s.id NOT IN (SELECT id FROM not_there)" } else { "" };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT d.id, s.id, s.kind::VARCHAR, s.size, s.modified_ns
+        "SELECT d.id, s.id, s.kind::VARCHAR, s.size, s.modified_ns, {reason}
          FROM dst_nodes d
          JOIN dst_folders f ON f.id = d.parent_id
          JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name
-         WHERE d.id >= ? AND d.id < ? AND s.parent_id >= ? AND s.parent_id < ? {}
-         ORDER BY d.id, s.id",
-        if in_sweep { "AND s.id NOT IN (SELECT id FROM not_there)" } else { "" },
+         {exclusions}
+         WHERE d.id >= ? AND d.id < ? AND s.parent_id >= ? AND s.parent_id < ? {is_there}
+         ORDER BY d.id, s.id"
     ))?;
     let batches = statement.query_arrow(params![ids.start, ids.end, source_parents.start, source_parents.end])?;
     let mut matched = Vec::new();
@@ -49,6 +61,7 @@ pub(crate) fn match_nodes(
         let kinds = batch.column(2).as_string::<i32>();
         let sizes = batch.column(3).as_primitive::<Int64Type>();
         let modified_ns = batch.column(4).as_primitive::<Int64Type>();
+        let reasons = batch.column(5).as_string::<i32>();
         for row in 0..batch.num_rows() {
             matched.push(Matched {
                 destination_id: NodeId(destination_ids.value(row)),
@@ -61,6 +74,7 @@ pub(crate) fn match_nodes(
                     size: sizes.is_valid(row).then(|| sizes.value(row)),
                     modified_ns: modified_ns.is_valid(row).then(|| modified_ns.value(row)),
                 },
+                is_left_out: reasons.is_valid(row) && filter_reasons.contains(reasons.value(row)),
             });
         }
     }

@@ -4,6 +4,7 @@ use duckdb::{Connection, params};
 use longhaul_model::{Comparison, ConflictPolicy, Phase};
 
 use crate::error::{LedgerError, Result};
+use crate::filter::FilterSettings;
 
 /// The version of `schema.sql`. Raised by every change of a table or view.
 pub const SCHEMA_VERSION: i64 = 4;
@@ -33,6 +34,9 @@ pub struct Settings {
     pub symlinks_kept: bool,
     /// How files are copied, where that was chosen before discovery; otherwise it is when copying begins.
     pub copying: Option<CopySettings>,
+    /// What is left out of the source. Not written where there is none, as in ledgers of earlier versions.
+    #[serde(default, skip_serializing_if = "FilterSettings::is_empty")]
+    pub filter: FilterSettings,
 }
 
 impl Settings {
@@ -44,6 +48,7 @@ impl Settings {
             one_file_system: false,
             symlinks_kept: true,
             copying: None,
+            filter: FilterSettings::default(),
         }
     }
 }

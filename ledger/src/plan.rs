@@ -10,6 +10,9 @@ use crate::counters::CountersToWrite;
 use crate::error::Result;
 use crate::migration::Settings;
 
+/// Why nothing is done about what is the same on the destination, and was left out by a filter when it was matched.
+pub(crate) const THERE_ALREADY: &str = "it is there already";
+
 /// Nodes that are planned at a time: so many fit into memory along with what they are joined with.
 pub(crate) const RANGE_IDS: i64 = 131_072;
 
@@ -80,6 +83,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
              WHEN w.copy_status = 'skipped' THEN 'skip'
              WHEN w.kind = 'folder' THEN 'create_folder'
              WHEN m.dst_id IS NULL THEN CASE WHEN w.kind = 'symlink' THEN 'make_link' ELSE 'copy' END
+             WHEN {is_same} THEN 'skip'
              WHEN {needs_reading} AND w.kind = 'file' THEN 'compare'
              ELSE {taken}
            END,
@@ -91,6 +95,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
              WHEN x.id IS NOT NULL THEN 'it is in ' || x.top || ', which is in conflict'
              WHEN w.kind = 'symlink' AND NOT {symlinks_kept} THEN 'the destination has no symbolic links'
              WHEN m.dst_id IS NULL THEN NULL
+             WHEN w.kind <> 'folder' AND {is_same} THEN '{THERE_ALREADY}'
              ELSE 'the destination has another one, ' || {difference}
            END
          FROM waiting w
@@ -111,6 +116,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
         } else {
             "false"
         },
+        is_same = is_same(settings),
         taken = action_for_taken_place(settings),
         difference = difference(settings),
     ))?;
@@ -143,6 +149,21 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Whether a file or link that was not compared when it was matched, because a filter leaves it out, is the same on the
+/// destination, as an SQL expression: what [`Comparison::is_same`](longhaul_model::Comparison::is_same) says of it.
+fn is_same(settings: &Settings) -> String {
+    let same_size = "w.size = d.size";
+    let same_time = format!("abs(w.modified_ns::HUGEINT - d.modified_ns) <= {}", settings.comparison.time_tolerance_ns);
+    match settings.comparison.by {
+        _ if settings.filter.is_empty() => "false".to_owned(),
+        CompareBy::SizeAndTime => format!("coalesce({same_size} AND {same_time}, false)"),
+        CompareBy::Size => format!("coalesce({same_size}, false)"),
+        CompareBy::Time => format!("coalesce({same_time}, false)"),
+        CompareBy::Checksum => "false".to_owned(),
+        CompareBy::Exists => "true".to_owned(),
+    }
 }
 
 /// What is done about a file or link whose place is taken, as an SQL expression.

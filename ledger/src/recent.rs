@@ -91,6 +91,7 @@ impl RecentListings {
                     source_id: first_source_id.plus(index as usize),
                     kind: source.kind,
                     facts: source.facts(),
+                    is_left_out: source_page.is_left_out(index as usize),
                 });
             }
         }

@@ -20,6 +20,7 @@ use longhaul_model::{
 
 use crate::counters::{CountersToWrite, DepthCounters};
 use crate::error::Result;
+use crate::filter::FilterSettings;
 use crate::listing::{Ending, FailedListing, Folder, ListedPage, OpenListing, RecordedListing, UnmatchedPage};
 use crate::matching::{Matched, match_nodes};
 use crate::migration::{Run, Settings, set_phase};
@@ -27,8 +28,8 @@ use crate::pull::pull_folders;
 use crate::recent::RecentListings;
 use crate::recovery::{Remaining, remaining};
 use crate::rows::{
-    BATCH_NAME_BYTES_MAX, CopiedRows, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, MatchRows,
-    NodeRows, PartRows, Rows, SourceFolderRows,
+    BATCH_NAME_BYTES_MAX, CopiedRows, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, ExclusionRows,
+    MatchRows, NodeRows, PartRows, Rows, SourceFolderRows,
 };
 
 pub(crate) use sweeping::Sweep;
@@ -51,6 +52,7 @@ pub struct Recorder {
     source_folders: SourceFolderRows,
     destination_folders: DestinationFolderRows,
     matches: MatchRows,
+    exclusions: ExclusionRows,
     errors: ErrorRows,
     copied: CopiedRows,
     parts: PartRows,
@@ -105,6 +107,7 @@ impl Recorder {
             source_folders: SourceFolderRows::default(),
             destination_folders: DestinationFolderRows::default(),
             matches: MatchRows::default(),
+            exclusions: ExclusionRows::default(),
             errors: ErrorRows::default(),
             copied: CopiedRows::default(),
             parts: PartRows::default(),
@@ -218,6 +221,7 @@ impl Recorder {
             page.iter().for_each(|entry| counters.count_node(entry.kind, entry.size));
         }
         self.record_remarks(side, first_id, depth, &page);
+        self.record_left_out(first_id, depth, &page);
         let answers = match side {
             Side::Source => self.record_source_folders(&folder, first_id, page, ending),
             Side::Destination => self.match_or_wait(UnmatchedPage { folder, first_id, page, ending })?,
@@ -240,7 +244,7 @@ impl Recorder {
         let folders: Vec<Folder> = page
             .iter()
             .enumerate()
-            .filter(|(_, entry)| entry.kind == NodeKind::Folder)
+            .filter(|(index, entry)| entry.kind == NodeKind::Folder && !page.is_left_out(*index))
             .map(|(index, entry)| {
                 let id = first_id.plus(index);
                 Folder { id, source_id: id, path: child_path(&folder.path, entry.name), depth }
@@ -334,7 +338,8 @@ impl Recorder {
         let ids = pages[0].first_id.0..self.next_id.dst.0;
         let sources = pages.iter().map(|page| page.folder.source_id.0);
         let source_parents = sources.clone().min().expect("not empty")..sources.max().expect("not empty") + 1;
-        let matched = match_nodes(&self.connection, &ids, &source_parents, self.sweep.is_some())?;
+        let in_sweep = self.sweep.is_some();
+        let matched = match_nodes(&self.connection, &ids, &source_parents, &self.settings.filter, in_sweep)?;
 
         let mut answers = Vec::new();
         let mut remaining = matched.as_slice();
@@ -367,6 +372,9 @@ impl Recorder {
             let id = unmatched.first_id.plus(index);
             let found = matched.next_if(|m| m.destination_id == id);
             match found {
+                Some(source) if source.is_left_out => {
+                    self.record_match_left_out(source, id, entry.kind, entry.size, depth);
+                }
                 Some(source) if source.kind == entry.kind => {
                     let same = match entry.kind {
                         NodeKind::Folder => true,
@@ -424,6 +432,29 @@ impl Recorder {
         }
     }
 
+    /// The source node of this name is left out by a filter: it is not compared, and no conflict. A folder that both sides
+    /// have is not descended into on either.
+    fn record_match_left_out(
+        &mut self,
+        source: &Matched,
+        destination: NodeId,
+        kind: NodeKind,
+        size: Option<i64>,
+        depth: i32,
+    ) {
+        if source.kind != kind {
+            self.counters.change(Side::Destination, depth).count_not_on_src(kind, size);
+            return;
+        }
+        self.record_match(source.source_id, destination, false, kind, None, depth);
+        if kind == NodeKind::Folder {
+            let status = TraversalStatus::Pending.after(TraversalChange::Listed).expect("in the table");
+            let reason = "not listed: a filter leaves out what the source has here";
+            self.push_event(Side::Destination, destination, Some(status), None, 0, Some(reason));
+            self.counters.change(Side::Destination, depth).folders_listed += 1;
+        }
+    }
+
     /// Gives a source node another copy status than discovery gives by itself, with its reason.
     fn record_copy_status(
         &mut self,
@@ -439,7 +470,8 @@ impl Recorder {
         self.counters.change(Side::Source, depth).count_copy_status(status, kind, size);
     }
 
-    /// What a store had to say about single entries; and everything of a kind that is not carried over is skipped.
+    /// What a store had to say about single entries; and everything of a kind that is not carried over is skipped, which no
+    /// filter has to say.
     fn record_remarks(&mut self, side: Side, first_id: NodeId, depth: i32, page: &Page) {
         let mut remarks = page.remarks().peekable();
         if remarks.peek().is_none() && !page.kinds().contains(&NodeKind::Other) {
@@ -457,6 +489,23 @@ impl Recorder {
             } else if let Some(text) = remark {
                 self.push_event(side, id, None, None, 0, Some(text));
             }
+        }
+    }
+
+    /// What a filter leaves out of the source is excluded, as if somebody had named it. A folder counts as listed with
+    /// that, since nothing of it will ever be.
+    fn record_left_out(&mut self, first_id: NodeId, depth: i32, page: &Page) {
+        for (index, rule) in page.left_out() {
+            let (id, entry) = (first_id.plus(index), page.entry(index));
+            let is_folder = entry.kind == NodeKind::Folder;
+            let reason = self.settings.filter.rules[rule].reason(is_folder);
+            let copy = CopyStatus::Pending.after(CopyChange::Excluded).expect("in the table");
+            let listed = TraversalStatus::Pending.after(TraversalChange::Listed).expect("in the table");
+            self.push_event(Side::Source, id, is_folder.then_some(listed), Some(copy), 0, Some(&reason));
+            self.exclusions.push(id, &reason, self.run, (self.now_ns)());
+            let counters = self.counters.change(Side::Source, depth);
+            counters.count_copy_status(copy, entry.kind, entry.size);
+            counters.folders_listed += i64::from(is_folder);
         }
     }
 
@@ -490,6 +539,11 @@ impl Recorder {
             this.flush_rows()?;
             pull_folders(&this.connection, side, ids, this.sweep.is_some())
         })
+    }
+
+    /// What the migration leaves out of the source.
+    pub fn filter(&self) -> &FilterSettings {
+        &self.settings.filter
     }
 
     /// The counters, those of what is not committed included.

@@ -95,6 +95,9 @@ const DROP_HALF_DONE: &str = "
     DELETE FROM src_current
     WHERE id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted));
 
+    DELETE FROM exclusions
+    WHERE node_id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted));
+
     DELETE FROM src_nodes
     WHERE parent_id IN (FROM src_unlisted);
 

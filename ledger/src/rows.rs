@@ -327,6 +327,52 @@ impl Rows for EventRows {
     }
 }
 
+/// Rows of `exclusions`: what a filter left out. What people exclude is written by SQL.
+#[derive(Debug, Default)]
+pub(crate) struct ExclusionRows {
+    nodes: Vec<i64>,
+    reasons: StringBuilder,
+    runs: Vec<i32>,
+    at_ns: Vec<i64>,
+}
+
+impl ExclusionRows {
+    pub(crate) fn push(&mut self, node: NodeId, reason: &str, run: i32, at_ns: i64) {
+        self.nodes.push(node.0);
+        self.reasons.append_value(reason);
+        self.runs.push(run);
+        self.at_ns.push(at_ns);
+    }
+}
+
+impl Rows for ExclusionRows {
+    fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn take(&mut self) -> Vec<ArrayRef> {
+        let mut rows = std::mem::take(self);
+        vec![
+            Arc::new(Int64Array::from(rows.nodes)),
+            Arc::new(rows.reasons.finish()),
+            Arc::new(Int32Array::from(rows.runs)),
+            Arc::new(Int64Array::from(rows.at_ns)),
+        ]
+    }
+
+    fn schema() -> SchemaRef {
+        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+            schema(&[
+                ("node_id", DataType::Int64),
+                ("reason", DataType::Utf8),
+                ("run", DataType::Int32),
+                ("at_ns", DataType::Int64),
+            ])
+        });
+        SCHEMA.clone()
+    }
+}
+
 /// A row of `errors`.
 #[derive(Debug)]
 pub(crate) struct ErrorRow<'a> {

@@ -63,8 +63,8 @@ CREATE TABLE dst_nodes (
   depth        INTEGER NOT NULL
 );
 
--- The folders that are to be listed, with their paths: all of the source's, the destination's where the source has
--- the same. A node's own path is its folder's and its name.
+-- The folders that are to be listed, with their paths: all of the source's but those that a filter leaves out, the
+-- destination's where the source's is to be listed. A node's own path is its folder's and its name.
 CREATE TABLE src_folders (
   id       BIGINT NOT NULL,   -- of src_nodes
   path     VARCHAR NOT NULL,  -- from the root, '/' for the root itself
@@ -82,7 +82,7 @@ CREATE TABLE dst_folders (
 CREATE TABLE matches (
   src_id  BIGINT NOT NULL,
   dst_id  BIGINT NOT NULL,
-  same    BOOLEAN NOT NULL    -- a folder on both sides, or the same by the comparison policy
+  same    BOOLEAN NOT NULL    -- a folder on both sides, or the same by the comparison policy; not what a filter leaves out
 );
 
 -- Every change of status. What follows from discovery itself has no event: a folder is found 'pending', anything else
@@ -151,7 +151,7 @@ CREATE TABLE plan (
   reason  VARCHAR              -- why nothing is done, or what is in the way; NULL where there is nothing to say
 );
 
--- What somebody has excluded: this node, and everything below it. What that comes to for each node is its status: one
+-- What somebody has excluded, or a filter left out when it was found: this node, and everything below it. What that comes to for each node is its status: one
 -- that would be copied is excluded if it is in here, or the nearest folder above it that is.
 CREATE TABLE exclusions (
   node_id  BIGINT NOT NULL,   -- of src_nodes

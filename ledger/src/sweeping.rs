@@ -236,7 +236,10 @@ impl Recorder {
                  FROM (FROM matches WHERE src_id >= {start} AND src_id < {end}) m
                  JOIN (FROM src_nodes WHERE id >= {start} AND id < {end}) s ON s.id = m.src_id
                  JOIN (FROM dst_nodes WHERE id >= {first} AND id <= {last}) d ON d.id = m.dst_id
-                 WHERE m.same <> {same} AND s.parent_id IN (
+                 -- What a filter leaves out is not compared.
+                 WHERE m.same <> {same}
+                   AND m.src_id NOT IN (SELECT node_id FROM exclusions WHERE node_id >= {start} AND node_id < {end})
+                   AND s.parent_id IN (
                    SELECT id
                    FROM swept
                    WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}

@@ -14,6 +14,7 @@ pub struct Page {
     sizes: Vec<Option<i64>>,
     modified_ns: Vec<Option<i64>>,
     remarks: Vec<(u32, String)>,
+    left_out: Vec<(u32, u32)>,
 }
 
 /// One entry of a [`Page`].
@@ -46,6 +47,7 @@ impl Page {
             sizes: Vec::with_capacity(entries),
             modified_ns: Vec::with_capacity(entries),
             remarks: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -81,6 +83,13 @@ impl Page {
     pub fn remark(&mut self, text: impl Into<String>) {
         let last = self.ends.len().checked_sub(1).expect("a remark is about an entry");
         self.remarks.push((u32::try_from(last).expect("a page has fewer than 2^32 entries"), text.into()));
+    }
+
+    /// Notes that the entry at `index` is left out, by the filter rule with the number `rule`. In the order of entries.
+    pub fn leave_out(&mut self, index: usize, rule: usize) {
+        let narrow = |number| u32::try_from(number).expect("a page has fewer than 2^32 entries, and a filter rules");
+        debug_assert!(index < self.len() && self.left_out.last().is_none_or(|(last, _)| narrow(index) > *last));
+        self.left_out.push((narrow(index), narrow(rule)));
     }
 
     /// How many entries it has.
@@ -143,6 +152,16 @@ impl Page {
     pub fn remarks(&self) -> impl Iterator<Item = (usize, &str)> {
         self.remarks.iter().map(|(index, text)| (*index as usize, text.as_str()))
     }
+
+    /// What is left out, in the order of entries: index of the entry, and number of the filter rule.
+    pub fn left_out(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.left_out.iter().map(|(index, rule)| (*index as usize, *rule as usize))
+    }
+
+    /// Whether the entry at `index` is left out.
+    pub fn is_left_out(&self, index: usize) -> bool {
+        !self.left_out.is_empty() && self.left_out.binary_search_by_key(&index, |(left, _)| *left as usize).is_ok()
+    }
 }
 
 #[cfg(test)]
@@ -160,5 +179,8 @@ mod tests {
         assert_eq!(entries[0].facts(), FileFacts { size: Some(3), modified_ns: Some(-1) });
         assert_eq!(entries[1], PageEntry { name: "fifo", kind: NodeKind::Other, size: None, modified_ns: None });
         assert_eq!(page.remarks().collect::<Vec<_>>(), [(1, "FIFO")]);
+        page.leave_out(1, 7);
+        assert_eq!(page.left_out().collect::<Vec<_>>(), [(1, 7)]);
+        assert_eq!([0, 1].map(|index| page.is_left_out(index)), [false, true]);
     }
 }

@@ -5,6 +5,7 @@ mod changed;
 mod copy;
 mod copy_bad_input;
 mod discover;
+mod filter;
 mod full_destination;
 mod migrate;
 mod mounted;

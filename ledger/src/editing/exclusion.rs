@@ -4,12 +4,17 @@
 //! be copied is a function of these rows: it is excluded explicitly if it is among them, by inheritance if a folder above
 //! it is, and the nearest one is the reason. So including one again restores just what it alone had taken, in whatever
 //! order they were made.
+//!
+//! What a filter left out when it was found has such a row as well, and can be included again like any other file. It has
+//! not been compared with the destination's then: what becomes of it is what the plan says. A folder that was left out
+//! cannot be included: nobody knows what is in it.
 
 use duckdb::{Connection, params};
 
 use super::selection::Selection;
 use super::{Changed, Editor, change_statuses, revoke};
 use crate::error::{LedgerError, Result};
+use crate::plan::THERE_ALREADY;
 use crate::recorder::Recorder;
 
 impl Editor {
@@ -42,6 +47,13 @@ impl Editor {
         if let Selection::Paths(paths) = selection {
             refuse_not_excluded(&self, paths)?;
         }
+        if let Some((path, reason)) = pass_over_not_listed(&self)? {
+            let others: i64 = self.connection().query_row("SELECT count(*) FROM selected", [], |row| row.get(0))?;
+            // Whoever names it means it; a condition may have met it by the way.
+            if others == 0 || matches!(selection, Selection::Paths(_)) {
+                return Err(LedgerError::NotListed { path, reason });
+            }
+        }
         self.in_run("include", |recorder| {
             recorder.connection.execute("DELETE FROM exclusions WHERE node_id IN (FROM selected)", [])?;
             apply_exclusions(recorder)
@@ -69,11 +81,36 @@ fn refuse_not_excluded(editor: &Editor, paths: &[String]) -> Result<()> {
     Err(LedgerError::NotExcluded { path, reason: inherited.unwrap_or_else(|| "nobody has excluded it".to_owned()) })
 }
 
+/// Takes those folders out of `selected` that a filter left out. Returns the path of the first one, with the reason.
+fn pass_over_not_listed(editor: &Editor) -> Result<Option<(String, String)>> {
+    const NOT_LISTED: &str = "
+        FROM exclusions e
+        SEMI JOIN selected s ON s.id = e.node_id
+        JOIN src_nodes n ON n.id = e.node_id AND n.kind = 'folder'
+        ANTI JOIN src_folders own ON own.id = e.node_id";
+    let connection = editor.connection();
+    let first = connection
+        .prepare(&format!(
+            "SELECT CASE WHEN f.id = 1 THEN '/' ELSE f.path || '/' END || not_listed.name, not_listed.reason
+             FROM (SELECT n.id, n.parent_id, n.name, e.reason {NOT_LISTED}) not_listed
+             JOIN src_folders f ON f.id = not_listed.parent_id
+             ORDER BY not_listed.id
+             LIMIT 1"
+        ))?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .next()
+        .transpose()?;
+    if first.is_some() {
+        connection.execute_batch(&format!("DELETE FROM selected WHERE id IN (SELECT e.node_id {NOT_LISTED})"))?;
+    }
+    Ok(first)
+}
+
 /// Gives the nodes that `selected` names, and all below them, the status that follows from `exclusions`, inside the
 /// transaction that is open.
 pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
     find_covered(&recorder.connection)?;
-    recorder.connection.execute_batch(
+    recorder.connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE scope AS
          WITH RECURSIVE below AS (
            SELECT id
@@ -95,19 +132,24 @@ pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
              CASE
                WHEN e.id IS NOT NULL THEN 'excluded_explicit'
                WHEN i.id IS NOT NULL THEN 'excluded_inherited'
+               -- Only what a filter had left out before the plan was made has anything but work in the plan.
+               WHEN p.action = 'skip' AND p.reason = '{THERE_ALREADY}' THEN 'already_existed'
+               WHEN p.action IN ('skip', 'not_copied') THEN 'skipped'
+               WHEN p.action = 'conflict' THEN 'conflict'
                ELSE 'pending'
              END::copy_status AS becomes,
-             coalesce(e.reason, i.inherited) AS reason,
+             coalesce(e.reason, i.inherited, p.reason) AS reason,
              o.reason AS was_reason
            FROM src_nodes n
            JOIN src_open o ON o.id = n.id
            LEFT JOIN exclusion_reasons e ON e.id = n.id
            LEFT JOIN covered c ON c.id = n.parent_id
            LEFT JOIN exclusion_reasons i ON i.id = c.by_id
+           LEFT JOIN (FROM plan WHERE action IN ('skip', 'not_copied', 'conflict')) p ON p.src_id = n.id
            WHERE n.parent_id IN (FROM scope) OR n.id IN (FROM selected)
          )
-         WHERE was <> becomes OR (becomes <> 'pending' AND reason IS DISTINCT FROM was_reason);",
-    )?;
+         WHERE was <> becomes OR (becomes <> 'pending' AND reason IS DISTINCT FROM was_reason);"
+    ))?;
     let mut changed = change_statuses(recorder)?;
     if changed.nodes > 0 {
         changed.revoked = revoke(recorder)?;

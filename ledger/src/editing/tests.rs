@@ -1,5 +1,7 @@
 //! Changes to the plan, on ledgers in files, as people make them.
 
+mod left_out;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

@@ -135,13 +135,15 @@ impl Recorder {
         Ok(())
     }
 
-    /// What was found in a sweep may be in something that somebody had excluded before.
+    /// What was found in a sweep may be in something that somebody had excluded before: in a folder that is listed, which
+    /// those that a filter leaves out are not.
     fn exclude_what_is_new(&mut self) -> Result<()> {
-        let exclusions: i64 = self.connection.query_row("SELECT count(*) FROM exclusions", [], |row| row.get(0))?;
-        if exclusions > 0 {
+        const FOLDERS: &str = "FROM exclusions e SEMI JOIN src_folders f ON f.id = e.node_id";
+        let folders: i64 = self.connection.query_row(&format!("SELECT count(*) {FOLDERS}"), [], |row| row.get(0))?;
+        if folders > 0 {
             self.begin_transaction()?;
             self.connection
-                .execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT node_id AS id FROM exclusions")?;
+                .execute_batch(&format!("CREATE OR REPLACE TEMP TABLE selected AS SELECT e.node_id AS id {FOLDERS}"))?;
             apply_exclusions(self)?;
             self.commit_transaction()?;
             fold_events(&self.connection)?;
@@ -176,6 +178,7 @@ impl Recorder {
         flush(&mut self.matches, "matches", connection)?;
         flush(&mut self.events.src, "src_status_events", connection)?;
         flush(&mut self.events.dst, "dst_status_events", connection)?;
+        flush(&mut self.exclusions, "exclusions", connection)?;
         flush(&mut self.errors, "errors", connection)?;
         flush(&mut self.copied, "copied", connection)?;
         flush(&mut self.parts, "parts", connection)?;

@@ -120,6 +120,8 @@ struct Difference<'a> {
     /// As they were known.
     before: (Option<i64>, Option<i64>),
     remark: Option<&'a str>,
+    /// The number of the filter rule that leaves it out.
+    left_out: Option<usize>,
 }
 
 impl Recorder {
@@ -317,7 +319,8 @@ impl Recorder {
 fn forget_entries(connection: &Connection, side: Side) -> Result<()> {
     Ok(connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE relisted_{} (
-           folder_id BIGINT, name VARCHAR, kind node_kind, size BIGINT, modified_ns BIGINT, remark VARCHAR
+           folder_id BIGINT, name VARCHAR, kind node_kind, size BIGINT, modified_ns BIGINT, remark VARCHAR,
+           left_out BIGINT
          )",
         side.prefix()
     ))?)
@@ -371,7 +374,8 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
         "CREATE OR REPLACE TEMP TABLE differing AS
          WITH listed AS (
            -- A store may give a name twice.
-           SELECT folder_id, name, kind, first(size) AS size, first(modified_ns) AS modified_ns, first(remark) AS remark
+           SELECT folder_id, name, kind, first(size) AS size, first(modified_ns) AS modified_ns, first(remark) AS remark,
+             first(left_out) AS left_out
            FROM relisted_{name}
            WHERE folder_id IN (SELECT id FROM ended)
            GROUP BY folder_id, name, kind
@@ -396,7 +400,8 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
            l.modified_ns,
            k.size AS size_before,
            k.modified_ns AS modified_before_ns,
-           l.remark
+           l.remark,
+           l.left_out
          FROM listed l
          FULL JOIN (FROM known k WHERE {is_known}) k ON k.parent_id = l.folder_id AND k.name = l.name AND k.kind = l.kind
          LEFT JOIN to_be_new b ON b.id = k.id
@@ -413,7 +418,7 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
 fn pull_differences(connection: &Connection, start: i64) -> Result<Vec<RecordBatch>> {
     let mut statement = connection.prepare(
         "SELECT folder_id, is_listed, known_id, is_new, was_gone, name, kind, size, modified_ns, size_before,
-           modified_before_ns, remark
+           modified_before_ns, remark, left_out
          FROM differing
          WHERE number >= ? AND number < ?
          ORDER BY number",
@@ -440,6 +445,7 @@ fn read_difference(batch: &RecordBatch, row: usize) -> Result<Difference<'_>> {
         facts: (number(7), number(8)),
         before: (number(9), number(10)),
         remark: text(11).is_valid(row).then(|| text(11).value(row)),
+        left_out: number(12).and_then(|rule| usize::try_from(rule).ok()),
     })
 }
 
@@ -461,6 +467,9 @@ impl NewEntries {
         page.push_printable(entry.name, entry.kind, entry.facts.0, entry.facts.1);
         if let Some(remark) = entry.remark {
             page.remark(remark);
+        }
+        if let Some(rule) = entry.left_out {
+            page.leave_out(page.len() - 1, rule);
         }
         full
     }

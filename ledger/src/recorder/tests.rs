@@ -3,6 +3,7 @@
 mod answers;
 mod copying;
 mod durability;
+mod left_out;
 mod random_trees;
 mod recovery;
 mod statuses;

@@ -24,6 +24,7 @@
 //! time that the store did not say passes no test, and so passes every `not`.
 
 mod glob;
+mod listed;
 mod moment;
 mod parser;
 mod print;
@@ -33,6 +34,7 @@ use std::fmt;
 
 use longhaul_model::{CopyStatus, NodeKind, PlanAction, Side, TraversalStatus};
 
+pub use self::listed::ListedEntry;
 pub(crate) use self::moment::time_text;
 pub(crate) use self::sql::Sql;
 
@@ -143,12 +145,17 @@ impl std::error::Error for ConditionError {}
 impl Condition {
     /// Reads a condition. Without `side = …` in it, it is about the source unless somebody says otherwise.
     pub fn parse(text: &str) -> Result<Condition, ConditionError> {
-        parser::parse(text, None)
+        parser::parse(text, None, false)
     }
 
     /// Reads a condition that can only be about `side`: one that says or needs something else is refused.
     pub fn parse_for(text: &str, side: Side) -> Result<Condition, ConditionError> {
-        parser::parse(text, Some(side))
+        parser::parse(text, Some(side), false)
+    }
+
+    /// Reads a condition that only tests what a listing says: see [`Condition::holds_for`]. One that needs more is refused.
+    pub fn parse_for_listing(text: &str) -> Result<Condition, ConditionError> {
+        parser::parse(text, Some(Side::Source), true)
     }
 
     /// Chooses every node.

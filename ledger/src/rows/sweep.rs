@@ -17,6 +17,8 @@ pub(crate) struct RelistedRows {
     sizes: Vec<Option<i64>>,
     modified_ns: Vec<Option<i64>>,
     remarks: StringBuilder,
+    /// Numbers of filter rules.
+    left_out: Vec<Option<i64>>,
 }
 
 impl RelistedRows {
@@ -33,6 +35,11 @@ impl RelistedRows {
                 remark = Some(text);
             }
             self.remarks.append_option(remark);
+            self.left_out.push(None);
+        }
+        let first = self.left_out.len() - page.len();
+        for (index, rule) in page.left_out() {
+            self.left_out[first + index] = Some(i64::try_from(rule).expect("there are not that many rules"));
         }
     }
 }
@@ -51,6 +58,7 @@ impl Rows for RelistedRows {
             Arc::new(Int64Array::from(rows.sizes)),
             Arc::new(Int64Array::from(rows.modified_ns)),
             Arc::new(rows.remarks.finish()),
+            Arc::new(Int64Array::from(rows.left_out)),
         ]
     }
 
@@ -63,6 +71,7 @@ impl Rows for RelistedRows {
                 ("size", DataType::Int64),
                 ("modified_ns", DataType::Int64),
                 ("remark", DataType::Utf8),
+                ("left_out", DataType::Int64),
             ])
         });
         SCHEMA.clone()

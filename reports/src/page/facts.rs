@@ -1,5 +1,6 @@
 //! What the page says with a name and a value, or in a sentence: speed, verification, rules.
 
+use longhaul_ledger::FilterRule;
 use longhaul_ledger::reporting::Amount;
 use longhaul_model::{CompareBy, ConflictPolicy};
 
@@ -82,6 +83,9 @@ pub(super) fn settings(figures: &Figures) -> Vec<Facts> {
         Facts { name: "Stays on one file system", value: yes(settings.one_file_system) },
         Facts { name: "Symbolic links are kept", value: yes(settings.symlinks_kept) },
     ];
+    if !settings.filter.is_empty() {
+        facts.push(Facts { name: "Left out from the beginning", value: rules_in_words(&settings.filter.rules) });
+    }
     if let Some(copy) = &figures.copy_settings {
         let large_from = i64::try_from(copy.large_from).unwrap_or(i64::MAX);
         facts.extend([
@@ -94,6 +98,16 @@ pub(super) fn settings(figures: &Figures) -> Vec<Facts> {
         ]);
     }
     facts
+}
+
+/// The first rules of a filter.
+fn rules_in_words(rules: &[FilterRule]) -> String {
+    const RULES_MAX: usize = 12;
+    let mut words: Vec<_> = rules.iter().take(RULES_MAX).map(|rule| rule.text.clone()).collect();
+    if rules.len() > RULES_MAX {
+        words.push(format!("and {} more rules", rules.len() - RULES_MAX));
+    }
+    words.join(" · ")
 }
 
 fn yes(is_so: bool) -> String {

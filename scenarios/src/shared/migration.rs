@@ -77,6 +77,7 @@ impl Run {
             one_file_system: false,
             compare: None,
             on_conflict: None,
+            filter: Vec::new(),
             tuning: Tuning::default(),
         };
         let started = Instant::now();
@@ -100,6 +101,7 @@ impl Run {
             compare: None,
             on_conflict: None,
             copying: None,
+            filter: Vec::new(),
             tuning: Tuning::default(),
         };
         let started = Instant::now();

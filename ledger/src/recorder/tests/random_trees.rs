@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::counters::CountersToWrite;
+use crate::filter::FilterRule;
 use crate::fold::fold_events;
 
 /// One side's entry of a name.
@@ -18,6 +19,14 @@ struct Entry {
     has_remark: bool,
     /// A folder whose listing fails after this many pages.
     fails_after: Option<usize>,
+    /// On the source: the filter rule that leaves it out.
+    left_out: Option<usize>,
+}
+
+/// Rules that leave things out; which, is up to the dice.
+fn filter() -> FilterSettings {
+    let rule = |number: usize| FilterRule { from: format!("it's {number}"), text: "*.\"%\"".to_owned() };
+    FilterSettings { rules: vec![rule(0), rule(1)], at_ns: 0 }
 }
 
 /// A name in a folder, on one side or both.
@@ -39,10 +48,14 @@ fn entry() -> impl Strategy<Value = Entry> {
     ];
     let size = prop::sample::select(vec![None, Some(0), Some(1), Some(5)]);
     let modified_ns = prop::sample::select(vec![None, Some(0), Some(7), Some(100)]);
-    (kind, size, modified_ns, prop::bool::weighted(0.1), prop::option::weighted(0.1, 0_usize..3)).prop_map(
-        |(kind, size, modified_ns, has_remark, fails_after)| match kind {
-            NodeKind::Folder => Entry { kind, size: None, modified_ns, has_remark, fails_after },
-            _ => Entry { kind, size, modified_ns, has_remark, fails_after: None },
+    let fails_after = prop::option::weighted(0.1, 0_usize..3);
+    let left_out = prop::option::weighted(0.15, 0_usize..2);
+    (kind, size, modified_ns, prop::bool::weighted(0.1), fails_after, left_out).prop_map(
+        |(kind, size, modified_ns, has_remark, fails_after, left_out)| match kind {
+            NodeKind::Folder => Entry { kind, size: None, modified_ns, has_remark, fails_after, left_out },
+            // It is not carried over in any case.
+            NodeKind::Other => Entry { kind, size, modified_ns, has_remark, fails_after: None, left_out: None },
+            _ => Entry { kind, size, modified_ns, has_remark, fails_after: None, left_out },
         },
     )
 }
@@ -71,8 +84,14 @@ fn name(style: u8, number: usize) -> Vec<u8> {
 fn tree() -> impl Strategy<Value = Vec<Node>> {
     let spec = (any::<prop::sample::Index>(), both_sides(), 0_u8..8);
     prop::collection::vec(spec, 0..40).prop_map(|specs| {
-        let root =
-            Entry { kind: NodeKind::Folder, size: None, modified_ns: None, has_remark: false, fails_after: None };
+        let root = Entry {
+            kind: NodeKind::Folder,
+            size: None,
+            modified_ns: None,
+            has_remark: false,
+            fails_after: None,
+            left_out: None,
+        };
         let mut tree = vec![Node {
             parent: 0,
             name: vec![],
@@ -205,7 +224,10 @@ impl<'a> Traversal<'a> {
             attempts: 0,
         };
         Traversal {
-            recorder: in_memory(),
+            recorder: Recorder::in_memory(&MigrationSpec {
+                settings: Settings { filter: filter(), ..spec().settings },
+                ..spec()
+            }),
             tree,
             matching,
             choices: Choices { choices, next: 0 },
@@ -319,6 +341,9 @@ impl<'a> Traversal<'a> {
             if entry.has_remark {
                 page.remark(remark(child));
             }
+            if let Some(rule) = entry.left_out.filter(|_| side == Side::Source) {
+                page.leave_out(page.len() - 1, rule);
+            }
             self.model_entry(side, child, entry);
         }
         let answers = self.recorder.record_page(side, ListedPage { folder, page, is_last, attempts }).unwrap();
@@ -357,8 +382,26 @@ impl<'a> Traversal<'a> {
                     let no_remark = || "neither a file, a folder nor a symbolic link".to_owned();
                     row.copy_error = Some(row.remark.take().unwrap_or_else(no_remark));
                 }
+                if let Some(rule) = entry.left_out {
+                    let is_folder = entry.kind == NodeKind::Folder;
+                    let reason = Some(filter().rules[rule].reason(is_folder));
+                    (row.copy, row.copy_error, row.traversal) = ("excluded_explicit", reason.clone(), "successful");
+                    row.traversal_error = reason.filter(|_| is_folder);
+                }
             }
             Side::Destination => match self.model.src.get_mut(path.as_str()) {
+                Some(source) if source.entry.left_out.is_some() => {
+                    if source.entry.kind == entry.kind {
+                        self.matches.insert(path.clone(), false);
+                        if entry.kind == NodeKind::Folder {
+                            row.traversal = "successful";
+                            row.traversal_error =
+                                Some("not listed: a filter leaves out what the source has here".to_owned());
+                        }
+                    } else {
+                        row.traversal = "not_on_src";
+                    }
+                }
                 Some(source) if source.entry.kind == entry.kind => {
                     let same_time = match (source.entry.modified_ns, entry.modified_ns) {
                         (Some(a), Some(b)) => a.abs_diff(b) <= TOLERANCE_NS,
@@ -403,7 +446,10 @@ impl<'a> Traversal<'a> {
                 let number = self.by_path[found.path.as_str()];
                 let parent = &self.tree[self.tree[number].parent];
                 let row = &self.model[side][found.path.as_str()];
-                assert_eq!(row.entry.kind, NodeKind::Folder);
+                assert_eq!(
+                    (row.entry.kind, self.model.src[found.path.as_str()].entry.left_out),
+                    (NodeKind::Folder, None)
+                );
                 if side == Side::Source {
                     self.source_ids.insert(number, found.id);
                 }
@@ -417,6 +463,16 @@ impl<'a> Traversal<'a> {
     /// The statuses, counters and matches that the model expects, against what the ledger has.
     fn check(&self) {
         self.check_statuses();
+        let mut excluded = self.recorder.query(
+            "SELECT s.path, e.reason
+             FROM exclusions e
+             JOIN src_status s ON s.id = e.node_id",
+        );
+        excluded.sort();
+        let left_out = self.model.src.iter().filter(|(_, row)| row.copy == "excluded_explicit");
+        let left_out: Vec<_> =
+            left_out.map(|(path, row)| vec![Some((*path).to_owned()), row.copy_error.clone()]).collect();
+        assert_eq!(excluded, left_out);
         let matched = "
             SELECT s.path, m.same::VARCHAR
             FROM matches m
@@ -469,6 +525,10 @@ impl<'a> Traversal<'a> {
                         level.conflict_bytes += bytes;
                     }
                     (Side::Source, "skipped") => level.skipped += 1,
+                    (Side::Source, "excluded_explicit") => {
+                        level.excluded += 1;
+                        level.excluded_bytes += bytes;
+                    }
                     (Side::Source, _) => {}
                     (Side::Destination, _) => {
                         let is_not_on_src = row.traversal == "not_on_src";

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::iter::Peekable;
-use std::str::CharIndices;
+use std::str::{CharIndices, Chars};
 
 /// A pattern with `*`, `?` and `[…]`, for printable names. A backslash is an ordinary character, as it is in those.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,20 @@ pub(super) enum Token {
         negated: bool,
         ranges: Vec<(char, char)>,
     },
+}
+
+impl Token {
+    /// Whether it stands for this one character.
+    fn fits(&self, character: char) -> bool {
+        match self {
+            Token::Character(own) => *own == character,
+            Token::One => true,
+            Token::Within { negated, ranges } => {
+                ranges.iter().any(|(first, last)| (first..=last).contains(&&character)) != *negated
+            }
+            Token::Anything => false,
+        }
+    }
 }
 
 /// How a pattern is put to DuckDB: each with what has to be given to the function or operator of that name.
@@ -60,6 +74,36 @@ impl Glob {
             }
         }
         Ok(Glob { text: text.to_owned(), tokens })
+    }
+
+    /// Whether all of `text` is like the pattern. Takes no longer than in proportion to the product of their lengths.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        let mut tokens = self.tokens.as_slice();
+        let mut rest = text.chars();
+        // Where the last `*` was, and what it has not taken yet: it takes one character more when the rest does not fit.
+        let mut last_star: Option<(&[Token], Chars<'_>)> = None;
+        loop {
+            if let Some((Token::Anything, more)) = tokens.split_first() {
+                tokens = more;
+                last_star = Some((tokens, rest.clone()));
+                continue;
+            }
+            let mut ahead = rest.clone();
+            let next = ahead.next();
+            match (tokens.split_first(), next) {
+                (None, None) => return true,
+                (Some((token, more)), Some(character)) if token.fits(character) => {
+                    (tokens, rest) = (more, ahead);
+                    continue;
+                }
+                _ => {}
+            }
+            let Some((behind_star, untaken)) = &mut last_star else { return false };
+            if untaken.next().is_none() {
+                return false;
+            }
+            (tokens, rest) = (*behind_star, untaken.clone());
+        }
     }
 
     #[cfg(test)]

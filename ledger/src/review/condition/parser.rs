@@ -23,6 +23,8 @@ const NESTING_MAX: usize = 50;
 
 const FIELDS: &str = "name, path, under, kind, size, modified, depth, traversal, copy, action, side, has problem";
 
+const LISTED_FIELDS: &str = "name, path, under, kind, size, modified, depth";
+
 type Input<'a> = Stateful<LocatingSlice<&'a str>, Context>;
 
 type Parsed<T> = Result<T, ErrMode<Failure>>;
@@ -36,6 +38,8 @@ struct Context {
     side_said_at: Option<usize>,
     /// Where it first tests what only the source has.
     source_needed_at: Option<usize>,
+    /// Whether it is about what has just been listed, of which nothing else is known.
+    only_listed: bool,
     nesting: usize,
 }
 
@@ -62,8 +66,8 @@ fn wrong<T>(position: usize, message: impl Into<String>) -> Parsed<T> {
     Err(ErrMode::Cut(Failure { position, message: message.into() }))
 }
 
-/// Reads a condition, which is about `side` where that is given.
-pub(super) fn parse(text: &str, side: Option<Side>) -> Result<Condition, ConditionError> {
+/// Reads a condition, which is about `side` where that is given, and about what has just been listed if it is `only_listed`.
+pub(super) fn parse(text: &str, side: Option<Side>, only_listed: bool) -> Result<Condition, ConditionError> {
     let error = |failure: Failure| ConditionError {
         text: text.to_owned(),
         position: failure.position.min(text.len()),
@@ -73,7 +77,7 @@ pub(super) fn parse(text: &str, side: Option<Side>) -> Result<Condition, Conditi
         let message = format!("a condition of more than {TEXT_BYTES_MAX} bytes");
         return Err(error(Failure { position: 0, message }));
     }
-    let context = Context { side, side_said_at: None, source_needed_at: None, nesting: 0 };
+    let context = Context { side, side_said_at: None, source_needed_at: None, only_listed, nesting: 0 };
     let mut input = Input { input: LocatingSlice::new(text), state: context };
     match whole(&mut input) {
         Ok(condition) => Ok(condition),
@@ -156,6 +160,9 @@ fn nested<T>(input: &mut Input<'_>, position: usize, parser: impl FnOnce(&mut In
 fn test(input: &mut Input<'_>) -> Parsed<Option<Expression>> {
     let position = input.current_token_start();
     let field = word(input)?.to_ascii_lowercase();
+    if input.state.only_listed && matches!(field.as_str(), "has" | "traversal" | "copy" | "action" | "side") {
+        return wrong(position, format!("a filter knows nothing of that: choose one of {LISTED_FIELDS}"));
+    }
     let test = match field.as_str() {
         "name" => return text_test(input, |text| Ok(text.to_owned()), Test::Name).map(Some),
         "path" => return text_test(input, normal_path, Test::Path).map(Some),

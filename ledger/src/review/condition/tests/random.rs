@@ -194,6 +194,19 @@ proptest! {
                     .collect();
                 prop_assert_eq!(chosen(&forest, side, &condition), expected, "{} on the {}", condition, side);
             }
+            // What needs more than a listing cannot be read for one.
+            let Ok(condition) = Condition::parse_for_listing(&condition.to_string()) else { continue };
+            for node in forest.src.iter().filter(|node| node.parent.is_some()) {
+                let folder = match node.path.rsplit_once('/').unwrap().0 {
+                    "" => "/",
+                    folder => folder,
+                };
+                let Tree { ref name, kind, size, modified_ns, depth, .. } = *node;
+                let entry = ListedEntry { folder, name, kind, size, modified_ns, depth };
+                prop_assert_eq!(
+                    condition.holds_for(&entry, NOW_NS), holds(&condition.tests, node), "{} for {}", condition, node.path
+                );
+            }
         }
     }
 }
