@@ -16,6 +16,7 @@ mod traversal_ephemeral;
 mod traversal_local;
 mod traversal_normal;
 mod traversal_resumption;
+mod traversal_retry_sweep;
 
 mod copy_local;
 mod copy_normal;
@@ -95,6 +96,11 @@ pub fn all() -> &'static [Scenario] {
             name: "traversal-resumption",
             description: "interrupts this program, and kills it, while it lists; it goes on and loses nothing",
             play: traversal_resumption::play,
+        },
+        Scenario {
+            name: "traversal-retry-sweep",
+            description: "lists a folder of a simulated tree again, and some that could not be listed, and no other",
+            play: traversal_retry_sweep::play,
         },
         Scenario {
             name: "copy-normal",

@@ -8,6 +8,7 @@ use longhaul_actors::{CopyConfig, CopyDurability, Outcome, Resumed, StartError, 
 use longhaul_ledger::{Approving, CopySettings, Log, Reader};
 use longhaul_model::{Phase, VerifyLevel};
 
+use super::last_word::LastWord;
 use super::migration::{attend, ending};
 use super::report::{Report, grouped};
 use crate::interrupt::Interrupt;
@@ -72,19 +73,15 @@ impl Moved {
         report.line(&format!("{nodes} nodes with {bytes} bytes copied, and all verified, in {seconds:.2} s"))
     }
 
-    /// The engine's last words: it came to its end, and lost nothing on the way.
+    /// The engine's last words, of the copy and of the verification.
+    pub(crate) fn last_words(&self) -> Vec<LastWord> {
+        let both = [("copy", &self.copied), ("verification", &self.verified)];
+        both.into_iter().map(|(what, outcome)| LastWord::new(what, outcome.as_ref())).collect()
+    }
+
+    /// It came to its end, and lost nothing on the way.
     pub(crate) fn verify(&self, report: &mut Report<'_>) -> Result<()> {
-        for (what, outcome) in [("copy", &self.copied), ("verification", &self.verified)] {
-            let Some(outcome) = outcome else {
-                report.line(&format!("the {what} was complete before this was gone on with"))?;
-                continue;
-            };
-            report.check_text(&format!("end of the {what}"), "done", &ending(outcome))?;
-            report.check_count(&format!("results of the {what} that were not recorded"), 0, outcome.closed.dropped)?;
-            report.check_count(&format!("nodes given back by the {what}"), 0, outcome.given_back as u64)?;
-            report.check_count(&format!("workers of the {what} still running"), 0, outcome.still_running as u64)?;
-        }
-        Ok(())
+        self.last_words().iter().try_for_each(|word| word.check(report))
     }
 }
 
