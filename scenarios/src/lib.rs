@@ -21,6 +21,10 @@ mod traversal_retry_sweep;
 mod copy_local;
 mod copy_normal;
 mod copy_resumption;
+mod copy_retry;
+
+mod dual_tree;
+mod exclusion_sweep;
 
 use std::io::Write;
 use std::path::Path;
@@ -116,6 +120,21 @@ pub fn all() -> &'static [Scenario] {
             name: "copy-resumption",
             description: "interrupts this program, and kills it, while it copies; it goes on and copies nothing twice",
             play: copy_resumption::play,
+        },
+        Scenario {
+            name: "copy-retry",
+            description: "copies what could not be read, written or made at first, and nothing that was copied before",
+            play: copy_retry::play,
+        },
+        Scenario {
+            name: "exclusion-sweep",
+            description: "excludes folders of a simulated tree and includes them again, and copies what is left",
+            play: exclusion_sweep::play,
+        },
+        Scenario {
+            name: "dual-tree",
+            description: "looks at each node of two small trees at every stage, from failures until all is copied",
+            play: dual_tree::play,
         },
     ]
 }

@@ -27,6 +27,14 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    pub(crate) fn folder(modified_ns: i64) -> Content {
+        Content { bytes: None, size: 0, modified_ns }
+    }
+
+    pub(crate) fn file(bytes: &[u8], modified_ns: i64) -> Content {
+        Content { bytes: Some(fingerprint(bytes)), size: bytes.len() as u64, modified_ns }
+    }
+
     pub(crate) fn is_folder(&self) -> bool {
         self.bytes.is_none()
     }
@@ -47,7 +55,7 @@ impl Contents {
         for (path, info) in nodes {
             let bytes = match info.kind {
                 NodeKind::Folder => None,
-                NodeKind::File => Some(fingerprint(world, &path, info.size)?),
+                NodeKind::File => Some(fingerprint(&read(world, &path, info.size)?)),
             };
             let content = Content { bytes, size: info.size, modified_ns: info.modified_ns };
             contents.0.insert(encode_name(&path).into_owned(), content);
@@ -81,11 +89,14 @@ impl Contents {
     }
 }
 
-fn fingerprint(world: &World, path: &[u8], size: u64) -> Result<u64> {
+fn read(world: &World, path: &[u8], size: u64) -> Result<Vec<u8>> {
     // A byte more than there should be.
     let read = world.read(path, 0, usize::try_from(size)? + 1, Duration::ZERO).result;
-    let bytes = read.map_err(|fault| anyhow!("{} cannot be read: {}", path.escape_ascii(), fault.message))?;
+    read.map_err(|fault| anyhow!("{} cannot be read: {}", path.escape_ascii(), fault.message))
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(&bytes);
-    Ok(hasher.finish())
+    hasher.write(bytes);
+    hasher.finish()
 }

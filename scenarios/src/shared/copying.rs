@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-use longhaul_actors::{CopyConfig, CopyDurability, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, verify};
+use anyhow::{Context, Result, bail, ensure};
+use longhaul_actors::{
+    CopyConfig, CopyDurability, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, retry, verify,
+};
 use longhaul_ledger::{Approving, CopySettings, Log, Reader};
 use longhaul_model::{Phase, VerifyLevel};
 
@@ -38,16 +40,7 @@ impl Moved {
         let is_begun = phase == Phase::Verifying;
         let mut moved = Moved { copied: None, verified: None, took: Duration::ZERO };
         if matches!(phase, Phase::Review | Phase::Copying) {
-            let config = CopyConfig {
-                approving: Approving::NowWithConflicts,
-                ledger: ledger.to_owned(),
-                log: Log::Unknown,
-                resume: phase == Phase::Copying,
-                choices: settings.into(),
-                durability: CopyDurability::default(),
-                force: false,
-                tuning: Tuning::default(),
-            };
+            let config = config(ledger, settings, phase == Phase::Copying);
             moved.copied = run(|| copy(&config), interrupt)?;
             phase = self::phase(ledger)?;
         }
@@ -73,15 +66,40 @@ impl Moved {
         report.line(&format!("{nodes} nodes with {bytes} bytes copied, and all verified, in {seconds:.2} s"))
     }
 
-    /// The engine's last words, of the copy and of the verification.
-    pub(crate) fn last_words(&self) -> Vec<LastWord> {
-        let both = [("copy", &self.copied), ("verification", &self.verified)];
-        both.into_iter().map(|(what, outcome)| LastWord::new(what, outcome.as_ref())).collect()
+    /// The engine's last word on the copy.
+    pub(crate) fn word_on_copy(&self) -> LastWord {
+        LastWord::new("copy", self.copied.as_ref())
+    }
+
+    /// The engine's last word on the verification.
+    pub(crate) fn word_on_verification(&self) -> LastWord {
+        LastWord::new("verification", self.verified.as_ref())
     }
 
     /// It came to its end, and lost nothing on the way.
     pub(crate) fn verify(&self, report: &mut Report<'_>) -> Result<()> {
-        self.last_words().iter().try_for_each(|word| word.check(report))
+        self.word_on_copy().check(report)?;
+        self.word_on_verification().check(report)
+    }
+}
+
+/// Lists again, or copies again, what is marked for retry. What is listed may be gone on with like any discovery.
+pub(crate) fn retry_marked(ledger: &Path, interrupt: &Interrupt) -> Result<Outcome> {
+    let config = config(ledger, CopySettings::default(), false);
+    let outcome = run(|| Ok(Resumed::Running(retry(&config)?)), interrupt)?;
+    outcome.context("a sweep that has begun has an end")
+}
+
+fn config(ledger: &Path, settings: CopySettings, resume: bool) -> CopyConfig {
+    CopyConfig {
+        approving: Approving::NowWithConflicts,
+        ledger: ledger.to_owned(),
+        log: Log::Unknown,
+        resume,
+        choices: settings.into(),
+        durability: CopyDurability::default(),
+        force: false,
+        tuning: Tuning::default(),
     }
 }
 

@@ -140,3 +140,86 @@ impl std::fmt::Display for Row {
         write!(f, "{} {}: {}", self.id, self.node, self.error.as_deref().unwrap_or("nothing to be said"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: i64, path: &str, copy: Option<CopyStatus>) -> Row {
+        let node = Node {
+            path: path.to_owned(),
+            kind: NodeKind::File,
+            size: Some(1),
+            modified_ns: Some(2),
+            depth: 1,
+            traversal: TraversalStatus::Successful,
+            copy,
+        };
+        Row { id, node, error: None }
+    }
+
+    fn snapshot() -> LedgerSnapshot {
+        let pending = Some(CopyStatus::Pending);
+        LedgerSnapshot {
+            phase: "review".to_owned(),
+            rows: BySide { src: vec![row(2, "/a", pending), row(3, "/b", pending)], dst: vec![row(2, "/a", None)] },
+            problems: BTreeSet::new(),
+            excluded: 0,
+            verified: (0, 0),
+            copied_events: 0,
+            plans: Vec::new(),
+            is_recount_equal: true,
+        }
+    }
+
+    /// The first check that does not hold.
+    fn failed(check: impl FnOnce(&mut Report<'_>) -> Result<()>) -> Option<String> {
+        let mut out = Vec::new();
+        let mut report = Report::new(&mut out);
+        check(&mut report).unwrap();
+        report.first_failed().map(str::to_owned)
+    }
+
+    #[test]
+    fn whatever_makes_a_ledger_unsound_is_noticed() {
+        let sound = snapshot();
+        assert_eq!(failed(|report| sound.check_sound(report)), None);
+        let of_source = |row| {
+            let mut ledger = snapshot();
+            ledger.rows.src.push(row);
+            failed(|report| ledger.check_sound(report)).unwrap()
+        };
+        assert!(of_source(row(4, "/a", None)).starts_with("source nodes with the path and kind of another one"));
+        assert!(of_source(row(3, "/c", None)).starts_with("source ids that are repeated"));
+        let mut pending = row(4, "/c", None);
+        pending.node.traversal = TraversalStatus::Pending;
+        assert!(of_source(pending).starts_with("source folders still to be listed"));
+        let other = LedgerSnapshot { is_recount_equal: false, ..snapshot() };
+        assert!(failed(|report| other.check_sound(report)).unwrap().starts_with("counters and recount"));
+    }
+
+    #[test]
+    fn whatever_is_different_between_two_moments_is_noticed() {
+        let due = snapshot().rows.src;
+        let check = |change: fn(&mut Vec<Row>)| {
+            let mut ledger = snapshot();
+            change(&mut ledger.rows.src);
+            failed(|report| ledger.check_rows(report, Side::Source, "as before", &due))
+        };
+        let wrong = |count| Some(format!("source nodes that are not as before: expected 0, found {count}"));
+        assert_eq!(check(|_| {}), None);
+        assert_eq!(check(|rows| rows[0].id = 7), wrong(2));
+        assert_eq!(check(|rows| rows[0].error = Some("why".to_owned())), wrong(2));
+        assert_eq!(check(|rows| rows[1].node.copy = Some(CopyStatus::Successful)), wrong(2));
+        assert_eq!(check(|rows| rows.truncate(1)), wrong(1));
+        assert_eq!(check(|rows| rows.push(row(9, "/c", None))), wrong(1));
+    }
+
+    #[test]
+    fn what_is_gone_from_the_source_is_not_there() {
+        let mut ledger = snapshot();
+        ledger.rows.src.push(row(4, "/gone", Some(CopyStatus::Vanished)));
+        let paths: Vec<&str> = ledger.there(Side::Source).keys().map(|(path, _)| *path).collect();
+        assert_eq!(paths, ["/a", "/b"]);
+    }
+}

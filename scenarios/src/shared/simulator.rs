@@ -11,6 +11,7 @@ use longhaul_storage::{Location, SpectraStore, Store};
 
 use super::trace::world_of;
 use super::tree::{Child, Listing, Tree};
+use crate::interrupt::Interrupt;
 
 /// Entries of a folder that are asked for at a time.
 const PAGE_ENTRIES: usize = 4_096;
@@ -133,8 +134,14 @@ pub(crate) fn open(config: &Path, scratch: &Path) -> Result<Spectra> {
 /// As [`open`], after a run of the engine that had opened it by itself: its threads let go of it a moment after the
 /// engine's last word.
 pub(crate) fn open_after_engine(config: &Path, scratch: &Path) -> Result<Spectra> {
-    let deadline = Instant::now() + IN_USE_WAIT;
+    open_within(IN_USE_WAIT, config, scratch, &Interrupt::default())
+}
+
+/// As [`open`], when whoever has it open lets go of it within some time.
+pub(crate) fn open_within(wait: Duration, config: &Path, scratch: &Path, interrupt: &Interrupt) -> Result<Spectra> {
+    let deadline = Instant::now() + wait;
     loop {
+        interrupt.check()?;
         match open(config, scratch) {
             Err(error) if is_in_use(&error) && Instant::now() < deadline => std::thread::sleep(LOOK_INTERVAL),
             opened => return opened,

@@ -48,3 +48,28 @@ fn write(file: &Path, found: &impl Serialize) -> Result<()> {
     });
     written.with_context(|| format!("cannot write {}", file.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+    use crate::interrupt::Interrupt;
+    use crate::shared::report::Report;
+    use crate::shared::scratch::Scratch;
+
+    #[test]
+    fn a_step_is_done_until_it_is_complete_and_then_not_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut out = Vec::new();
+        let scratch = Scratch::new_in(folder.path(), "test").unwrap();
+        let mut stage = Stage { scratch, report: Report::new(&mut out), interrupt: Interrupt::default() };
+        let cut_short: Result<u64> = stage.step("one", |_| bail!("cut short"));
+        assert_eq!(cut_short.unwrap_err().to_string(), "cut short");
+        assert_eq!(stage.step("one", |_| Ok(1)).unwrap(), 1);
+        assert_eq!(stage.step("one", |_| Ok(2)).unwrap(), 1);
+        assert_eq!(stage.step("two", |_| Ok(2)).unwrap(), 2);
+        drop(stage);
+        assert_eq!(String::from_utf8(out).unwrap(), "  one\n  one\n  one: complete\n  two\n");
+    }
+}

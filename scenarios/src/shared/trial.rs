@@ -3,16 +3,17 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use longhaul_ledger::{CopySettings, Editor, Log, Reader, system_now_ns};
+use longhaul_ledger::{CopySettings, Editor, LedgerError, Log, Reader, system_now_ns};
 use longhaul_model::{BySide, Phase, Side, VerifyLevel};
 use longhaul_spectra::{Config, FaultClass, FaultRule, Operation, OperationFilter, Spectra};
 use longhaul_storage::Location;
 use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
-use super::copying::Moved;
+use super::copying::{self, Moved};
 use super::last_word::LastWord;
 use super::ledger_snapshot::LedgerSnapshot;
 use super::migration::{LEDGER, Run};
@@ -29,6 +30,12 @@ const CALM: &str = "calm.json";
 
 /// What the program has logged while it swept.
 const SWEEP_LOG: &str = "sweep.log";
+
+/// How long a child that has outlived its scenario may take to come to its end, and how much longer it may have the ledger
+/// than the simulator; and how often that is looked at.
+const CHILD_WAIT: Duration = Duration::from_secs(60);
+const LEDGER_WAIT: Duration = Duration::from_secs(5);
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The migration.
 #[derive(Debug)]
@@ -62,7 +69,7 @@ pub(crate) enum Next {
 impl Next {
     /// What the ledger says.
     pub(crate) fn of(ledger: &Path) -> Result<Next> {
-        let reader = Reader::open(ledger)?;
+        let reader = open_when_free(ledger)?;
         let marked = reader.marked()?;
         if marked.folders + marked.copies > 0 {
             return Ok(Next::Retry);
@@ -139,14 +146,13 @@ impl Trial {
     /// Lists both worlds, or goes on with that.
     pub(crate) fn discover(&self) -> Result<LastWord> {
         let location = |side| Location::Spectra { world: world_of(side).to_owned(), config: self.config() };
-        let run = match Run::gone_on_with(&self.folder, &self.interrupt)? {
-            Some(run) => run,
-            None => {
-                // The simulator is let go of by now.
-                drop(self.simulator()?);
-                let locations = BySide { src: location(Side::Source), dst: location(Side::Destination) };
-                Run::of_places(&self.folder, locations, &self.interrupt)?
-            }
+        // Whoever had the simulator before has let go of it by then.
+        drop(self.simulator()?);
+        let run = if let Some(run) = Run::gone_on_with(&self.folder, &self.interrupt)? {
+            run
+        } else {
+            let locations = BySide { src: location(Side::Source), dst: location(Side::Destination) };
+            Run::of_places(&self.folder, locations, &self.interrupt)?
         };
         Ok(LastWord::new("discovery", run.outcome.as_ref()))
     }
@@ -154,12 +160,32 @@ impl Trial {
     /// Copies what the plan says and verifies it, or goes on with that.
     pub(crate) fn copy_and_verify(&self) -> Result<Vec<LastWord>> {
         let settings = CopySettings::default();
-        Ok(Moved::by_plan(&self.ledger, settings, VerifyLevel::Full, &self.interrupt)?.last_words())
+        let moved = Moved::by_plan(&self.ledger, settings, VerifyLevel::Full, &self.interrupt)?;
+        Ok(vec![moved.word_on_copy(), moved.word_on_verification()])
+    }
+
+    /// Verifies what was copied by a sweep, or goes on with that.
+    pub(crate) fn verify(&self) -> Result<LastWord> {
+        let settings = CopySettings::default();
+        let moved = Moved::by_plan(&self.ledger, settings, VerifyLevel::Full, &self.interrupt)?;
+        Ok(moved.word_on_verification())
+    }
+
+    /// Sweeps what is marked for retry in this process, or goes on with that.
+    pub(crate) fn sweep_here(&self) -> Result<LastWord> {
+        let outcome = match Next::of(&self.ledger)? {
+            Next::Retry => Some(copying::retry_marked(&self.ledger, &self.interrupt)?),
+            // It is a discovery like any other.
+            Next::List => Run::gone_on_with(&self.folder, &self.interrupt)?.and_then(|run| run.outcome),
+            Next::Copy | Next::Nothing => None,
+        };
+        Ok(LastWord::new("sweep", outcome.as_ref()))
     }
 
     /// Has the program sweep what is marked for retry, or go on with that, and listens to what the simulator does.
     pub(crate) fn sweep(&self) -> Result<Swept> {
-        drop(self.simulator()?);
+        // A child that has outlived its scenario comes to its end by itself.
+        drop(simulator::open_within(CHILD_WAIT, &self.config(), &self.folder, &self.interrupt)?);
         let next = Next::of(&self.ledger)?;
         let log = self.folder.join(SWEEP_LOG);
         let mut out = File::options().create(true).append(true).open(&log).context("the sweep cannot be logged")?;
@@ -183,6 +209,16 @@ impl Trial {
             traces: traces.into_iter().flatten().collect(),
             is_gone_on: next != Next::Retry,
         })
+    }
+}
+
+fn open_when_free(ledger: &Path) -> Result<Reader> {
+    let deadline = Instant::now() + LEDGER_WAIT;
+    loop {
+        match Reader::open(ledger) {
+            Err(LedgerError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(LOOK_INTERVAL),
+            opened => return Ok(opened?),
+        }
     }
 }
 

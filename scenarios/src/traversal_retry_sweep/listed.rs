@@ -46,3 +46,42 @@ pub(super) fn check_listed(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::contents::Content;
+    use crate::shared::trace::Trace;
+
+    fn worlds() -> BySide<Contents> {
+        let of = |paths: &[&str]| Contents(paths.iter().map(|path| ((*path).to_owned(), Content::folder(0))).collect());
+        BySide { src: of(&["/", "/a", "/a/b", "/c"]), dst: of(&["/", "/a", "/a/only there", "/c"]) }
+    }
+
+    /// The first check that does not hold when these were listed.
+    fn failed(listed: &[(Side, &str)], is_gone_on: bool) -> Option<String> {
+        let trace = |&(side, path): &(Side, &str)| Trace { what: What::Listed, side, path: path.to_owned() };
+        let traces = listed.iter().map(trace).collect();
+        let swept = Swept { ending: None, said: None, traces, is_gone_on };
+        let mut out = Vec::new();
+        let mut report = Report::new(&mut out);
+        let swept_folders = ["/a".to_owned()];
+        check_listed(&mut report, &swept, &worlds(), &swept_folders, &swept_folders).unwrap();
+        report.first_failed().map(str::to_owned)
+    }
+
+    #[test]
+    fn each_folder_that_was_asked_for_is_to_be_listed_once_and_no_other_one() {
+        use Side::{Destination, Source};
+        let all = [(Source, "/a"), (Source, "/a/b"), (Destination, "/a")];
+        let with = |more| failed(&[&all[..], &[more]].concat(), false).unwrap();
+        assert_eq!(failed(&all, false), None);
+        assert!(failed(&all[1..], false).unwrap().contains("of 2 source folders"));
+        assert!(failed(&all[..2], false).unwrap().contains("of 1 destination folders"));
+        assert!(with((Source, "/a/b")).starts_with("source folders listed more than once"));
+        assert!(with((Destination, "/")).starts_with("destination folders listed that nobody"));
+        assert!(with((Source, "/c")).starts_with("source folders listed that nobody"));
+        assert_eq!(failed(&[all[0], all[0]], true), None);
+        assert!(failed(&[(Source, "/c")], true).is_some());
+    }
+}
