@@ -82,7 +82,7 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
     report.check_count("nodes approved", table::APPROVED, approved.nodes.unsigned_abs())?;
     let plan = last.ledger.plans.last().map_or("none", String::as_str);
     report.check_text("plan carried out in the end", &approved.hash, plan)?;
-    report.check_count("plans carried out", 2, last.ledger.plans.len() as u64)?;
+    report.check_count("plans carried out, one after the other", 2, last.ledger.plans.len() as u64)?;
     let now = trial.contents()?;
     now.src.check(report, "source", &trees::contents_of(Side::Source)?)?;
     now.dst.check(report, "destination, now", &trees::destination_after(3)?)?;

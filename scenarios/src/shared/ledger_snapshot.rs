@@ -28,7 +28,7 @@ pub(crate) struct LedgerSnapshot {
     pub(crate) verified: (u64, u64),
     /// Events that say that a node was copied.
     pub(crate) copied_events: u64,
-    /// The plan that each run has carried out, of those that have carried out one.
+    /// The plans that were carried out, in order. Runs that went on with one count as one.
     pub(crate) plans: Vec<String>,
     /// Whether the counters are what counting again gives.
     is_recount_equal: bool,
@@ -62,6 +62,8 @@ impl LedgerSnapshot {
         };
         let problems = "SELECT side || ':' || path || ' ' || coalesce(class::VARCHAR, 'different') FROM problems";
         let copied_events = "SELECT count(*) FROM src_status_events WHERE copy_status = 'successful'";
+        let mut plans = texts("SELECT plan_hash FROM runs WHERE plan_hash IS NOT NULL ORDER BY run")?;
+        plans.dedup();
         Ok(LedgerSnapshot {
             phase: overview.migration.phase.to_string(),
             rows,
@@ -69,7 +71,7 @@ impl LedgerSnapshot {
             excluded: overview.totals.src.excluded.unsigned_abs(),
             verified: (overview.verified.nodes.unsigned_abs(), overview.verified.differences.unsigned_abs()),
             copied_events: number(&reader, copied_events)?.unsigned_abs(),
-            plans: texts("SELECT plan_hash FROM runs WHERE plan_hash IS NOT NULL ORDER BY run")?,
+            plans,
             is_recount_equal: reader.counters()? == reader.recount()?,
         })
     }
