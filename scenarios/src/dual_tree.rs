@@ -80,6 +80,7 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
     report.check_count("folders marked", 2, marked.folders.unsigned_abs())?;
     report.check_count("nodes marked to be copied again", 1, marked.copies.unsigned_abs())?;
     report.check_count("nodes approved", table::APPROVED, approved.nodes.unsigned_abs())?;
+    last.ledger.check_verified(report)?;
     let plan = last.ledger.plans.last().map_or("none", String::as_str);
     report.check_text("plan carried out in the end", &approved.hash, plan)?;
     report.check_count("plans carried out, one after the other", 2, last.ledger.plans.len() as u64)?;

@@ -37,7 +37,7 @@ impl Moved {
     ) -> Result<Moved> {
         let started = Instant::now();
         let mut phase = phase(ledger)?;
-        let is_begun = phase == Phase::Verifying;
+        let is_begun = phase == Phase::Verifying && is_verification_begun(ledger)?;
         let mut moved = Moved { copied: None, verified: None, took: Duration::ZERO };
         if matches!(phase, Phase::Review | Phase::Copying) {
             let config = config(ledger, settings, phase == Phase::Copying);
@@ -101,6 +101,13 @@ fn config(ledger: &Path, settings: CopySettings, resume: bool) -> CopyConfig {
         force: false,
         tuning: Tuning::default(),
     }
+}
+
+/// Whether a verification was cut short. Where a copy was what came last there is none to be gone on with: it would go on
+/// as closely and from where an earlier one had looked, or at sizes alone.
+fn is_verification_begun(ledger: &Path) -> Result<bool> {
+    let runs = Reader::open(ledger)?.overview()?.runs;
+    Ok(runs.last().is_some_and(|run| run.command.starts_with("verify")))
 }
 
 fn phase(ledger: &Path) -> Result<Phase> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
-use longhaul_ledger::Reader;
+use longhaul_ledger::{Reader, Verified};
 use longhaul_model::{BySide, CopyStatus, NodeKind, Side, TraversalStatus};
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,7 @@ pub(crate) struct LedgerSnapshot {
     pub(crate) problems: BTreeSet<String>,
     /// Source nodes that are excluded, by the counters.
     pub(crate) excluded: u64,
-    /// Nodes that the last verification has looked at, and those that it found different.
-    pub(crate) verified: (u64, u64),
+    verified: Verified,
     /// Events that say that a node was copied.
     pub(crate) copied_events: u64,
     /// The plans that were carried out, in order. Runs that went on with one count as one.
@@ -69,7 +68,7 @@ impl LedgerSnapshot {
             rows,
             problems: texts(problems)?.into_iter().collect(),
             excluded: overview.totals.src.excluded.unsigned_abs(),
-            verified: (overview.verified.nodes.unsigned_abs(), overview.verified.differences.unsigned_abs()),
+            verified: overview.verified,
             copied_events: number(&reader, copied_events)?.unsigned_abs(),
             plans,
             is_recount_equal: reader.counters()? == reader.recount()?,
@@ -101,6 +100,28 @@ impl LedgerSnapshot {
         }
         let equal = if self.is_recount_equal { "equal" } else { "different" };
         report.check_text("counters and recount", "equal", equal)
+    }
+
+    /// All that is at the destination was looked at and its files were read, and nothing was different.
+    pub(crate) fn check_verified(&self, report: &mut Report<'_>) -> Result<()> {
+        let is_there = |row: &&Row| {
+            let there = [Some(CopyStatus::Successful), Some(CopyStatus::AlreadyExisted)];
+            // The root has no place of its own there.
+            row.node.depth > 0 && there.contains(&row.node.copy)
+        };
+        let there = self.rows.src.iter().filter(is_there);
+        let bytes: u64 = there.clone().filter_map(|row| row.node.size).map(i64::unsigned_abs).sum();
+        let Verified { nodes, bytes_read, differences } = self.verified;
+        report.check_count("nodes verified at the destination", there.count() as u64, nodes.unsigned_abs())?;
+        report.check_count("nodes that verification found different", 0, differences.unsigned_abs())?;
+        // Where it was cut short some are read twice.
+        let read = bytes_read.unsigned_abs();
+        report.check(
+            "bytes that verification read",
+            read >= bytes,
+            &format!("{} at least", grouped(bytes)),
+            &grouped(read),
+        )
     }
 
     /// Every node is as in the trees, with the statuses that follow from these; and nothing else is there, save what is
@@ -167,7 +188,7 @@ mod tests {
             rows: BySide { src: vec![row(2, "/a", pending), row(3, "/b", pending)], dst: vec![row(2, "/a", None)] },
             problems: BTreeSet::new(),
             excluded: 0,
-            verified: (0, 0),
+            verified: Verified::default(),
             copied_events: 0,
             plans: Vec::new(),
             is_recount_equal: true,
