@@ -1,7 +1,7 @@
 //! Excluding, including and approving, and what each of these must come to.
 
-use anyhow::{Result, ensure};
-use longhaul_ledger::{Changed, Selection};
+use anyhow::Result;
+use longhaul_ledger::{Changed, LedgerError, Selection};
 use longhaul_model::{CopyStatus, Side};
 use serde::{Deserialize, Serialize};
 
@@ -102,11 +102,10 @@ pub(super) fn make(trial: &Trial, picks: &Picks, interrupt: &Interrupt) -> Resul
         let changed = match what {
             What::Exclude => trial.edit()?.exclude(&selection, &reason_for(path))?,
             What::Include => trial.edit()?.include(&selection)?,
-            What::ExcludeAgain => {
-                let refused = trial.edit()?.exclude(&selection, "another reason").is_err();
-                ensure!(refused, "what is excluded already was excluded once more");
-                Changed::default()
-            }
+            What::ExcludeAgain => match trial.edit()?.exclude(&selection, "another reason") {
+                Err(LedgerError::NothingToChange(_)) => Changed::default(),
+                changed => changed?,
+            },
         };
         edits.push(Edit {
             what: format!("{} {path}", what.as_str()),
