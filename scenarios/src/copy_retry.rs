@@ -166,7 +166,7 @@ fn check_sweep(report: &mut Report<'_>, seen: &Seen, failures: &Failures) -> Res
     let Marked { folders, copies } = seen.marked;
     report.check_count("nodes marked to be copied again", failed.clone().count() as u64, copies.unsigned_abs())?;
     report.check_count("folders marked to be listed again", 0, folders.unsigned_abs())?;
-    report.check_text("end of the sweep", "exit code 0", seen.swept.ending.as_deref().unwrap_or("exit code 0"))?;
+    seen.swept.check_end(report)?;
     let mut times: BTreeMap<&str, u64> = BTreeMap::new();
     for trace in seen.swept.traces.iter().filter(|trace| trace.what == What::Written) {
         *times.entry(trace.path.as_str()).or_default() += if trace.side == Side::Destination { 1 } else { 100 };

@@ -57,6 +57,21 @@ pub(crate) struct Swept {
     pub(crate) is_gone_on: bool,
 }
 
+impl Swept {
+    /// The program came to its end, and nothing is left to be said.
+    pub(crate) fn check_end(&self, report: &mut Report<'_>) -> Result<()> {
+        let Some(ending) = &self.ending else {
+            return report.line("the sweep was complete before this was gone on with");
+        };
+        let due = "exit code 0";
+        report.check_text("end of the sweep", due, ending)?;
+        match &self.said {
+            Some(said) if ending != due => report.line(&format!("        {said}")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What is to be done to go on with a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {

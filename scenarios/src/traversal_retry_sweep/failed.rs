@@ -67,7 +67,7 @@ impl Seen {
         report.check_count("folders marked", all.len() as u64, self.marked.folders.unsigned_abs())?;
         report.check_count("nodes marked to be copied again", 0, self.marked.copies.unsigned_abs())?;
 
-        report.check_text("end of the sweep", "exit code 0", self.swept.ending.as_deref().unwrap_or("exit code 0"))?;
+        self.swept.check_end(report)?;
         // What the destination had not said may be asked of the destination alone.
         check_listed(report, &self.swept, &Contents::of(&simulator)?, &all, &picks.denied.src)?;
         report.check_text("phase", "review", &self.after.phase)?;

@@ -100,7 +100,7 @@ impl Seen {
             ledger.check_rows(report, side, "as before they were marked", &self.discovered.rows[side])?;
         }
 
-        report.check_text("end of the sweep", "exit code 0", self.swept.ending.as_deref().unwrap_or("exit code 0"))?;
+        self.swept.check_end(report)?;
         let worlds = Contents::of(&now)?;
         let folder = slice::from_ref(&picks.marked);
         check_listed(report, &self.swept, &worlds, folder, folder)?;
