@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use longhaul_ledger::{CopySettings, Reader};
 use longhaul_model::{BySide, CopyStatus, VerifyLevel, encode_name};
-use longhaul_spectra::{Config, Mode, NodeInfo, NodeKind, Spectra, World};
+use longhaul_spectra::{NodeInfo, NodeKind, Spectra, World};
 use longhaul_storage::Location;
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +68,7 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
     verify_outcome(report, &run)?;
     moved.verify(report)?;
     // Of worlds into which nothing was ever written: what they were before.
-    let before = pristine(&config)?;
+    let before = simulator::pristine(&config)?;
     let due = due(&before)?;
     verify_copied(report, &Reader::open(&ledger)?, &due, run.is_gone_on)?;
     read_back(report, &due, &worlds(&before)?, &simulator::open_after_engine(&config, &scratch)?, &found)?;
@@ -83,13 +82,6 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
         &format!("{LEDGER}, {SECOND_LEDGER}, {}, spectra.redb", CONFIG.name),
         &names_in(&scratch)?.join(", "),
     )
-}
-
-/// A simulator of the same configuration that knows nothing of what was written.
-fn pristine(config: &Path) -> Result<Spectra> {
-    let mut config = Config::load(config)?;
-    config.mode = Mode::Ephemeral;
-    Ok(Spectra::open(config)?)
 }
 
 fn worlds(simulator: &Spectra) -> Result<BySide<World>> {

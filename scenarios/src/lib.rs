@@ -16,10 +16,15 @@ mod traversal_ephemeral;
 mod traversal_local;
 mod traversal_normal;
 mod traversal_resumption;
+mod traversal_retry_sweep;
 
 mod copy_local;
 mod copy_normal;
 mod copy_resumption;
+mod copy_retry;
+
+mod dual_tree;
+mod exclusion_sweep;
 
 use std::io::Write;
 use std::path::Path;
@@ -97,6 +102,11 @@ pub fn all() -> &'static [Scenario] {
             play: traversal_resumption::play,
         },
         Scenario {
+            name: "traversal-retry-sweep",
+            description: "lists a folder of a simulated tree again, and some that could not be listed, and no other",
+            play: traversal_retry_sweep::play,
+        },
+        Scenario {
             name: "copy-normal",
             description: "brings a simulated tree that is kept on disk to another one, and reads it back",
             play: copy_normal::play,
@@ -110,6 +120,21 @@ pub fn all() -> &'static [Scenario] {
             name: "copy-resumption",
             description: "interrupts this program, and kills it, while it copies; it goes on and copies nothing twice",
             play: copy_resumption::play,
+        },
+        Scenario {
+            name: "copy-retry",
+            description: "copies what could not be read, written or made at first, and nothing that was copied before",
+            play: copy_retry::play,
+        },
+        Scenario {
+            name: "exclusion-sweep",
+            description: "excludes folders of a simulated tree and includes them again, and copies what is left",
+            play: exclusion_sweep::play,
+        },
+        Scenario {
+            name: "dual-tree",
+            description: "looks at each node of two small trees at every stage, from failures until all is copied",
+            play: dual_tree::play,
         },
     ]
 }

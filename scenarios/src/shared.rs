@@ -5,26 +5,36 @@ pub(crate) mod notes;
 pub(crate) mod report;
 pub(crate) mod scratch;
 pub(crate) mod stage;
+pub(crate) mod steps;
 
 // Bringing it about.
 pub(crate) mod copying;
+pub(crate) mod last_word;
 pub(crate) mod local_trees;
 pub(crate) mod maker;
 pub(crate) mod migration;
 pub(crate) mod program;
+pub(crate) mod random;
 pub(crate) mod simulator;
+pub(crate) mod trace;
 
 // What has to come out, found out independently.
+pub(crate) mod contents;
 pub(crate) mod copied;
 pub(crate) mod expectation;
 pub(crate) mod local_tree;
 pub(crate) mod node;
+pub(crate) mod refusing;
 pub(crate) mod snapshot;
 pub(crate) mod tree;
 
 // What did come out.
 pub(crate) mod ledger_rows;
+pub(crate) mod ledger_snapshot;
 pub(crate) mod verification;
 
 // All of it for two worlds of the simulator.
 pub(crate) mod worlds;
+
+// All of it for two worlds whose faults come and go.
+pub(crate) mod trial;

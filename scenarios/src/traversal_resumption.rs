@@ -23,10 +23,10 @@ use crate::shared::report::{Report, grouped};
 use crate::shared::scratch::names_in;
 use crate::shared::simulator::{self, WorldTree};
 use crate::shared::stage::Stage;
+use crate::shared::trace::world_of;
 use crate::shared::tree::Tree;
 use crate::shared::verification::verify_ledger;
 use comparison::compare_ledgers;
-use listings::world_of;
 use program::{Ended, Program, Stop};
 
 const SLOW: &str = include_str!("traversal_resumption/slow.json");

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-use longhaul_actors::{CopyConfig, CopyDurability, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, verify};
+use anyhow::{Context, Result, bail, ensure};
+use longhaul_actors::{
+    CopyConfig, CopyDurability, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, retry, verify,
+};
 use longhaul_ledger::{Approving, CopySettings, Log, Reader};
 use longhaul_model::{Phase, VerifyLevel};
 
+use super::last_word::LastWord;
 use super::migration::{attend, ending};
 use super::report::{Report, grouped};
 use crate::interrupt::Interrupt;
@@ -34,19 +37,10 @@ impl Moved {
     ) -> Result<Moved> {
         let started = Instant::now();
         let mut phase = phase(ledger)?;
-        let is_begun = phase == Phase::Verifying;
+        let is_begun = phase == Phase::Verifying && is_verification_begun(ledger)?;
         let mut moved = Moved { copied: None, verified: None, took: Duration::ZERO };
         if matches!(phase, Phase::Review | Phase::Copying) {
-            let config = CopyConfig {
-                approving: Approving::NowWithConflicts,
-                ledger: ledger.to_owned(),
-                log: Log::Unknown,
-                resume: phase == Phase::Copying,
-                choices: settings.into(),
-                durability: CopyDurability::default(),
-                force: false,
-                tuning: Tuning::default(),
-            };
+            let config = config(ledger, settings, phase == Phase::Copying);
             moved.copied = run(|| copy(&config), interrupt)?;
             phase = self::phase(ledger)?;
         }
@@ -72,20 +66,48 @@ impl Moved {
         report.line(&format!("{nodes} nodes with {bytes} bytes copied, and all verified, in {seconds:.2} s"))
     }
 
-    /// The engine's last words: it came to its end, and lost nothing on the way.
-    pub(crate) fn verify(&self, report: &mut Report<'_>) -> Result<()> {
-        for (what, outcome) in [("copy", &self.copied), ("verification", &self.verified)] {
-            let Some(outcome) = outcome else {
-                report.line(&format!("the {what} was complete before this was gone on with"))?;
-                continue;
-            };
-            report.check_text(&format!("end of the {what}"), "done", &ending(outcome))?;
-            report.check_count(&format!("results of the {what} that were not recorded"), 0, outcome.closed.dropped)?;
-            report.check_count(&format!("nodes given back by the {what}"), 0, outcome.given_back as u64)?;
-            report.check_count(&format!("workers of the {what} still running"), 0, outcome.still_running as u64)?;
-        }
-        Ok(())
+    /// The engine's last word on the copy.
+    pub(crate) fn word_on_copy(&self) -> LastWord {
+        LastWord::new("copy", self.copied.as_ref())
     }
+
+    /// The engine's last word on the verification.
+    pub(crate) fn word_on_verification(&self) -> LastWord {
+        LastWord::new("verification", self.verified.as_ref())
+    }
+
+    /// It came to its end, and lost nothing on the way.
+    pub(crate) fn verify(&self, report: &mut Report<'_>) -> Result<()> {
+        self.word_on_copy().check(report)?;
+        self.word_on_verification().check(report)
+    }
+}
+
+/// Lists again, or copies again, what is marked for retry. What is listed may be gone on with like any discovery.
+pub(crate) fn retry_marked(ledger: &Path, interrupt: &Interrupt) -> Result<Outcome> {
+    let config = config(ledger, CopySettings::default(), false);
+    let outcome = run(|| Ok(Resumed::Running(retry(&config)?)), interrupt)?;
+    outcome.context("a sweep that has begun has an end")
+}
+
+fn config(ledger: &Path, settings: CopySettings, resume: bool) -> CopyConfig {
+    CopyConfig {
+        approving: Approving::NowWithConflicts,
+        ledger: ledger.to_owned(),
+        log: Log::Unknown,
+        resume,
+        choices: settings.into(),
+        durability: CopyDurability::default(),
+        force: false,
+        tuning: Tuning::default(),
+    }
+}
+
+/// Whether a verification was cut short. Where a copy was what came last there is none to be gone on with: it would go on
+/// as closely and from where an earlier one had looked, or at sizes alone.
+fn is_verification_begun(ledger: &Path) -> Result<bool> {
+    let runs = Reader::open(ledger)?.overview()?.runs;
+    Ok(runs.last().is_some_and(|run| run.command.starts_with("verify")))
 }
 
 fn phase(ledger: &Path) -> Result<Phase> {

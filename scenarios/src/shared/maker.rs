@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 
+use super::random::Random;
+
 const SEED: u64 = 0x006c_6f6e_6768_6175;
 
 /// A point in time: seconds since 1970, and nanoseconds on top of them.
@@ -224,18 +226,4 @@ pub(crate) enum Special {
     Fifo,
     Socket,
     CharacterDevice,
-}
-
-/// `SplitMix64`: the same numbers on every machine.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }

@@ -5,9 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use longhaul_ledger::Counters;
 use longhaul_model::{CopyStatus, NodeKind, TraversalStatus};
+use serde::{Deserialize, Serialize};
 
 /// A row of `src_status` or `dst_status`, or what it must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Node {
     /// In its printable form.
     pub(crate) path: String,
@@ -138,7 +139,11 @@ fn count(counters: &mut Counters, node: &Node) {
             counters.vanished += 1;
             counters.vanished_bytes += bytes;
         }
-        // The ledger has no counters for these; the census has their numbers.
-        Some(CopyStatus::Pending | CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited) | None => {}
+        Some(CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited) => {
+            counters.excluded += 1;
+            counters.excluded_bytes += bytes;
+        }
+        // The ledger has no counters for it; the census has its number.
+        Some(CopyStatus::Pending) | None => {}
     }
 }

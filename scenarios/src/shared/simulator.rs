@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use longhaul_model::{BySide, NodeKind};
-use longhaul_spectra::{Config, Spectra, SpectraError, World};
+use longhaul_model::{BySide, NodeKind, Side};
+use longhaul_spectra::{ChaosConfig, Config, Mode, Spectra, SpectraError, World};
 use longhaul_storage::{Location, SpectraStore, Store};
 
+use super::trace::world_of;
 use super::tree::{Child, Listing, Tree};
+use crate::interrupt::Interrupt;
 
 /// Entries of a folder that are asked for at a time.
 const PAGE_ENTRIES: usize = 4_096;
@@ -27,18 +29,20 @@ pub(crate) struct Shipped {
 }
 
 impl Shipped {
-    /// Writes it into `scratch`, with everything that the simulator keeps in there too. It is taken from `configs` below
-    /// the working folder, or else is what the program came with. Gives the file, which whoever goes on finds again.
-    pub(crate) fn write_into(&self, scratch: &Path) -> Result<PathBuf> {
+    /// It is taken from `configs` below the working folder, or else is what the program came with.
+    pub(crate) fn load(&self) -> Result<Config> {
         let in_working_folder = Path::new("configs").join(self.name);
-        let mut config = match in_working_folder.canonicalize() {
-            Ok(found) => Config::load(&found)?,
-            Err(_) => Config::from_json(self.text).with_context(|| format!("the {} of this program", self.name))?,
-        };
-        config.seed.db_path = database_in(scratch);
+        match in_working_folder.canonicalize() {
+            Ok(found) => Ok(Config::load(&found)?),
+            Err(_) => Config::from_json(self.text).with_context(|| format!("the {} of this program", self.name)),
+        }
+    }
+
+    /// Writes it into `scratch`, with everything that the simulator keeps in there too. Gives the file, which whoever
+    /// goes on finds again.
+    pub(crate) fn write_into(&self, scratch: &Path) -> Result<PathBuf> {
         let file = self.file_in(scratch);
-        std::fs::write(&file, serde_json::to_vec_pretty(&config)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        write(self.load()?, &file, scratch)?;
         Ok(file)
     }
 
@@ -46,6 +50,13 @@ impl Shipped {
     pub(crate) fn file_in(&self, scratch: &Path) -> PathBuf {
         scratch.join(self.name)
     }
+}
+
+/// Writes a configuration, with everything that the simulator keeps in `scratch`.
+pub(crate) fn write(mut config: Config, file: &Path, scratch: &Path) -> Result<()> {
+    config.seed.db_path = database_in(scratch);
+    std::fs::write(file, serde_json::to_vec_pretty(&config)?)
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn database_in(scratch: &Path) -> PathBuf {
@@ -65,6 +76,12 @@ impl WorldTree {
     pub(crate) fn count(&self) -> Result<u64> {
         Ok(self.0.count().map_err(|fault| anyhow!("the simulator cannot be counted: {}", fault.message))?.total.nodes())
     }
+}
+
+/// The two worlds that are source and destination, as trees.
+pub(crate) fn trees(simulator: &Spectra) -> Result<BySide<WorldTree>> {
+    let tree = |side| WorldTree::new(simulator, world_of(side));
+    Ok(BySide { src: tree(Side::Source)?, dst: tree(Side::Destination)? })
 }
 
 impl Tree for WorldTree {
@@ -117,13 +134,31 @@ pub(crate) fn open(config: &Path, scratch: &Path) -> Result<Spectra> {
 /// As [`open`], after a run of the engine that had opened it by itself: its threads let go of it a moment after the
 /// engine's last word.
 pub(crate) fn open_after_engine(config: &Path, scratch: &Path) -> Result<Spectra> {
-    let deadline = Instant::now() + IN_USE_WAIT;
+    open_within(IN_USE_WAIT, config, scratch, &Interrupt::default())
+}
+
+/// As [`open`], when whoever has it open lets go of it within some time.
+pub(crate) fn open_within(wait: Duration, config: &Path, scratch: &Path, interrupt: &Interrupt) -> Result<Spectra> {
+    let deadline = Instant::now() + wait;
     loop {
+        interrupt.check()?;
         match open(config, scratch) {
             Err(error) if is_in_use(&error) && Instant::now() < deadline => std::thread::sleep(LOOK_INTERVAL),
             opened => return opened,
         }
     }
+}
+
+/// A simulator of the same configuration that knows nothing of what was written, and of no faults.
+pub(crate) fn pristine(config: &Path) -> Result<Spectra> {
+    pristine_of(Config::load(config)?)
+}
+
+/// As [`pristine`], of a configuration that is not in a file.
+pub(crate) fn pristine_of(mut config: Config) -> Result<Spectra> {
+    config.mode = Mode::Ephemeral;
+    config.chaos = ChaosConfig::default();
+    Ok(Spectra::open(config)?)
 }
 
 fn is_in_use(error: &anyhow::Error) -> bool {

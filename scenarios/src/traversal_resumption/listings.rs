@@ -4,19 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use longhaul_model::Side;
 
+use crate::shared::trace::{Trace, What};
+
 /// What the program is told to log.
 pub(super) const LOG_FILTER: &str = "warn,longhaul::listing=trace";
 
-const MARK: &str = " TRACE longhaul::listing: world=";
 const DAY_US: u64 = 24 * 60 * 60 * 1_000_000;
-
-/// The world of a side.
-pub(super) fn world_of(side: Side) -> &'static str {
-    match side {
-        Side::Source => "primary",
-        Side::Destination => "s1",
-    }
-}
 
 /// A folder that was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +23,9 @@ pub(super) struct Listing {
 impl Listing {
     /// Reads a line of the log; nothing where it is about something else.
     pub(super) fn parse(line: &str) -> Option<Listing> {
-        let (time, rest) = line.split_once(MARK)?;
-        let (world, path) = rest.split_once(" path=")?;
-        let side = Side::BOTH.into_iter().find(|side| world_of(*side) == world)?;
-        Some(Listing { at: TimeOfDay::parse(time)?, side, path: path.to_owned() })
+        let Trace { what: What::Listed, side, path } = Trace::parse(line)? else { return None };
+        let (time, _) = line.split_once(" TRACE ")?;
+        Some(Listing { at: TimeOfDay::parse(time)?, side, path })
     }
 }
 

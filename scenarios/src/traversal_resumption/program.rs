@@ -6,9 +6,10 @@ use anyhow::Result;
 use longhaul_model::Side;
 use rustix::process::Signal;
 
-use super::listings::{LOG_FILTER, Listing, TimeOfDay, world_of};
+use super::listings::{LOG_FILTER, Listing, TimeOfDay};
 use crate::interrupt::Interrupt;
 use crate::shared::program::{self, Heard};
+use crate::shared::trace::world_of;
 
 /// The program, and the folder that it runs in.
 #[derive(Debug)]

@@ -1,0 +1,5 @@
+//! The scenarios, through the program.
+
+mod copy;
+mod place;
+mod sweep;
