@@ -32,7 +32,7 @@ pub use counters::{Counters, DepthCounters};
 pub use editing::{Approval, Approving, Changed, ChangedStatus, Decision, Editor, Marked, Selection};
 pub use error::{LedgerError, Result};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
-pub use migration::{CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
+pub use migration::{CopyDurability, CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Resources, log_of};
 pub use overview::{Overview, PROBLEMS_MAX, Problem};
 pub use plan::{PlanFilter, PlanTotal};

@@ -190,6 +190,13 @@ pub trait Draft: Send + std::fmt::Debug {
     /// Reads back what was written, as [`Original::read_at`].
     fn read_at<'a>(&'a mut self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize>;
 
+    /// Sets this modification time, in nanoseconds since 1970, and says what the store has kept of it: how coarse its
+    /// times are, without anything being seen. `None` where it cannot be told before it has its name.
+    fn try_time(&mut self, modified_ns: i64) -> Answer<'_, Option<i64>> {
+        let _ = modified_ns;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Gives it this length, its attributes and its name, in one step for whoever looks at the name. An error, or
     /// [`Placed::Taken`], leaves nothing behind.
     fn finish<'a>(

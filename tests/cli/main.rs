@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod changed;
+mod coarse_times;
 mod copy;
 mod copy_bad_input;
 mod discover;

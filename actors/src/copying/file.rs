@@ -64,8 +64,7 @@ pub(super) async fn find_way(
     let is_ours = context.may_be_begun(item.id)
         && item.in_its_place.is_none()
         && context.keeps(Side::Destination).modified
-        && source.modified_ns.is_some()
-        && source.modified_ns == destination.modified_ns;
+        && comparison.is_time_kept(source, destination);
     if (may_be_ours && !is_as_planned) || comparison.needs_reading(source, destination) {
         let checksum = same_contents(context, folders.destination, name, original, facts, buffer).await?;
         if let Some(checksum) = checksum {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use longhaul_actors::{CopyConfig, CopyDurability, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, verify};
+use longhaul_actors::{CopyConfig, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, verify};
 use longhaul_ledger::{Approving, CopySettings, Log, Reader};
 use longhaul_model::{Phase, VerifyLevel};
 
@@ -43,7 +43,6 @@ impl Moved {
                 log: Log::Unknown,
                 resume: phase == Phase::Copying,
                 choices: settings.into(),
-                durability: CopyDurability::default(),
                 force: false,
                 tuning: Tuning::default(),
             };
