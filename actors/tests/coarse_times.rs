@@ -73,8 +73,8 @@ impl Folder for CoarseFolder {
         self.0.extended_attributes(name)
     }
 
-    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed> {
-        self.0.create_folder(name)
+    fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
+        self.0.create_folder(name, durability)
     }
 
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
@@ -94,16 +94,17 @@ impl Folder for CoarseFolder {
         target: Target<'a>,
         points_to: &'a [u8],
         attributes: &'a Attributes,
+        durability: Durability,
     ) -> Answer<'a, Placed> {
-        Box::pin(async move { self.0.create_link(target, points_to, &cut_off(attributes)).await })
+        Box::pin(async move { self.0.create_link(target, points_to, &cut_off(attributes), durability).await })
     }
 
-    fn hard_link<'a>(&'a self, existing: &'a [u8], name: &'a [u8]) -> Answer<'a, Placed> {
-        self.0.hard_link(existing, name)
+    fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, durability: Durability) -> Answer<'a, Placed> {
+        self.0.hard_link(existing, target, durability)
     }
 
-    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()> {
-        Box::pin(async move { self.0.set_attributes(&cut_off(attributes)).await })
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()> {
+        Box::pin(async move { self.0.set_attributes(&cut_off(attributes), durability).await })
     }
 
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {

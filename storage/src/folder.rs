@@ -95,7 +95,7 @@ pub struct Target<'a> {
     pub mode: Option<u32>,
 }
 
-/// How much care is taken that what was written survives a power cut.
+/// How much care is taken that what was made survives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// It is made durable before it gets its name, and so is its name.
@@ -121,8 +121,9 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     /// The extended attributes that a user can see and set, of an entry or, with an empty name, of the folder itself.
     fn extended_attributes<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>>;
 
-    /// Creates an empty folder that we can write into. [`Folder::set_attributes`] finishes it.
-    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed>;
+    /// Creates an empty folder that we can write into. [`Folder::set_attributes`] finishes it. An error leaves nothing
+    /// behind.
+    fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed>;
 
     /// Begins a new file. Nothing is seen of it under its own name until [`Draft::finish`]. It may have the temporary
     /// name until then, or none at all; something that has the temporary name and is in the way is replaced: it is ours.
@@ -142,13 +143,15 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
         target: Target<'a>,
         points_to: &'a [u8],
         attributes: &'a Attributes,
+        durability: Durability,
     ) -> Answer<'a, Placed>;
 
-    /// Gives the file at `existing`, a path from the store's root, another name in this folder.
-    fn hard_link<'a>(&'a self, existing: &'a [u8], name: &'a [u8]) -> Answer<'a, Placed>;
+    /// Gives the file at `existing`, a path from the store's root, another name in this folder. With `target.replace` a
+    /// file or link that has the name is replaced, unless it is that file already.
+    fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, durability: Durability) -> Answer<'a, Placed>;
 
     /// Sets attributes of the folder itself.
-    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()>;
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()>;
 
     /// Removes a draft that a killed run has left. That there is none is fine.
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()>;

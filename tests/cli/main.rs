@@ -6,6 +6,7 @@ mod coarse_times;
 mod copy;
 mod copy_bad_input;
 mod discover;
+mod durable;
 mod full_destination;
 mod migrate;
 mod mounted;

@@ -141,6 +141,7 @@ impl Engine {
             retry: RetryPolicy::from(tuning),
             health: BySide::from_fn(|_| Health::new(tuning.give_up_after)),
             links: HardLinks::new(linked),
+            board: board.clone(),
             stop: stop.clone(),
             stores: stores.clone(),
         });
