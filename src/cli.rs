@@ -414,9 +414,9 @@ pub(crate) struct CopyOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) copiers: Option<u16>,
 
-    /// When what was copied is made to survive a power cut
-    #[arg(long, value_enum, default_value_t = Durability::Batch)]
-    pub(crate) durability: Durability,
+    /// When what was copied is made to survive a power cut [default: batch]
+    #[arg(long, value_enum)]
+    pub(crate) durability: Option<Durability>,
 
     /// Take a checksum (BLAKE3) of each file while it is copied [default: on]
     #[arg(long, value_enum)]
@@ -508,9 +508,9 @@ pub(crate) struct MigrateArguments {
     #[command(flatten)]
     pub(crate) options: CopyOptions,
 
-    /// How closely the destination is looked at in the end
-    #[arg(long, value_enum, default_value_t = Level::Size)]
-    pub(crate) level: Level,
+    /// How closely the destination is looked at in the end [default: size]
+    #[arg(long, value_enum)]
+    pub(crate) level: Option<Level>,
 }
 
 #[derive(Debug, Args)]

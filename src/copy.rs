@@ -18,23 +18,18 @@ pub(crate) fn run(cli: &Cli, arguments: &CopyArguments) -> anyhow::Result<Exit> 
         (true, true) => Approving::NowWithConflicts,
     };
     let command = PhaseCommand { name: "copy", done: "everything is copied", json: *json };
-    run_phase(cli, &command, || begin_run(cli, *resume, approving, options, *limits))
+    let config = || CopyConfig { approving, ..config(cli.ledger.clone(), options, *limits) };
+    run_phase(cli, &command, || begin_run(*resume, config()))
 }
 
 /// Begins to copy, or goes on with it.
-pub(crate) fn begin_run(
-    cli: &Cli,
-    resume: bool,
-    approving: Approving,
-    options: &CopyOptions,
-    limits: LimitArguments,
-) -> anyhow::Result<Resumed> {
-    let ledger = cli.ledger.clone();
-    if resume && let Some(repaired) = soundness::repair(&ledger)? {
-        repaired.tell(&ledger);
+pub(crate) fn begin_run(resume: bool, config: CopyConfig) -> anyhow::Result<Resumed> {
+    let ledger = &config.ledger;
+    if resume && let Some(repaired) = soundness::repair(ledger)? {
+        repaired.tell(ledger);
     }
     let log = if resume { Log::Probed } else { Log::Unknown };
-    Ok(copy(&CopyConfig { log, resume, approving, ..config(ledger, options, limits) })?)
+    Ok(copy(&CopyConfig { log, resume, ..config })?)
 }
 
 /// What was typed of how it is copied, for a copy that begins with what was approved.
@@ -45,11 +40,6 @@ pub(crate) fn config(ledger: PathBuf, options: &CopyOptions, limits: LimitArgume
         resume: false,
         approving: Approving::Before,
         choices: choices(options),
-        durability: match options.durability {
-            Durability::Batch => CopyDurability::Batch,
-            Durability::File => CopyDurability::File,
-            Durability::None => CopyDurability::None,
-        },
         force: options.force,
         tuning: Tuning { copiers: options.copiers.map(usize::from), ..tuning(limits) },
     }
@@ -68,5 +58,11 @@ pub(crate) fn choices(options: &CopyOptions) -> CopyChoices {
         checksum: options.checksum.map(|switch| switch == Switch::On),
         preserve: (!options.preserve.is_empty()).then_some(preserve),
         large_from: options.large_from.map(|mib| mib << 20),
+        durability: options.durability.map(|durability| match durability {
+            Durability::Batch => CopyDurability::Batch,
+            Durability::File => CopyDurability::File,
+            Durability::None => CopyDurability::None,
+        }),
+        verify_level: None,
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::bail;
-use longhaul_actors::Resumed;
+use longhaul_actors::{CopyChoices, CopyConfig, Resumed, settle_copy_settings};
 use longhaul_ledger::{Approving, CopySettings, Reader};
 use longhaul_model::Phase;
 
@@ -15,13 +15,17 @@ use crate::{Exit, copy, discover, signals, soundness, verify};
 pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
     let MigrateArguments { discovery, options, level, .. } = arguments;
-    let copying = copy::choices(options).on_top_of(CopySettings::default());
+    let choices = CopyChoices { verify_level: level.map(Into::into), ..copy::choices(options) };
+    let mut copying = choices.on_top_of(CopySettings::default());
     let mut phase = Phase::Created;
     if discovery.resume {
         if let Some(repaired) = soundness::repair(&cli.ledger)? {
             repaired.tell(&cli.ledger);
         }
-        phase = Reader::open(&cli.ledger)?.migration()?.current_phase();
+        let migration = Reader::open(&cli.ledger)?.migration()?;
+        phase = migration.current_phase();
+        // What was chosen when it began is kept to in every phase, and not only in the one that was cut short.
+        copying = settle_copy_settings(&migration, choices)?;
         if !matches!(phase, Phase::Created | Phase::Traversing) {
             // Nothing is left to be listed. It refuses what was typed if that is another migration.
             begin(&cli.ledger, || discover::begin_run(&cli.ledger, discovery, None))?;
@@ -40,9 +44,15 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
                 let arguments = DiscoverArguments { resume: is_begun, ..discovery.clone() };
                 discover::begin_run(&cli.ledger, &arguments, Some(copying))
             }
-            Phase::Verifying => verify::begin_run(cli, is_begun, *level, options.copiers, discovery.limits),
+            Phase::Verifying => {
+                let level = copying.verify_level.unwrap_or_default();
+                verify::begin_run(cli, is_begun, level, options.copiers, discovery.limits)
+            }
             // Whoever had to be asked has been asked.
-            _ => copy::begin_run(cli, is_begun, Approving::NowWithConflicts, options, discovery.limits),
+            _ => {
+                let config = copy::config(cli.ledger.clone(), options, discovery.limits);
+                copy::begin_run(is_begun, CopyConfig { choices, approving: Approving::NowWithConflicts, ..config })
+            }
         })?;
         let Resumed::Running(controller) = begun else { bail!("the ledger changed while it was worked on") };
         let Attended { report: reached, interrupted, came_late } = attend(cli, "migrate", &signals, controller)?;

@@ -37,6 +37,8 @@ struct SourceReport {
     already_existed: Amount,
     copy_pending: Amount,
     conflicts: Amount,
+    /// Of the conflicts, those that have come up since the plan was made: nobody has seen them in it.
+    late_conflicts: i64,
     skipped: Amount,
     excluded: Amount,
     #[serde(flatten)]
@@ -85,7 +87,7 @@ impl Report {
 
     /// What an overview of this ledger says.
     pub(crate) fn new(ledger: &Path, overview: Overview) -> Report {
-        let Overview { migration, totals, runs, verified, sweep, problem_count, problems } = overview;
+        let Overview { migration, totals, late_conflicts, runs, verified, sweep, problem_count, problems } = overview;
         let (src, dst) = (totals.src, totals.dst);
         Report {
             ledger: ledger.display().to_string(),
@@ -99,6 +101,7 @@ impl Report {
                 already_existed: Amount { nodes: src.already_existed, bytes: src.already_existed_bytes },
                 copy_pending: Amount { nodes: src.copy_pending(), bytes: src.copy_pending_bytes() },
                 conflicts: Amount { nodes: src.conflicts, bytes: src.conflict_bytes },
+                late_conflicts,
                 skipped: Amount { nodes: src.skipped, bytes: src.skipped_bytes },
                 excluded: Amount { nodes: src.excluded, bytes: src.excluded_bytes },
                 copy: CopyReport {
@@ -120,11 +123,13 @@ impl Report {
         }
     }
 
-    /// Whether there are folders that could not be listed, or nodes that could not be copied.
+    /// Whether there are folders that could not be listed, or nodes that could not be copied, conflicts among them that
+    /// nobody could have left as they are: they have come up since the plan was made.
     fn has_failures(&self) -> bool {
         self.src.counted.folders_failed
             + self.dst.counted.folders_failed
             + self.src.copy.failed.nodes
+            + self.src.late_conflicts
             + self.verified.differences
             > 0
     }
@@ -209,6 +214,9 @@ impl Report {
         self.src.already_existed.print("there already", out)?;
         if self.src.conflicts.nodes > 0 {
             self.src.conflicts.print("to be decided", out)?;
+        }
+        if self.src.late_conflicts > 0 {
+            writeln!(out, "{:<24}{:>14}", "  not in the plan", count(self.src.late_conflicts))?;
         }
         if self.src.skipped.nodes > 0 {
             self.src.skipped.print("left out", out)?;

@@ -11,6 +11,7 @@ use crate::{Exit, soundness};
 
 pub(crate) fn run(cli: &Cli, arguments: &VerifyArguments) -> anyhow::Result<Exit> {
     let VerifyArguments { level, resume, copiers, limits, json } = *arguments;
+    let level = level.into();
     let command = PhaseCommand { name: "verify", done: "everything is verified", json };
     run_phase(cli, &command, || begin_run(cli, resume, level, copiers, limits))
 }
@@ -19,7 +20,7 @@ pub(crate) fn run(cli: &Cli, arguments: &VerifyArguments) -> anyhow::Result<Exit
 pub(crate) fn begin_run(
     cli: &Cli,
     resume: bool,
-    level: Level,
+    level: VerifyLevel,
     copiers: Option<u16>,
     limits: LimitArguments,
 ) -> anyhow::Result<Resumed> {
@@ -31,11 +32,17 @@ pub(crate) fn begin_run(
         ledger,
         log: if resume { Log::Probed } else { Log::Unknown },
         resume,
-        level: match level {
+        level,
+        tuning: Tuning { copiers: copiers.map(usize::from), ..tuning(limits) },
+    })?)
+}
+
+impl From<Level> for VerifyLevel {
+    fn from(level: Level) -> Self {
+        match level {
             Level::Size => VerifyLevel::Size,
             Level::Checksum => VerifyLevel::Checksum,
             Level::Full => VerifyLevel::Full,
-        },
-        tuning: Tuning { copiers: copiers.map(usize::from), ..tuning(limits) },
-    })?)
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use longhaul_ledger::CopyDurability;
 use longhaul_ledger::{Approving, CopySettings, FilterRule, Log, Resources};
 use longhaul_model::{BySide, CompareBy, ConflictPolicy, VerifyLevel};
 use longhaul_storage::{Location, OpenOptions};
@@ -62,8 +63,6 @@ pub struct CopyConfig {
     pub resume: bool,
     /// How files are copied. A migration for which that was chosen before has to agree.
     pub choices: CopyChoices,
-    /// When what was copied is made durable.
-    pub durability: CopyDurability,
     /// Begin although the destination says that it has no room for all of it.
     pub force: bool,
     /// How it comes by the approval of the plan.
@@ -81,6 +80,10 @@ pub struct CopyChoices {
     pub preserve: Option<Preserve>,
     /// From which size on files are copied in parts, in bytes.
     pub large_from: Option<u64>,
+    /// When what was copied is made durable.
+    pub durability: Option<CopyDurability>,
+    /// How closely the destination is looked at in the end, where that is chosen before anything is copied.
+    pub verify_level: Option<VerifyLevel>,
 }
 
 /// What is carried over beside contents, times and permissions.
@@ -109,15 +112,24 @@ impl CopyChoices {
             hard_links: preserve.hard_links,
             holes: preserve.holes,
             large_from: self.large_from.unwrap_or(before.large_from),
+            durability: self.durability.unwrap_or(before.durability),
+            verify_level: self.verify_level.or(before.verify_level),
+            time_step_ns: before.time_step_ns,
         }
     }
 }
 
 impl From<CopySettings> for CopyChoices {
     fn from(settings: CopySettings) -> Self {
-        let CopySettings { checksum, owner, extended, hard_links, holes, large_from } = settings;
-        let preserve = Some(Preserve { owner, extended, hard_links, holes });
-        CopyChoices { checksum: Some(checksum), preserve, large_from: Some(large_from) }
+        // What was measured is nobody's choice.
+        let CopySettings { owner, extended, hard_links, holes, time_step_ns: _, .. } = settings;
+        CopyChoices {
+            checksum: Some(settings.checksum),
+            preserve: Some(Preserve { owner, extended, hard_links, holes }),
+            large_from: Some(settings.large_from),
+            durability: Some(settings.durability),
+            verify_level: settings.verify_level,
+        }
     }
 }
 
@@ -134,18 +146,6 @@ pub struct VerifyConfig {
     pub level: VerifyLevel,
     /// How it is run.
     pub tuning: Tuning,
-}
-
-/// When what was copied is made durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CopyDurability {
-    /// The whole destination, each time before what became of items is committed.
-    #[default]
-    Batch,
-    /// Each file by itself.
-    File,
-    /// When the system likes.
-    None,
 }
 
 /// How a migration is run: nothing here changes what comes out of it.

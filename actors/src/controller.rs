@@ -24,6 +24,7 @@ use crate::messages::{Closed, Interrupt};
 use crate::progress::{Progress, ProgressReader};
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
+use crate::time_step;
 use crate::traffic::RunTraffic;
 
 /// Why a migration cannot be started. Nothing has been changed.
@@ -334,6 +335,18 @@ fn launch(start: impl FnOnce(Arc<Mutex<Progress>>) -> Engine + Send + 'static) -
 
 /// Begins to copy what the plan says, or goes on with it.
 pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
+    copy_with(config, open_recorded_pair)
+}
+
+/// As [`copy`], with stores that are open already: those that the ledger names.
+pub fn copy_with_stores(config: &CopyConfig, stores: BySide<Arc<dyn Store>>) -> Result<Resumed, StartError> {
+    copy_with(config, |_| Ok(stores))
+}
+
+fn copy_with(
+    config: &CopyConfig,
+    open: impl FnOnce(&MigrationSpec) -> Result<BySide<Arc<dyn Store>>, StartError>,
+) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
     let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
     let migration = opened.migration().clone();
@@ -345,9 +358,12 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
     }
     let settings = settle_copy_settings(&migration, config.choices)?;
     opened.require_approval(config.approving)?;
-    let stores = open_recorded_pair(&migration.spec)?;
+    let stores = open(&migration.spec)?;
     let needed = opened.totals()?.src.copy_pending_bytes();
-    block_on(refuse_unfit_destination(&stores.dst, RetryPolicy::from(&tuning), needed, config.force))?;
+    let retry = RetryPolicy::from(&tuning);
+    let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, needed, config.force))?;
+    // What was measured when copying began stays.
+    let settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
     let recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
     launch_copy(stores, recorder, migration.spec.settings, &settings, config).map(Resumed::Running)
 }
@@ -366,17 +382,18 @@ fn launch_copy(
     for what in lost_on_the_way(&stores, &copying) {
         tracing::warn!(nodes = remaining.nodes, "the destination does not keep {what}: they are not carried over");
     }
-    let task = Task::Copy { remaining, durability: config.durability };
+    let task = Task::Copy { remaining, durability: copying.durability };
     let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads))
 }
 
-/// How files are copied is chosen once.
-fn settle_copy_settings(migration: &Migration, choices: CopyChoices) -> Result<CopySettings, StartError> {
+/// How files are copied is chosen once: what was chosen before, with what is chosen now where nothing was. Anything else
+/// is refused.
+pub fn settle_copy_settings(migration: &Migration, choices: CopyChoices) -> Result<CopySettings, StartError> {
     let recorded = migration.chosen_copy_settings();
     let settings = choices.on_top_of(recorded.unwrap_or_default());
     match recorded {
-        Some(recorded) if recorded != settings => {
+        Some(recorded) if recorded.completed_by(settings) != settings => {
             let in_words = |settings| serde_json::to_string(settings).expect("settings are plain data");
             Err(different("way of copying", &in_words(&settings), &in_words(&recorded)))
         }
@@ -440,6 +457,18 @@ pub fn refresh(ledger: &Path, log: Log, tuning: Tuning, under: Option<&str>) -> 
 
 /// Begins to verify what is at the destination, or goes on with it.
 pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
+    verify_with(config, open_recorded_pair)
+}
+
+/// As [`verify`], with stores that are open already: those that the ledger names.
+pub fn verify_with_stores(config: &VerifyConfig, stores: BySide<Arc<dyn Store>>) -> Result<Resumed, StartError> {
+    verify_with(config, |_| Ok(stores))
+}
+
+fn verify_with(
+    config: &VerifyConfig,
+    open: impl FnOnce(&MigrationSpec) -> Result<BySide<Arc<dyn Store>>, StartError>,
+) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
     let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
     let migration = opened.migration().clone();
@@ -448,7 +477,7 @@ pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
         Phase::Verifying | Phase::Complete => {}
         _ => return Err(StartError::NotCopied),
     }
-    let stores = open_recorded_pair(&migration.spec)?;
+    let stores = open(&migration.spec)?;
     let mut recorder = opened.begin(if config.resume { "verify --resume" } else { "verify" }, system_now_ns)?;
     let (level, remaining) = recorder.begin_verifying(config.resume, config.level)?;
     tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "verifying");
@@ -459,18 +488,19 @@ pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
 }
 
-/// What is known beforehand to fail is said before anything is done.
+/// What is known beforehand to fail is said before anything is done. Returns the steps in which the destination keeps
+/// times, in nanoseconds, if that can be measured.
 async fn refuse_unfit_destination(
     store: &Arc<dyn Store>,
     retry: RetryPolicy,
     needed: i64,
     force: bool,
-) -> Result<(), StartError> {
+) -> Result<Option<u64>, StartError> {
     let unfit = |error: StoreError| StartError::Destination { location: store.location(), reason: error.message };
     let mut pauses = retry.pauses(FIRST_NODE_ID);
-    let free = loop {
+    let Probed { free_bytes, time_step_ns } = loop {
         match probe(store).await {
-            Ok(free) => break free,
+            Ok(probed) => break probed,
             Err(error) if error.class.is_retried() => match pauses.next() {
                 Some(pause) => tokio::time::sleep(error.retry_after.unwrap_or(pause)).await,
                 None => return Err(unfit(error)),
@@ -478,22 +508,33 @@ async fn refuse_unfit_destination(
             Err(error) => return Err(unfit(error)),
         }
     };
-    match free {
+    match free_bytes {
         Some(free) if free < needed.unsigned_abs() && !force => {
             Err(StartError::NoRoom { needed: needed.unsigned_abs(), free })
         }
-        _ => Ok(()),
+        _ => Ok(time_step_ns),
     }
 }
 
-/// Begins a file in the root, which is removed at once. Returns how many bytes there is room for.
-async fn probe(store: &Arc<dyn Store>) -> Result<Option<u64>, StoreError> {
+/// What is known of a destination that was written to.
+#[derive(Debug)]
+struct Probed {
+    /// What there is room for.
+    free_bytes: Option<u64>,
+    /// As measured.
+    time_step_ns: Option<u64>,
+}
+
+/// Begins a file in the root, which is removed at once.
+async fn probe(store: &Arc<dyn Store>) -> Result<Probed, StoreError> {
     let root = store.clone().folder(b"/").await?;
     let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
     let target = Target { name: &name, temporary: &name, replace: false, mode: None };
+    let mut draft = root.create(target).await?;
+    let kept_ns = if store.keeps().modified { draft.try_time(time_step::PROBED_NS).await? } else { None };
     // Dropping it removes it.
-    drop(root.create(target).await?);
-    store.free_bytes().await
+    drop(draft);
+    Ok(Probed { free_bytes: store.free_bytes().await?, time_step_ns: kept_ns.and_then(time_step::of_kept) })
 }
 
 /// Runs a future that may have to wait, on a thread without a runtime.

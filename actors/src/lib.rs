@@ -23,6 +23,9 @@ mod open_ledger;
 mod ending;
 mod retry;
 
+// How coarse the destination's times are.
+mod time_step;
+
 // The actors that carry out a plan.
 mod copying;
 
@@ -43,7 +46,8 @@ pub use config::{
     CopyChoices, CopyConfig, CopyDurability, MigrationConfig, Preserve, ResumeConfig, Tuning, VerifyConfig,
 };
 pub use controller::{
-    Controller, Resumed, StartError, copy, refresh, resume, retry, run, start, start_with_stores, verify,
+    Controller, Resumed, StartError, copy, copy_with_stores, refresh, resume, retry, run, settle_copy_settings, start,
+    start_with_stores, verify, verify_with_stores,
 };
 pub use coordinator::{Coordinator, CoordinatorLinks};
 pub use copying::{

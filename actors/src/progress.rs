@@ -20,6 +20,7 @@ struct CopyBoard {
     bytes: AtomicU64,
     nodes_in_all: AtomicU64,
     bytes_in_all: AtomicU64,
+    special_bits_left_out: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +62,16 @@ impl Board {
     pub(crate) fn copied(&self, nodes: u64, bytes: u64) {
         self.copy.nodes.fetch_add(nodes, Relaxed);
         self.copy.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// The set-user or set-group bit of something was not carried over.
+    pub(crate) fn left_out_special_bits(&self) {
+        self.copy.special_bits_left_out.fetch_add(1, Relaxed);
+    }
+
+    /// Of how many files and folders.
+    pub(crate) fn special_bits_left_out(&self) -> u64 {
+        self.copy.special_bits_left_out.load(Relaxed)
     }
 
     /// `None` while nothing is to be copied.

@@ -36,7 +36,7 @@ pub use editing::{Approval, Approving, Changed, ChangedStatus, Decision, Editor,
 pub use error::{LedgerError, Result};
 pub use filter::{FilterRule, FilterSettings};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
-pub use migration::{CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
+pub use migration::{CopyDurability, CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Resources, log_of};
 pub use overview::{Overview, PROBLEMS_MAX, Problem};
 pub use plan::{PlanFilter, PlanTotal};

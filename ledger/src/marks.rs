@@ -10,6 +10,8 @@ use crate::verification::Verified;
 pub(crate) struct Marks {
     /// Items of the plan with lower source ids may have been begun by somebody.
     pub(crate) copy_given_out: i64,
+    /// Whether a verification of what was copied has begun: 1, or 0.
+    pub(crate) verification_begun: i64,
     /// Source nodes with lower ids have been verified.
     pub(crate) verified_below: i64,
     /// How closely it is looked, as a place in [`VerifyLevel::ALL`](longhaul_model::VerifyLevel::ALL).
@@ -19,15 +21,21 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    fn by_name(&mut self) -> [(&'static str, &mut i64); 6] {
+    fn by_name(&mut self) -> [(&'static str, &mut i64); 7] {
         [
             ("copy_given_out", &mut self.copy_given_out),
+            ("verification_begun", &mut self.verification_begun),
             ("verified_below", &mut self.verified_below),
             ("verify_level", &mut self.verify_level),
             ("verified_nodes", &mut self.verified.nodes),
             ("verified_bytes_read", &mut self.verified.bytes_read),
             ("verified_differences", &mut self.verified.differences),
         ]
+    }
+
+    /// As they are before a verification: nothing has been looked at.
+    pub(crate) fn without_verification(self) -> Marks {
+        Marks { copy_given_out: self.copy_given_out, ..Marks::default() }
     }
 
     /// Those of the last commit.

@@ -1,7 +1,7 @@
 //! What a ledger says about itself: the migration it belongs to, and the runs that worked on it.
 
 use duckdb::{Connection, params};
-use longhaul_model::{Comparison, ConflictPolicy, Phase};
+use longhaul_model::{Comparison, ConflictPolicy, Phase, VerifyLevel};
 
 use crate::error::{LedgerError, Result};
 use crate::filter::FilterSettings;
@@ -70,6 +70,52 @@ pub struct CopySettings {
     pub holes: bool,
     /// Files from this size on, in bytes, are copied in parts.
     pub large_from: u64,
+    /// When what was copied is made durable.
+    ///
+    /// This and what follows came later. Where it is what is usual it is not written, so that settings that somebody
+    /// approved before are the same settings still.
+    #[serde(default, skip_serializing_if = "CopyDurability::is_usual")]
+    pub durability: CopyDurability,
+    /// How closely the destination is looked at in the end, where that was chosen before anything was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_level: Option<VerifyLevel>,
+    /// The steps in which the destination keeps modification times, in nanoseconds, as measured on it before the first
+    /// file was copied; `None` where nobody could measure it, or the ledger is older than that. Not a choice, but kept to
+    /// as one: a resume, and verification, compare times as the copy did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_step_ns: Option<u64>,
+}
+
+/// When what was copied is made durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyDurability {
+    /// The whole destination, each time before what became of items is committed.
+    #[default]
+    Batch,
+    /// Each file by itself.
+    File,
+    /// When the system likes.
+    None,
+}
+
+impl CopyDurability {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "that is how it is called")]
+    fn is_usual(&self) -> bool {
+        *self == CopyDurability::default()
+    }
+}
+
+impl CopySettings {
+    /// These, with what was left open in them as `later` has it.
+    #[must_use]
+    pub fn completed_by(self, later: CopySettings) -> CopySettings {
+        CopySettings {
+            verify_level: self.verify_level.or(later.verify_level),
+            time_step_ns: self.time_step_ns.or(later.time_step_ns),
+            ..self
+        }
+    }
 }
 
 impl Default for CopySettings {
@@ -81,6 +127,9 @@ impl Default for CopySettings {
             hard_links: false,
             holes: false,
             large_from: 64 << 20,
+            durability: CopyDurability::Batch,
+            verify_level: None,
+            time_step_ns: None,
         }
     }
 }

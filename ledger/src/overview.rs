@@ -20,6 +20,9 @@ pub struct Overview {
     pub migration: Migration,
     /// The whole of each side.
     pub totals: BySide<Counters>,
+    /// Of the source nodes that are in conflict, those that the plan did not have as such: the destination has changed
+    /// since.
+    pub late_conflicts: i64,
     /// All runs, the first one first.
     pub runs: Vec<Run>,
     /// What the last verification has come to.
@@ -64,9 +67,18 @@ impl Overview {
             let count = connection.query_row("SELECT count(*) FROM problems", [], |row| row.get(0))?;
             (count, read_problems(connection, PROBLEMS_MAX)?)
         };
+        let totals = DepthCounters::read(connection)?.totals();
+        let late_conflicts = if totals.src.conflicts == 0 {
+            0
+        } else {
+            let sql = "SELECT count(*) FROM plan WHERE action = 'conflict'";
+            let planned: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+            (totals.src.conflicts - planned).max(0)
+        };
         Ok(Overview {
             migration: Migration::read(connection)?,
-            totals: DepthCounters::read(connection)?.totals(),
+            totals,
+            late_conflicts,
             runs: Run::read_all(connection)?,
             verified: Marks::read(connection)?.verified,
             sweep: SweepSummary::read(connection)?,

@@ -8,6 +8,7 @@
 
 mod summary;
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use duckdb::{Connection, params};
@@ -79,6 +80,7 @@ impl Recorder {
     /// counterparts, inside the transaction that is open; the phase is `traversing` then. The events must have been folded. Returns how
     /// many folders are listed.
     pub(crate) fn begin_sweep(&mut self, kind: SweepKind) -> Result<i64> {
+        self.note_made_folders()?;
         self.flush_rows()?;
         select_below(&self.connection, Side::Source, "SELECT id FROM sweep_roots", true, "sweep_scope")?;
         self.connection.execute_batch(
@@ -108,6 +110,49 @@ impl Recorder {
         set_phase(&self.connection, Phase::Traversing, None)?;
         self.uncommitted_rows += 1;
         Ok(self.connection.query_row("SELECT count(*) FROM swept", [], |row| row.get(0))?)
+    }
+
+    /// Notes the destination folders that this migration has made itself and never listed, as far as the way from the root to a
+    /// folder of `sweep_roots` leads through them. Without that nobody would look what is in them.
+    fn note_made_folders(&mut self) -> Result<()> {
+        self.connection.execute_batch("CREATE OR REPLACE TEMP TABLE made AS SELECT id FROM sweep_roots LIMIT 0")?;
+        let mut from = "sweep_roots";
+        while self.connection.execute(
+            &format!(
+                "INSERT INTO made
+                 SELECT DISTINCT n.{id}
+                 FROM src_nodes n
+                 SEMI JOIN {from} r ON r.id = n.id
+                 WHERE n.{id} NOT IN (SELECT src_id FROM dst_folders) AND n.{id} NOT IN (FROM made)",
+                id = if from == "made" { "parent_id" } else { "id" }
+            ),
+            [],
+        )? > 0
+        {
+            from = "made";
+        }
+        let made: Vec<(i64, i64, String, String, i32, Option<i64>)> = {
+            let mut statement = self.connection.prepare(
+                "SELECT n.id, n.parent_id, n.name, f.path, n.depth, d.id
+                 FROM src_nodes n
+                 SEMI JOIN made m ON m.id = n.id
+                 JOIN src_folders f ON f.id = n.id
+                 JOIN src_current c ON c.id = n.id AND c.copy_status IN ('successful', 'already_existed')
+                 LEFT JOIN dst_folders d ON d.src_id = n.parent_id
+                 ORDER BY n.id",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            })?;
+            rows.collect::<duckdb::Result<_>>()?
+        };
+        let mut noted: HashMap<i64, NodeId> = HashMap::new();
+        for (source, parent, name, path, depth, known_parent) in made {
+            let Some(parent) = known_parent.map(NodeId).or_else(|| noted.get(&parent).copied()) else { continue };
+            let id = self.note_destination_folder(NodeId(source), parent, &name, &path, depth);
+            noted.insert(source, id);
+        }
+        Ok(())
     }
 
     /// Ends the sweep, if there is one: everything that it was to list is listed, and the events are folded.

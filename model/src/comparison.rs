@@ -65,6 +65,21 @@ impl Comparison {
         Comparison { by, ..self }
     }
 
+    /// The same for a destination of which it was measured that it keeps times in steps of `step_ns`, which may be more
+    /// than its store knew of.
+    #[must_use]
+    pub fn with_time_step(self, step_ns: u64) -> Self {
+        Comparison { time_tolerance_ns: self.time_tolerance_ns.max(step_ns.saturating_sub(1)), ..self }
+    }
+
+    /// Whether the destination's time is what it keeps of the source's, which is cut off or rounded to its steps. Of two
+    /// files that are not the same this says more than that their times agree.
+    pub fn is_time_kept(&self, source: FileFacts, destination: FileFacts) -> bool {
+        let step_ns = i64::try_from(self.time_tolerance_ns).unwrap_or(i64::MAX).saturating_add(1);
+        source.modified_ns == destination.modified_ns && source.modified_ns.is_some()
+            || self.is_same_time(source, destination) && destination.modified_ns.is_some_and(|ns| ns % step_ns == 0)
+    }
+
     /// Whether the destination has the file already, as far as that can be told without reading it.
     pub fn is_same(&self, source: FileFacts, destination: FileFacts) -> bool {
         let same_size = source.size.is_some() && source.size == destination.size;
@@ -120,6 +135,25 @@ mod tests {
         assert!(exact.is_same(facts(5, 7), facts(5, 7)));
         assert!(!exact.is_same(facts(5, 7), facts(5, 8)));
         assert!(!exact.is_same(facts(5, 7), facts(6, 7)));
+    }
+
+    #[test]
+    fn a_measured_step_makes_the_tolerance_wider_and_never_narrower() {
+        let seconds = Comparison::for_resolutions(1, 1_000_000_000);
+        assert_eq!(seconds.with_time_step(1), seconds);
+        let two = seconds.with_time_step(2_000_000_000);
+        assert!(two.is_same(facts(5, 7_999_999_999), facts(5, 6_000_000_000)));
+        assert!(!two.is_same(facts(5, 8_000_000_000), facts(5, 6_000_000_000)));
+    }
+
+    #[test]
+    fn a_time_that_is_kept_is_the_same_or_cut_off_to_a_step() {
+        let two = Comparison::for_resolutions(1, 2_000_000_000);
+        let is_kept = |source, destination| two.is_time_kept(facts(1, source), facts(2, destination));
+        assert!(is_kept(7_999_999_999, 6_000_000_000) && is_kept(6_000_000_001, 6_000_000_001));
+        assert!(!is_kept(7_999_999_999, 7_000_000_000) && !is_kept(8_000_000_000, 6_000_000_000));
+        let exact = Comparison::for_resolutions(1, 1);
+        assert!(exact.is_time_kept(facts(1, 7), facts(2, 7)) && !exact.is_time_kept(facts(1, 7), facts(2, 6)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How closely the destination is looked at.
 
 /// How closely the destination is looked at when it is verified. A higher one includes those below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VerifyLevel {
     /// The destination is listed: everything is there, of the right kind, size and time.
     #[default]

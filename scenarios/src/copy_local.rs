@@ -7,7 +7,7 @@ mod trees;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use longhaul_ledger::{CopySettings, Reader};
+use longhaul_ledger::{CopyDurability, CopySettings, Reader};
 use longhaul_model::{BySide, CopyStatus, Side, VerifyLevel, encode_name};
 use longhaul_storage::Location;
 use serde::{Deserialize, Serialize};
@@ -33,8 +33,17 @@ const SECOND_LEDGER: &str = "second.duckdb";
 /// Where what was there before is written down.
 const BEFORE: BySide<&str> = BySide { src: "source.json", dst: "destination.json" };
 
-const SETTINGS: CopySettings =
-    CopySettings { checksum: true, owner: true, extended: false, hard_links: true, holes: true, large_from: 16 << 20 };
+const SETTINGS: CopySettings = CopySettings {
+    checksum: true,
+    owner: true,
+    extended: false,
+    hard_links: true,
+    holes: true,
+    large_from: 16 << 20,
+    durability: CopyDurability::Batch,
+    verify_level: None,
+    time_step_ns: None,
+};
 
 /// What is known when the folders are made.
 #[derive(Debug, Serialize, Deserialize)]

@@ -95,7 +95,7 @@ pub struct Target<'a> {
     pub mode: Option<u32>,
 }
 
-/// How much care is taken that what was written survives a power cut.
+/// How much care is taken that what was made survives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// It is made durable before it gets its name, and so is its name.
@@ -121,8 +121,9 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     /// The extended attributes that a user can see and set, of an entry or, with an empty name, of the folder itself.
     fn extended_attributes<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>>;
 
-    /// Creates an empty folder that we can write into. [`Folder::set_attributes`] finishes it.
-    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed>;
+    /// Creates an empty folder that we can write into. [`Folder::set_attributes`] finishes it. An error leaves nothing
+    /// behind.
+    fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed>;
 
     /// Begins a new file. Nothing is seen of it under its own name until [`Draft::finish`]. It may have the temporary
     /// name until then, or none at all; something that has the temporary name and is in the way is replaced: it is ours.
@@ -142,13 +143,15 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
         target: Target<'a>,
         points_to: &'a [u8],
         attributes: &'a Attributes,
+        durability: Durability,
     ) -> Answer<'a, Placed>;
 
-    /// Gives the file at `existing`, a path from the store's root, another name in this folder.
-    fn hard_link<'a>(&'a self, existing: &'a [u8], name: &'a [u8]) -> Answer<'a, Placed>;
+    /// Gives the file at `existing`, a path from the store's root, another name in this folder. With `target.replace` a
+    /// file or link that has the name is replaced, unless it is that file already.
+    fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, durability: Durability) -> Answer<'a, Placed>;
 
     /// Sets attributes of the folder itself.
-    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()>;
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()>;
 
     /// Removes a draft that a killed run has left. That there is none is fine.
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()>;
@@ -189,6 +192,13 @@ pub trait Draft: Send + std::fmt::Debug {
 
     /// Reads back what was written, as [`Original::read_at`].
     fn read_at<'a>(&'a mut self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize>;
+
+    /// Sets this modification time, in nanoseconds since 1970, and says what the store has kept of it: how coarse its
+    /// times are, without anything being seen. `None` where it cannot be told before it has its name.
+    fn try_time(&mut self, modified_ns: i64) -> Answer<'_, Option<i64>> {
+        let _ = modified_ns;
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// Gives it this length, its attributes and its name, in one step for whoever looks at the name. An error, or
     /// [`Placed::Taken`], leaves nothing behind.

@@ -15,6 +15,9 @@ mod folder;
 mod original;
 mod placing;
 
+// How coarse its times are.
+mod times;
+
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -52,6 +55,8 @@ struct Root {
     folder: OwnedFd,
     device: Device,
     one_file_system: bool,
+    /// The steps in which it keeps times, as far as can be told without writing.
+    time_step_ns: u64,
     /// Whether extended attributes can be set here.
     keeps_extended: bool,
     /// Permissions that nothing new has.
@@ -75,11 +80,22 @@ impl LocalStore {
         let folder = rustix::fs::open(path, flags, Mode::empty())?;
         let device = portable::device_of(folder.as_fd())?;
         let keeps_extended = system::keeps_extended(folder.as_fd());
+        let time_step_ns = times::step_ns(folder.as_fd());
         let path = path.to_owned();
         let mounted_below = Mutex::default();
         let umask = portable::umask();
         let has_unnamed = AtomicBool::new(true);
-        let root = Root { path, folder, device, one_file_system, keeps_extended, umask, has_unnamed, mounted_below };
+        let root = Root {
+            path,
+            folder,
+            device,
+            one_file_system,
+            time_step_ns,
+            keeps_extended,
+            umask,
+            has_unnamed,
+            mounted_below,
+        };
         Ok(LocalStore { root: Arc::new(root) })
     }
 }
@@ -93,7 +109,7 @@ impl Store for LocalStore {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Capabilities {
             blocks_thread: true,
-            time_resolution_ns: 1,
+            time_resolution_ns: self.root.time_step_ns,
             // A cold tree gains from more, up to eight; a warm one is bound by the cores.
             listings_at_once: cores.clamp(2, 8),
         }

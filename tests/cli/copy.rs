@@ -124,12 +124,57 @@ fn what_appears_on_the_destination_after_the_plan_is_not_overwritten() {
     assert_eq!(place.discover(&[]).code, Some(0));
     place.file("dst/file", "theirs");
     place.file("dst/folder", "not a folder");
-    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    let said = place.on_ledger(&["copy", "--approve"]);
+    assert_eq!(said.code, Some(3), "there are conflicts that nobody has seen");
+    let says = |line: &str| line.split_whitespace().eq(["not", "in", "the", "plan", "2"]);
+    assert!(said.out.lines().any(says), "{}", said.out);
     assert_eq!((place.contents("dst/file"), place.contents("dst/folder")), ("theirs".into(), "not a folder".into()));
     assert_eq!(
         place.query("SELECT path, copy_status FROM src_status WHERE depth > 0 ORDER BY path"),
         ["/file|skipped", "/folder|conflict", "/folder/below|conflict"]
     );
+}
+
+#[test]
+fn conflicts_that_come_up_while_it_is_copied_end_with_3_whatever_comes_after() {
+    let place = Place::new();
+    place.file("src/file", "ours");
+    place.file("src/seen", "ours");
+    place.file("dst/seen", "there when the plan was made");
+    assert_eq!(place.discover(&["--on-conflict", "ask"]).code, Some(0));
+    place.file("dst/file", "appeared since");
+    let said = place.on_ledger(&["copy", "--approve", "--leave-conflicts", "--json"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&report["src"]["conflicts"]["nodes"], &report["src"]["late_conflicts"]), (&2.into(), &1.into()));
+    assert_eq!(place.on_ledger(&["verify"]).code, Some(3));
+    assert_eq!(place.on_ledger(&["migrate", "--resume"]).code, Some(3));
+}
+
+#[test]
+fn set_user_and_set_group_bits_go_with_the_owner_or_not_at_all() {
+    let place = Place::new();
+    for (name, mode) in [("program", 0o4755), ("group", 0o2755), ("plain", 0o755), ("sticky", 0o1777)] {
+        place.file(&format!("src/folder/{name}"), "1");
+        fs::set_permissions(place.path("src/folder").join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::set_permissions(place.path("src/folder"), fs::Permissions::from_mode(0o2775)).unwrap();
+    let modes = || {
+        ["folder", "folder/program", "folder/group", "folder/plain", "folder/sticky"]
+            .map(|name| place.path("dst").join(name).metadata().unwrap().mode() & 0o7777)
+    };
+    let said = place.run(&["migrate", "src", "dst", "--ledger", "first.duckdb"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(modes(), [0o775, 0o755, 0o755, 0o755, 0o1777]);
+    assert_eq!(said.err.matches("set-user and set-group bits are not kept").count(), 1, "{}", said.err);
+    assert!(said.err.contains("nodes=3"), "{}", said.err);
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    fs::remove_dir_all(place.path("dst/folder")).unwrap();
+    let said = place.run(&["migrate", "src", "dst", "--ledger", "second.duckdb", "--preserve", "owner"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert_eq!(modes(), [0o2775, 0o4755, 0o2755, 0o755, 0o1777]);
 }
 
 #[test]

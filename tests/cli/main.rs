@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod changed;
+mod coarse_times;
 mod copy;
 mod copy_bad_input;
 mod discover;
+mod durable;
 mod filter;
 mod full_destination;
 mod migrate;

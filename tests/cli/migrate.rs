@@ -46,3 +46,43 @@ fn the_ledger_is_not_silently_gone_on_with() {
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("exists already"), "{}", said.err);
 }
+
+/// A migration that ends before anything is copied, as it would be if it were killed then.
+fn begun(more: &[&str]) -> Place {
+    let place = Place::new();
+    place.file("src/fine", "1");
+    place.file("src/clash/below", "2");
+    place.file("dst/clash", "a file");
+    assert_eq!(place.run(&[&MIGRATE, more].concat()).code, Some(1));
+    place
+}
+
+#[test]
+fn what_was_chosen_when_it_began_is_kept_to_when_it_goes_on() {
+    let place = begun(&["--level", "full", "--durability", "file"]);
+    assert_eq!(place.on_ledger(&["migrate", "--resume", "--yes"]).code, Some(0));
+    assert_eq!(place.query("SELECT copy_settings->>'durability' AS it FROM migration"), ["file"]);
+    assert_eq!(place.query("SELECT value FROM stats WHERE name = 'verify_level'"), ["2"]);
+    // The one that was there before is read as well: that is what the level says.
+    assert_eq!(place.query("SELECT value FROM stats WHERE name = 'verified_bytes_read'"), ["1"]);
+}
+
+#[test]
+fn something_else_than_what_was_chosen_when_it_began_is_refused() {
+    let place = begun(&["--level", "full", "--durability", "file"]);
+    for other in [["--level", "size"], ["--durability", "batch"]] {
+        let said = place.on_ledger(&[&["migrate", "--resume", "--yes"], &other[..]].concat());
+        assert_eq!(said.code, Some(1), "{other:?}");
+        assert!(said.err.contains("the way of copying cannot be changed"), "{}", said.err);
+        assert!(!place.path("dst/fine").exists());
+    }
+    let same = ["migrate", "--resume", "--yes", "--level", "full", "--durability", "file"];
+    assert_eq!(place.on_ledger(&same).code, Some(0));
+}
+
+#[test]
+fn what_was_left_open_when_it_began_can_be_chosen_when_it_goes_on() {
+    let place = begun(&[]);
+    assert_eq!(place.on_ledger(&["migrate", "--resume", "--yes", "--level", "checksum"]).code, Some(0));
+    assert_eq!(place.query("SELECT value FROM stats WHERE name = 'verify_level'"), ["1"]);
+}

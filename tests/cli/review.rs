@@ -98,8 +98,8 @@ fn a_folder_that_is_marked_is_listed_again_with_all_that_is_below_it() {
     assert!(said.err.contains("marks for retry (1)"), "{}", said.err);
     assert_eq!(place.on_ledger(&["retry"]).code, Some(0));
     assert_eq!(
-        place.query("SELECT path FROM src_status WHERE kind = 'file' ORDER BY path"),
-        ["/a/b/new", "/a/b/one", "/a_b/three", "/c/four"]
+        place.query("SELECT path, copy_status FROM src_status WHERE kind = 'file' ORDER BY path"),
+        ["/a/b/new|pending", "/a/b/one|pending", "/a/two|vanished", "/a_b/three|pending", "/c/four|conflict"]
     );
     assert_eq!(place.query("SELECT count(*) FROM problems"), ["0"]);
     assert_eq!(place.on_ledger(&["copy", "--approve", "--leave-conflicts"]).code, Some(0));

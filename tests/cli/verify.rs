@@ -78,3 +78,28 @@ fn a_later_verification_forgets_what_an_earlier_one_found() {
     assert_eq!(verify(&place, "checksum").code, Some(0));
     assert!(place.query("FROM differences").is_empty());
 }
+
+/// Between the copy and the verification: there is nothing yet that could be gone on with.
+#[test]
+fn a_verification_that_has_not_begun_is_not_gone_on_with_but_done_as_closely_as_is_asked() {
+    let place = Place::new();
+    place.file("src/one", "one");
+    place.file("src/two", "two");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    // The same size and time, and other bytes.
+    let modified = std::fs::metadata(place.path("dst/two")).unwrap().modified().unwrap();
+    place.file("dst/two", "twX");
+    std::fs::File::options().append(true).open(place.path("dst/two")).unwrap().set_modified(modified).unwrap();
+    let said = place.on_ledger(&["verify", "--resume", "--level", "checksum"]);
+    assert_eq!(said.code, Some(3), "{}", said.out);
+
+    // An earlier verification says nothing of what has been copied since.
+    std::fs::remove_file(place.path("dst/two")).unwrap();
+    std::fs::remove_file(place.path("dst/one")).unwrap();
+    assert_eq!(place.on_ledger(&["refresh"]).code, Some(3), "what was found to be different still is");
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    std::fs::remove_file(place.path("dst/one")).unwrap();
+    assert_eq!(place.on_ledger(&["verify", "--resume"]).code, Some(3));
+    assert_eq!(place.query("SELECT path FROM problems"), ["/one"]);
+}

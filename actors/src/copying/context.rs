@@ -1,5 +1,6 @@
 //! What all Copiers have in common.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use longhaul_ledger::{CopySettings, Settings};
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hard_links::HardLinks;
 use crate::health::Health;
+use crate::progress::Board;
 use crate::retry::RetryPolicy;
 
 /// What all Copiers have in common.
@@ -34,6 +36,8 @@ pub struct CopyContext {
     pub health: BySide<Health>,
     /// Files with several names.
     pub links: HardLinks,
+    /// Where it is counted what is not carried over.
+    pub board: Board,
     /// Set when the run is being stopped.
     pub stop: CancellationToken,
 }
@@ -101,6 +105,22 @@ impl CopyContext {
             owner: facts.owner.filter(|_| self.carries_owner()),
             extended,
         })
+    }
+}
+
+/// The bits with which a program runs as the user, or in the group, that it belongs to.
+const SPECIAL_BITS: u32 = 0o6000;
+
+/// What may be set of the attributes of a file or folder, and whether that leaves something out. A set-user bit that was
+/// about one user would be about another one: whoever copies a program of somebody else's as root would give everybody
+/// the rights of root. So these bits go with the owner, or not at all. Where both are set a store sets the owner first,
+/// and it is an error if that cannot be done.
+pub(super) fn without_foreign_bits(attributes: &Attributes) -> (Cow<'_, Attributes>, bool) {
+    match attributes.mode {
+        Some(mode) if attributes.owner.is_none() && mode & SPECIAL_BITS != 0 => {
+            (Cow::Owned(Attributes { mode: Some(mode & !SPECIAL_BITS), ..attributes.clone() }), true)
+        }
+        _ => (Cow::Borrowed(attributes), false),
     }
 }
 

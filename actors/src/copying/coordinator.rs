@@ -414,6 +414,13 @@ impl Handler<LedgerClosed> for CopyCoordinator {
             ((Ended::Done, closed), Some(gave_up)) => (gave_up, closed),
             (settled, _) => settled,
         };
+        let left_out = self.board.special_bits_left_out();
+        if left_out > 0 {
+            tracing::warn!(
+                nodes = left_out,
+                "set-user and set-group bits are not kept, as the owner is not (--preserve owner)"
+            );
+        }
         let mut coordinator = self.traffic;
         coordinator.close();
         let traffic = RunTraffic { coordinator, db: closed.traffic, ..RunTraffic::default() };

@@ -11,7 +11,7 @@ use longhaul_storage::{Folder, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::context::{Attempt, CopyContext, On, Trouble, is_gone};
+use super::context::{Attempt, CopyContext, On, Trouble, is_gone, without_foreign_bits};
 use super::file::Folders;
 use super::item;
 use super::large::{self, Prepared};
@@ -346,7 +346,12 @@ impl Job {
         let folders = opened.open(&self.context).await?;
         let facts = folders.source.facts().await.on(Side::Source)?;
         let attributes = self.context.attributes(folders.source, b"", &facts).await?;
-        folders.destination.set_attributes(&attributes).await.on(Side::Destination)
+        let (attributes, leaves_out) = without_foreign_bits(&attributes);
+        folders.destination.set_attributes(&attributes, self.context.durability).await.on(Side::Destination)?;
+        if leaves_out {
+            self.context.board.left_out_special_bits();
+        }
+        Ok(())
     }
 
     async fn verify(&mut self, batches: Vec<ExpectedBatch>) -> Done {

@@ -88,7 +88,10 @@ impl Task {
 impl Engine {
     /// Starts a copy, or a verification. Must be called inside an actix system.
     pub fn start_copy(run: CopyRun, tuning: &Tuning, latest: Arc<Mutex<Progress>>, placement: Placement) -> Engine {
-        let CopyRun { stores, recorder, settings, copying, task } = run;
+        let CopyRun { stores, recorder, mut settings, copying, task } = run;
+        if let Some(step_ns) = copying.time_step_ns {
+            settings.comparison = settings.comparison.with_time_step(step_ns);
+        }
         let board = Board::default();
         let large_from = stores.dst.keeps().parts.then_some(copying.large_from);
         let count = copier_count(&stores, tuning);
@@ -138,6 +141,7 @@ impl Engine {
             retry: RetryPolicy::from(tuning),
             health: BySide::from_fn(|_| Health::new(tuning.give_up_after)),
             links: HardLinks::new(linked),
+            board: board.clone(),
             stop: stop.clone(),
             stores: stores.clone(),
         });

@@ -5,7 +5,7 @@ use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
 use longhaul_model::{ConflictPolicy, ErrorClass, FileFacts, NodeKind, PlanAction, Side, encode_name};
 use longhaul_storage::{Attributes, Draft, Facts, Folder, Original, Placed, StoreError, Target};
 
-use super::context::{Attempt, CopyContext, On, Trouble};
+use super::context::{Attempt, CopyContext, On, Trouble, without_foreign_bits};
 use super::hard_links::Claim;
 
 /// Times that the destination may change under our hands before an attempt is given up.
@@ -60,12 +60,8 @@ pub(super) async fn find_way(
         && source.size == destination.size
         && (comparison.is_same_time(source, destination) || !context.keeps(Side::Destination).modified);
     let is_as_planned = item.in_its_place == Some(destination);
-    // What a power cut has left of ours where nothing was has our time, whatever has become of its contents.
-    let is_ours = context.may_be_begun(item.id)
-        && item.in_its_place.is_none()
-        && context.keeps(Side::Destination).modified
-        && source.modified_ns.is_some()
-        && source.modified_ns == destination.modified_ns;
+    let is_ours = is_left_of_ours(context, item, source, destination);
+    let may_be_left_of_ours = may_be_left_of_ours(context, item, source, destination);
     if (may_be_ours && !is_as_planned) || comparison.needs_reading(source, destination) {
         let checksum = same_contents(context, folders.destination, name, original, facts, buffer).await?;
         if let Some(checksum) = checksum {
@@ -75,7 +71,7 @@ pub(super) async fn find_way(
                 CopyOutcome::AlreadyThere
             }));
         }
-    } else if !is_ours && comparison.is_same(source, destination) {
+    } else if !is_ours && !may_be_left_of_ours && comparison.is_same(source, destination) {
         return Ok(Way::Nowhere(CopyOutcome::AlreadyThere));
     }
     if is_ours {
@@ -94,6 +90,12 @@ pub(super) async fn find_way(
         ConflictPolicy::Overwrite => Way::Replace(destination),
         ConflictPolicy::Newer if comparison.is_newer(source, destination) => Way::Replace(destination),
         ConflictPolicy::KeepBoth => Way::Beside,
+        // It is not left there as if all were well.
+        policy if may_be_left_of_ours => Way::Nowhere(CopyOutcome::Conflict(format!(
+            "the destination has an empty file, {when}: what a power cut has left of its copy, or somebody else's (on \
+             conflict: {})",
+            policy.as_str()
+        ))),
         ConflictPolicy::Ask => {
             Way::Nowhere(CopyOutcome::Conflict(format!("the destination has another file, {when} (on conflict: ask)")))
         }
@@ -103,6 +105,45 @@ pub(super) async fn find_way(
             Way::Nowhere(CopyOutcome::Skipped(reason))
         }
     })
+}
+
+/// Whether the file at the destination is what a power cut has left of a copy of ours, with whatever contents: often it
+/// is empty. Its time tells, which is given to a file before its name is: it is the source's to the last digit, as far as
+/// the destination keeps digits, and what was there when the plan was made, if anything was, had another one. Whoever
+/// else makes a file with this time copies the source, and has the same contents, which are looked at first.
+///
+/// Only where an earlier run may have written it: it has begun with the item, and the item was to replace what was there.
+fn is_left_of_ours(context: &CopyContext, item: &PlanItem, source: FileFacts, destination: FileFacts) -> bool {
+    let comparison = &context.settings.comparison;
+    let is_to_replace = match item.action {
+        PlanAction::Overwrite => true,
+        PlanAction::Compare => {
+            matches!(context.settings.on_conflict, ConflictPolicy::Overwrite | ConflictPolicy::Newer)
+        }
+        _ => false,
+    };
+    let may_be_written = match item.in_its_place {
+        None => true,
+        Some(before) => is_to_replace && !comparison.is_same_time(source, before),
+    };
+    context.may_be_begun(item.id)
+        && context.keeps(Side::Destination).modified
+        && may_be_written
+        && comparison.is_time_kept(source, destination)
+}
+
+/// Whether the file at the destination may be what a power cut has left of a copy of ours that has lost its time as well,
+/// or never had one: an empty one, where nothing was when the plan was made, of something that is not empty and that an
+/// earlier run has begun with.
+///
+/// Nothing tells it from an empty file that somebody else has made since, whose name may be all that they wanted. So it
+/// is not replaced but where the policy replaces what others made; and where the policy leaves what others made, it is
+/// left as a conflict, whatever is compared: nobody is to believe that it is there, or that it was meant to be left out.
+fn may_be_left_of_ours(context: &CopyContext, item: &PlanItem, source: FileFacts, destination: FileFacts) -> bool {
+    context.may_be_begun(item.id)
+        && item.in_its_place.is_none()
+        && destination.size == Some(0)
+        && source.size != Some(0)
 }
 
 /// Copies a file that is not copied in parts.
@@ -120,7 +161,12 @@ pub(super) async fn copy_file(
     if may_be_begun {
         folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
     }
-    let identity = facts.shared.filter(|_| context.copying.hard_links);
+    // Before the destination is looked at: a name that an earlier run has placed, unrecorded, is found by whoever has it,
+    // and the others have to wait for that.
+    let mut claim = match facts.shared.filter(|_| context.copying.hard_links) {
+        Some(identity) => Some(context.links.claim(identity).await),
+        None => None,
+    };
     let mut way = Way::Free;
     let mut is_to_be_looked_at = may_be_begun || item.action != PlanAction::Copy;
     for _ in 0..LOOKS_MAX {
@@ -128,31 +174,47 @@ pub(super) async fn copy_file(
             way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
         }
         if let Way::Nowhere(outcome) = way {
-            if let (CopyOutcome::Copied(_), Some(identity)) = (&outcome, identity) {
-                context.links.found(identity, path_in(folders.path, name));
+            if let CopyOutcome::Copied(_) = &outcome {
+                match claim {
+                    Some(Claim::Copy(claimed)) => claimed.copied(path_in(folders.path, name)),
+                    Some(Claim::LinkTo(existing)) => {
+                        let target = Target { name, temporary: &temporary, replace: true, mode: None };
+                        join(context, folders, &existing, target, &facts).await?;
+                    }
+                    None => {}
+                }
             }
             return Ok(outcome);
         }
-        if let (Way::Beside, true) = (&way, may_be_begun)
-            && let Some(copied) = find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await?
-        {
-            return Ok(CopyOutcome::Copied(copied));
+        let mut in_place_of = None;
+        if let Way::Beside = way {
+            // Names beside others go their own way.
+            claim = None;
+            if may_be_begun {
+                match find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await? {
+                    Some(Beside::Copied(copied)) => return Ok(CopyOutcome::Copied(copied)),
+                    Some(Beside::Left(name)) => in_place_of = Some(name),
+                    None => {}
+                }
+            }
         }
-        let claimed = match identity.filter(|_| matches!(way, Way::Free)) {
-            None => None,
-            Some(identity) => match context.links.claim(identity).await {
-                Claim::Copy(claimed) => Some(claimed),
-                Claim::LinkTo(existing) => match link(context, folders, &existing, name, &facts).await? {
-                    Some(Placed::Done) => return Ok(CopyOutcome::Copied(copied(context, &facts, None))),
-                    Some(Placed::Taken) => {
-                        is_to_be_looked_at = true;
-                        continue;
-                    }
-                    None => None,
-                },
-            },
-        };
         let replace = matches!(way, Way::Replace(_));
+        if let Some(Claim::LinkTo(existing)) = &claim {
+            if !still_replaces(folders, name, &way).await? {
+                is_to_be_looked_at = true;
+                continue;
+            }
+            let target = Target { name, temporary: &temporary, replace, mode: None };
+            match link(context, folders, existing, target, &facts).await? {
+                Some(Placed::Done) => return Ok(CopyOutcome::Copied(copied(context, &facts, None))),
+                Some(Placed::Taken) => {
+                    is_to_be_looked_at = true;
+                    continue;
+                }
+                None => claim = None,
+            }
+        }
+        let replace = replace || in_place_of.is_some();
         let target = Target { name, temporary: &temporary, replace, mode: facts.mode };
         let (draft, checksum) = write_draft(context, folders, target, original.as_ref(), &facts, buffer).await?;
         let after = original.facts().await.on(Side::Source)?;
@@ -162,7 +224,7 @@ pub(super) async fn copy_file(
         let attributes = context.attributes(folders.source, name, &facts).await?;
         let size = facts.size.map_or(0, i64::unsigned_abs);
         if let Way::Beside = way {
-            let placed_as = place_beside(context, draft, target, size, &attributes, folders).await?;
+            let placed_as = place_beside(context, draft, target, size, &attributes, folders, in_place_of).await?;
             let name = Some(encode_name(&placed_as).into_owned());
             return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, &facts, checksum) }));
         }
@@ -176,7 +238,7 @@ pub(super) async fn copy_file(
                 // Whoever asks for this target learns which files were written, and when.
                 let path = path_in(folders.path, name);
                 tracing::trace!(target: "longhaul::copying", path = %encode_name(&path), "file");
-                if let Some(claimed) = claimed {
+                if let Some(Claim::Copy(claimed)) = claim {
                     claimed.copied(path);
                 }
                 return Ok(CopyOutcome::Copied(copied(context, &facts, checksum)));
@@ -187,18 +249,18 @@ pub(super) async fn copy_file(
     Err(Trouble::Changed("the destination changed again and again while it was copied".to_owned()))
 }
 
-/// Makes `name` another name of what was copied to `existing`; `None` where that is not what the source has now, or where
-/// it cannot be done.
+/// Makes the target's name another name of what was copied to `existing`; `None` where that is not what the source has
+/// now, or where it cannot be done.
 async fn link(
     context: &CopyContext,
     folders: &Folders<'_>,
     existing: &[u8],
-    name: &[u8],
+    target: Target<'_>,
     facts: &Facts,
 ) -> Attempt<Option<Placed>> {
     let linked = match is_copy_of(context, existing, facts).await {
         Ok(false) => return Ok(None),
-        Ok(true) => folders.destination.hard_link(existing, name).await,
+        Ok(true) => folders.destination.hard_link(existing, target, context.durability).await,
         Err(error) => Err(error),
     };
     match linked {
@@ -208,18 +270,49 @@ async fn link(
         }
         // There are file systems, and numbers of names, with which that cannot be done.
         Err(error) => {
-            tracing::debug!(name = %encode_name(name), "not linked, copied: {error}");
+            tracing::debug!(name = %encode_name(target.name), "not linked, copied: {error}");
             Ok(None)
         }
     }
 }
 
+/// Makes a name that an earlier run has placed, unrecorded, and that has the right contents a name of what was copied to
+/// `existing`, if it is not one: either run may have come to another name of the file first.
+async fn join(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    existing: &[u8],
+    target: Target<'_>,
+    facts: &Facts,
+) -> Attempt<()> {
+    let ours = folders.destination.look(target.name).await.on(Side::Destination)?.and_then(|found| found.shared);
+    let is_joined = match look_at(context, existing).await {
+        Ok(found) => ours.is_some() && found.and_then(|found| found.shared) == ours,
+        Err(error) => {
+            return if error.class.is_retried() || error.class.suspends() {
+                Err(Trouble::Store(Side::Destination, error))
+            } else {
+                Ok(())
+            };
+        }
+    };
+    if !is_joined {
+        link(context, folders, existing, target, facts).await?;
+    }
+    Ok(())
+}
+
+/// What has this path on the destination.
+async fn look_at(context: &CopyContext, path: &[u8]) -> Result<Option<Facts>, StoreError> {
+    let (folder, name) = path.split_at(path.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
+    let folder = context.stores.dst.clone().folder(if folder.is_empty() { b"/" } else { folder }).await?;
+    folder.look(name.strip_prefix(b"/").unwrap_or(name)).await
+}
+
 /// Whether the file at this path of the destination is, by its size and time, a copy of what the source has now: the
 /// source may have changed since it was copied, and somebody may have put another one there.
 async fn is_copy_of(context: &CopyContext, path: &[u8], facts: &Facts) -> Result<bool, StoreError> {
-    let (folder, name) = path.split_at(path.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
-    let folder = context.stores.dst.clone().folder(if folder.is_empty() { b"/" } else { folder }).await?;
-    let found = folder.look(name.strip_prefix(b"/").unwrap_or(name)).await?;
+    let found = look_at(context, path).await?;
     let has_times = context.keeps(Side::Destination).modified;
     Ok(found.is_some_and(|found| {
         found.kind == NodeKind::File
@@ -362,15 +455,21 @@ pub(super) async fn finish(
     size: u64,
     attributes: &Attributes,
 ) -> Attempt<Placed> {
-    match draft.finish(target, size, attributes, context.durability).await {
+    let (attributes, leaves_out) = without_foreign_bits(attributes);
+    match draft.finish(target, size, &attributes, context.durability).await {
         Err(error) if error.class == ErrorClass::Vanished => {
             Err(Trouble::Changed("the temporary file on the destination is gone".to_owned()))
         }
-        placed => placed.on(Side::Destination),
+        placed => {
+            if leaves_out && placed == Ok(Placed::Done) {
+                context.board.left_out_special_bits();
+            }
+            placed.on(Side::Destination)
+        }
     }
 }
 
-/// Gives a draft the first name beside its own that is free, and returns it.
+/// Gives a draft the first name beside its own that is free, or that of what is `left` of it, and returns it.
 pub(super) async fn place_beside(
     context: &CopyContext,
     draft: Box<dyn Draft>,
@@ -378,7 +477,16 @@ pub(super) async fn place_beside(
     size: u64,
     attributes: &Attributes,
     folders: &Folders<'_>,
+    left: Option<LeftBeside>,
 ) -> Attempt<Vec<u8>> {
+    if let Some(LeftBeside { name, facts }) = left {
+        let is_still_left = still_replaces(folders, &name, &Way::Replace(facts)).await?;
+        let target = Target { name: &name, replace: true, ..target };
+        if is_still_left && finish(context, draft, target, size, attributes).await? == Placed::Done {
+            return Ok(name);
+        }
+        return Err(Trouble::Changed("what was left beside it changed".to_owned()));
+    }
     for number in 1..=u32::MAX {
         let name = beside(target.name, number);
         if folders.destination.look(&name).await.on(Side::Destination)?.is_some() {
@@ -395,6 +503,23 @@ pub(super) async fn place_beside(
 }
 
 /// What an earlier run placed beside a file, without its being recorded.
+#[derive(Debug)]
+pub(super) enum Beside {
+    /// It is whole.
+    Copied(CopiedFile),
+    /// A power cut has left no more of it than its name and its time.
+    Left(LeftBeside),
+}
+
+/// An empty file beside another one, with the time of the source.
+#[derive(Debug)]
+pub(super) struct LeftBeside {
+    name: Vec<u8>,
+    facts: FileFacts,
+}
+
+/// Looks for it. What is not whole is only taken for ours where it is empty: a file that an earlier migration placed
+/// there has contents.
 pub(super) async fn find_ours_beside(
     context: &CopyContext,
     folders: &Folders<'_>,
@@ -402,16 +527,25 @@ pub(super) async fn find_ours_beside(
     original: &dyn Original,
     facts: &Facts,
     buffer: &mut [u8],
-) -> Attempt<Option<CopiedFile>> {
+) -> Attempt<Option<Beside>> {
     for number in 1..=u32::MAX {
         let name = beside(name, number);
         let Some(found) = folders.destination.look(&name).await.on(Side::Destination)? else { break };
-        if found.kind == NodeKind::File && compared(&found) == compared(facts) {
+        let has_our_time = context.settings.comparison.is_time_kept(compared(facts), compared(&found));
+        if found.kind == NodeKind::File && found.size == facts.size && has_our_time {
             let checksum = same_contents(context, folders.destination, &name, original, facts, buffer).await?;
             if checksum.is_some() {
                 let name = Some(encode_name(&name).into_owned());
-                return Ok(Some(CopiedFile { name, ..copied(context, facts, checksum) }));
+                return Ok(Some(Beside::Copied(CopiedFile { name, ..copied(context, facts, checksum) })));
             }
+        }
+        let is_left = found.kind == NodeKind::File
+            && found.size == Some(0)
+            && facts.size != Some(0)
+            && context.keeps(Side::Destination).modified
+            && has_our_time;
+        if is_left {
+            return Ok(Some(Beside::Left(LeftBeside { name, facts: compared(&found) })));
         }
     }
     Ok(None)

@@ -1,6 +1,8 @@
 //! Files that have several names on the source, and keep them as names of one file on the destination.
 //!
-//! The first name that is come by is copied; every other one waits for that, and becomes another name of the copy.
+//! The first name that is come by is copied; every other one waits for that, and becomes another name of the copy. What
+//! earlier runs have recorded is known from the beginning. What they have placed without recording it comes to light when
+//! its turn comes, which may be after that of another name: then it is joined with what was copied in between.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,13 +62,6 @@ impl HardLinks {
             };
             under_way.await;
         }
-    }
-}
-
-impl HardLinks {
-    /// An earlier run copied it to this path, without that being recorded. What is known already stays.
-    pub(super) fn found(&self, identity: FileIdentity, path: Vec<u8>) {
-        self.0.lock().entry(identity).or_insert_with(|| Copied::At(path.into()));
     }
 }
 

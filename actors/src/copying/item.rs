@@ -42,7 +42,7 @@ async fn create_folder(
         }
         Some(_) => {}
     }
-    if folders.destination.create_folder(name).await.on(Side::Destination)? == Placed::Done {
+    if folders.destination.create_folder(name, context.durability).await.on(Side::Destination)? == Placed::Done {
         return Ok(CopyOutcome::Copied(CopiedFile::default()));
     }
     match folders.destination.look(name).await.on(Side::Destination)? {
@@ -105,7 +105,8 @@ async fn make_link(context: &CopyContext, folders: &Folders<'_>, item: &PlanItem
     };
     let attributes = link_attributes(context, &facts);
     let target = Target { name, temporary: &temporary, replace, mode: None };
-    match folders.destination.create_link(target, &points_to, &attributes).await.on(Side::Destination)? {
+    let placed = folders.destination.create_link(target, &points_to, &attributes, context.durability).await;
+    match placed.on(Side::Destination)? {
         Placed::Done => Ok(CopyOutcome::Copied(copied(context, &facts, None))),
         Placed::Taken => Err(Trouble::Changed("its name was taken a moment before".to_owned())),
     }
@@ -127,7 +128,8 @@ async fn make_link_beside(
             None => {
                 let target = Target { name: &name, temporary: &temporary, replace: false, mode: None };
                 let attributes = link_attributes(context, facts);
-                let placed = folders.destination.create_link(target, points_to, &attributes).await;
+                let durability = context.durability;
+                let placed = folders.destination.create_link(target, points_to, &attributes, durability).await;
                 placed.on(Side::Destination)? == Placed::Done
             }
             Some(found) if found.kind == NodeKind::Symlink && context.may_be_begun(item.id) => {

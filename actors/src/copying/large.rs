@@ -8,8 +8,8 @@ use longhaul_storage::{Draft, Placed, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::{
-    Folders, Way, compared, copied, copy_file, copy_range, find_ours_beside, find_way, finish, path_in, place_beside,
-    still_replaces,
+    Beside, Folders, Way, compared, copied, copy_file, copy_range, find_ours_beside, find_way, finish, path_in,
+    place_beside, still_replaces,
 };
 use super::tree_hash;
 use super::work::{LargeFile, LargeItem};
@@ -49,7 +49,10 @@ pub(super) async fn prepare(
             Way::Nowhere(outcome) => Some(outcome),
             Way::Beside if context.may_be_begun(item.id) => {
                 let ours = find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await?;
-                ours.map(CopyOutcome::Copied)
+                match ours {
+                    Some(Beside::Copied(copied)) => Some(CopyOutcome::Copied(copied)),
+                    Some(Beside::Left(_)) | None => None,
+                }
             }
             Way::Free | Way::Replace(_) | Way::Beside => None,
         };
@@ -177,7 +180,15 @@ pub(super) async fn place(
     let draft = open_draft(folders, target).await?;
     let size = facts.size.map_or(0, i64::unsigned_abs);
     if let Way::Beside = way {
-        let placed_as = place_beside(context, draft, target, size, &attributes, folders).await?;
+        let left = if context.may_be_begun(item.id) {
+            match find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await? {
+                Some(Beside::Left(left)) => Some(left),
+                Some(Beside::Copied(_)) | None => None,
+            }
+        } else {
+            None
+        };
+        let placed_as = place_beside(context, draft, target, size, &attributes, folders, left).await?;
         let name = Some(encode_name(&placed_as).into_owned());
         return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, &facts, checksum) }));
     }

@@ -6,6 +6,7 @@ use longhaul_actors::CopyDurability;
 use longhaul_model::{Side, decode_name};
 
 use super::disk::{Entry, parent};
+use super::image::StatusRow;
 use super::invariants::{Look, Wrong, path_of, shown};
 use super::ledger::CopiedRow;
 
@@ -18,6 +19,7 @@ impl Look<'_> {
         wrong.extend(drafts.map(|(path, _)| format!("{} was left over", shown(path))));
         wrong.extend(self.ledger.more.parts.iter().map(|part| format!("{part:?} was left over")));
         wrong.extend(self.folders_have_their_times());
+        wrong.extend(self.nothing_of_ours_is_left_empty());
         if keeps_names_together {
             wrong.extend(self.names_of_one_file_are_names_of_one_file());
         }
@@ -26,6 +28,35 @@ impl Look<'_> {
             wrong.extend(lost.iter().map(|path| format!("{} would not survive a power cut", shown(path))));
         }
         wrong
+    }
+
+    /// What a power cut has left empty has its contents, or somebody has to look at it: nobody is told that all is well.
+    fn nothing_of_ours_is_left_empty(&self) -> Wrong {
+        let mut wrong = Wrong::new();
+        let by_path: BTreeMap<Vec<u8>, &StatusRow> = self
+            .ledger
+            .statuses
+            .values()
+            .map(|status| (decode_name(&status.path).expect("paths are printable"), status))
+            .collect();
+        for (path, &keeps_time) in self.world.emptied.iter().filter(|(path, _)| self.is_empty_since_the_power_cut(path))
+        {
+            let (due, status) = (self.world.disks.src.file(path), by_path.get(path));
+            let is_due = due.is_some_and(|due| !due.bytes.is_empty()) && !self.was_there_before(path);
+            let may_stay = |copy: &str| match copy {
+                "failed" | "vanished" => true,
+                "conflict" => !keeps_time || self.world.is_touched(path),
+                _ => false,
+            };
+            if is_due && !status.and_then(|status| status.copy.as_deref()).is_some_and(may_stay) {
+                wrong.push(format!("{} was left empty by a power cut, and is still: {status:?}", shown(path)));
+            }
+        }
+        wrong
+    }
+
+    fn was_there_before(&self, path: &[u8]) -> bool {
+        self.destination_before.entry(path).is_some()
     }
 
     /// Of files that have several names on the source, those that were copied have one file on the destination.

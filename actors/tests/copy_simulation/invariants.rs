@@ -193,6 +193,7 @@ impl Look<'_> {
             let is_replaced = || {
                 (replaceable.contains(path.as_slice()) || (may_replace_later && self.world.is_touched(path)))
                     && match (now.entry(path), now.file(path)) {
+                        _ if self.is_empty_since_the_power_cut(path) => true,
                         (_, Some(contents)) => self.was_on_source(path, &contents.bytes),
                         (Some(Entry::Symlink { .. }), _) => true,
                         _ => false,
@@ -203,6 +204,11 @@ impl Look<'_> {
             }
         }
         wrong
+    }
+
+    pub(crate) fn is_empty_since_the_power_cut(&self, path: &[u8]) -> bool {
+        self.world.emptied.contains_key(path)
+            && self.world.disks.dst.file(path).is_some_and(|contents| contents.bytes.is_empty())
     }
 
     fn was_on_source(&self, path: &[u8], bytes: &[u8]) -> bool {
@@ -222,6 +228,7 @@ impl Look<'_> {
         let new = now.entries().filter(|(path, _)| self.destination_before.entry(path).is_none());
         let is_due = |path: &Vec<u8>| match (planned.get(path), now.file(path)) {
             _ if self.is_temporary(path) || self.world.intruders.contains_key(path) => true,
+            _ if self.is_empty_since_the_power_cut(path) => true,
             (None, _) => false,
             (Some(sources), Some(contents)) => sources.iter().any(|source| self.was_on_source(source, &contents.bytes)),
             (Some(_), None) => true,

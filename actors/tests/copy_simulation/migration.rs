@@ -303,9 +303,7 @@ impl Migration<'_> {
 
     fn require_copied(&mut self, ended: &CopyImage) {
         self.require("at any instant", &self.at(ended).always());
-        // After a run that was cut short, two names may have been copied before it is seen that they are of one file.
-        let keeps_names_together =
-            self.told.runs == 1 && self.scenario.copying.hard_links && self.world.natures.dst.keeps.hard_links;
+        let keeps_names_together = self.scenario.copying.hard_links && self.world.natures.dst.keeps.hard_links;
         let wrong = self.at(ended).when_copied(keeps_names_together, self.scenario.durability);
         self.require("when everything is copied", &wrong);
         self.is_copied = true;

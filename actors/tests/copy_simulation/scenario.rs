@@ -102,6 +102,7 @@ impl Scenario {
             versions: BTreeMap::new(),
             touched: BTreeSet::new(),
             intruders: BTreeMap::new(),
+            emptied: BTreeMap::new(),
         };
         world.note_versions();
         let is_changed = dice.chance(35);

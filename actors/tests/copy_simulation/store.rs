@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, NodeKind, Page, Side};
 use longhaul_storage::{
-    Answer, Attributes, Capabilities, Draft, Facts, Folder, Keeps, Original, PageStream, Placed, Store, StoreError,
-    Target,
+    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Keeps, Original, PageStream, Placed, Store,
+    StoreError, Target,
 };
 
 use super::calls::Calls;
@@ -177,7 +177,7 @@ impl Folder for SimulatedFolder {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed> {
+    fn create_folder<'a>(&'a self, name: &'a [u8], _: Durability) -> Answer<'a, Placed> {
         Box::pin(async move {
             let placed = self.call(Operation::CreateFolder, name, |world, path| {
                 if world.disks[self.store.side].entry(path).is_some() {
@@ -209,6 +209,7 @@ impl Folder for SimulatedFolder {
         target: Target<'a>,
         points_to: &'a [u8],
         attributes: &'a Attributes,
+        _: Durability,
     ) -> Answer<'a, Placed> {
         Box::pin(async move {
             let placed = self.call(Operation::CreateLink, target.name, |world, path| {
@@ -226,25 +227,25 @@ impl Folder for SimulatedFolder {
         })
     }
 
-    fn hard_link<'a>(&'a self, existing: &'a [u8], name: &'a [u8]) -> Answer<'a, Placed> {
+    fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, _: Durability) -> Answer<'a, Placed> {
         Box::pin(async move {
-            let placed = self.call(Operation::HardLink, name, |world, path| {
+            let placed = self.call(Operation::HardLink, target.name, |world, path| {
                 let disk = &mut world.disks[self.store.side];
                 let Some(Entry::File(number)) = disk.entry(existing).cloned() else {
                     return Err(gone("its other name"));
                 };
-                if disk.entry(path).is_some() {
+                if !may_place(disk.entry(path).map(Entry::kind), target.replace) {
                     return Ok(Placed::Taken);
                 }
                 disk.put(path, Entry::File(number));
                 world.settle(path);
                 Ok(Placed::Done)
             });
-            Ok(self.note_placed(placed.await?, name))
+            Ok(self.note_placed(placed.await?, target.name))
         })
     }
 
-    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()> {
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes, _: Durability) -> Answer<'a, ()> {
         Box::pin(self.call(Operation::SetAttributes, b"", |world, path| {
             if let Some(time) = attributes.modified_ns.filter(|_| self.store.nature.keeps.modified) {
                 let time = world.kept_time(self.store.side, Some(time));

@@ -101,6 +101,8 @@ pub(crate) struct World {
     pub(crate) touched: BTreeSet<Vec<u8>>,
     /// What somebody put on the destination since.
     pub(crate) intruders: BTreeMap<Vec<u8>, Contents>,
+    /// What a power cut has left empty: whether it has the time that it was given.
+    pub(crate) emptied: BTreeMap<Vec<u8>, bool>,
 }
 
 impl World {
@@ -176,7 +178,7 @@ impl World {
 
     /// What the destination is after a power cut. What was flushed is there; what was done since is there or is not, in
     /// any order, but a file never has two names because it was given another one.
-    pub(crate) fn cut_power(&mut self, is_temporary: impl Fn(&[u8]) -> bool) {
+    pub(crate) fn cut_power(&mut self, is_temporary: impl Fn(&[u8]) -> bool + Copy) {
         let now = &self.disks.dst;
         let mut left = self.durable.clone();
         left.keep_numbers_of(now);
@@ -216,8 +218,38 @@ impl World {
                 }
             }
         }
+        self.empty_what_was_not_flushed(&mut left, is_temporary);
         self.durable = left.clone();
         self.disks.dst = left;
+    }
+
+    /// Files that have their names, but of which the bytes had not reached the disk, may have none of them; and some have
+    /// not even their time.
+    fn empty_what_was_not_flushed(&mut self, left: &mut Disk, is_temporary: impl Fn(&[u8]) -> bool) {
+        let files: BTreeSet<u64> = left
+            .entries()
+            .filter_map(|(_, entry)| if let Entry::File(number) = entry { Some(*number) } else { None })
+            .collect();
+        for file in files {
+            let names = left.names_of(file);
+            let contents = left.contents(file).expect("it has a name");
+            let is_flushed = self.durable.contents(file).is_some_and(|flushed| flushed.bytes == contents.bytes);
+            let is_ours =
+                !names.iter().any(|path| is_temporary(super::disk::name_of(path)) || self.intruders.contains_key(path));
+            if is_flushed || !is_ours || contents.bytes.is_empty() || !self.dice.chance(30) {
+                continue;
+            }
+            let keeps_time = self.natures.dst.keeps.modified && !self.dice.chance(25);
+            let now = round(left.now(), self.natures.dst.resolution_ns);
+            let contents = left.contents_mut(file);
+            contents.bytes = Arc::default();
+            if !keeps_time {
+                contents.modified_ns = now;
+                // Whose it is cannot be told any more.
+                self.touched.extend(names.iter().cloned());
+            }
+            self.emptied.extend(names.into_iter().map(|path| (path, keeps_time)));
+        }
     }
 }
 

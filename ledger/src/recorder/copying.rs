@@ -20,13 +20,18 @@ const MARK_STEP: i64 = 131_072;
 
 impl Recorder {
     /// Begins to copy, or goes on with it: commits the phase `copying` with its settings, which are those of the first
-    /// time, and returns them with what is still to be done.
+    /// time where they were settled then, and returns them with what is still to be done.
     pub fn begin_copying(&mut self, settings: &CopySettings) -> Result<(CopySettings, CopyRemaining)> {
         let settings = self.guarded(|this| {
             fold_events(&this.connection)?;
             this.begin_transaction()?;
             set_phase(&this.connection, Phase::Copying, None)?;
-            let settings = Migration::read(&this.connection)?.copy_settings.unwrap_or(*settings);
+            // What was verified before was before this.
+            this.counters.marks = this.counters.marks.without_verification();
+            this.connection.execute("DELETE FROM differences", [])?;
+            this.uncommitted_rows += 1;
+            let recorded = Migration::read(&this.connection)?.copy_settings;
+            let settings = recorded.map_or(*settings, |recorded| recorded.completed_by(*settings));
             let json = serde_json::to_string(&settings).expect("settings are plain data");
             this.connection.execute("UPDATE migration SET copy_settings = ?", params![json])?;
             Ok(settings)

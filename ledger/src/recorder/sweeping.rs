@@ -188,6 +188,27 @@ impl Recorder {
         Ok(vec![answer])
     }
 
+    /// Notes a destination folder that nothing is known of but that it is there, and that it is the counterpart of a source
+    /// folder. Returns its id.
+    pub(crate) fn note_destination_folder(
+        &mut self,
+        source: NodeId,
+        parent: NodeId,
+        name: &str,
+        path: &str,
+        depth: i32,
+    ) -> NodeId {
+        let id = self.give_out_ids(Side::Destination, 1);
+        let mut page = Page::default();
+        page.push_printable(name, NodeKind::Folder, None, None);
+        self.nodes.dst.push_page(id, parent, depth, &page);
+        self.matches.push(source, id, true);
+        self.destination_folders.push(id, path, depth, source);
+        self.counters.change(Side::Destination, depth).count_node(NodeKind::Folder, None);
+        self.uncommitted_rows += 1;
+        id
+    }
+
     fn note(&mut self, side: Side, node: NodeId, finding: Finding, before: (Option<i64>, Option<i64>)) {
         let (run, at_ns) = (self.run, (self.now_ns)());
         let sweep = self.sweep.as_mut().expect("only a sweep finds something different");

@@ -13,15 +13,16 @@ use crate::migration::set_phase;
 use crate::verification::{ExpectedBatch, VerifyRemaining, pull_expected};
 
 impl Recorder {
-    /// Begins to verify, or with `resume` goes on where an earlier run was, as closely as that looked. What an earlier verification found is
-    /// forgotten, as far as it is looked at again.
+    /// Begins to verify, or with `resume` goes on where an earlier run was, as closely as that looked, if one has begun since the
+    /// copy. What an earlier verification found is forgotten, as far as it is looked at again.
     pub fn begin_verifying(&mut self, resume: bool, level: VerifyLevel) -> Result<(VerifyLevel, VerifyRemaining)> {
         self.guarded(|this| {
             fold_events(&this.connection)?;
             this.begin_transaction()?;
-            if !resume {
-                let copy_given_out = this.counters.marks.copy_given_out;
-                this.counters.marks = Marks { copy_given_out, verify_level: level as i64, ..Marks::default() };
+            // After a copy there is none yet to go on with.
+            if !resume || this.counters.marks.verification_begun == 0 {
+                let marks = this.counters.marks.without_verification();
+                this.counters.marks = Marks { verification_begun: 1, verify_level: level as i64, ..marks };
             }
             set_phase(&this.connection, Phase::Verifying, None)?;
             let below = this.counters.marks.verified_below;

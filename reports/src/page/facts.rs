@@ -66,7 +66,8 @@ pub(super) fn verification(figures: &Figures) -> Vec<Facts> {
 
 pub(super) fn settings(figures: &Figures) -> Vec<Facts> {
     let settings = &figures.settings;
-    let tolerance_ns = settings.comparison.time_tolerance_ns;
+    let step_ns = figures.copy_settings.as_ref().and_then(|copy| copy.time_step_ns).unwrap_or(1);
+    let tolerance_ns = settings.comparison.with_time_step(step_ns).time_tolerance_ns;
     let mut facts = vec![
         Facts {
             name: "A file is there already if it has the same",

@@ -29,7 +29,10 @@ pub(super) fn make(both: &mut BySide<Maker>) -> Result<()> {
 fn modes(both: &mut BySide<Maker>) -> Result<()> {
     both.src.folder(b"modes")?;
     both.dst.folder(b"modes")?;
-    for mode in [0o444, 0o555, 0o600, 0o777, 0o400, 0o4755, 0o2755, 0o6711, 0o1644] {
+    // Set-user and set-group bits go with the owner, whom nobody else can carry over.
+    let may_be_kept = |mode: &u32| mode & 0o6000 == 0 || may_everything();
+    let modes = [0o444, 0o555, 0o600, 0o777, 0o400, 0o4755, 0o2755, 0o6711, 0o1644];
+    for mode in modes.into_iter().filter(may_be_kept) {
         let path = format!("modes/file {mode:04o}").into_bytes();
         both.src.file(&path, 10, TIME)?;
         both.src.set_mode(&path, mode)?;
@@ -38,7 +41,7 @@ fn modes(both: &mut BySide<Maker>) -> Result<()> {
         both.src.set_mode(&path, mode)?;
         both.dst.file(&path, 10, LONG_AGO)?;
     }
-    for mode in [0o555, 0o500, 0o700, 0o777, 0o1777, 0o2775] {
+    for mode in [0o555, 0o500, 0o700, 0o777, 0o1777, 0o2775].into_iter().filter(may_be_kept) {
         // At the top: what is in a read-only folder can only be removed by who gives the permission back first.
         let path = format!("folder {mode:04o}").into_bytes();
         both.src.folder(&path)?;

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use longhaul_actors::{
-    CopyConfig, CopyDurability, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, retry, verify,
-};
+use longhaul_actors::{CopyConfig, Outcome, Resumed, StartError, Tuning, VerifyConfig, copy, retry, verify};
 use longhaul_ledger::{Approving, CopySettings, Log, Reader};
 use longhaul_model::{Phase, VerifyLevel};
 
@@ -97,7 +95,6 @@ fn config(ledger: &Path, settings: CopySettings, resume: bool) -> CopyConfig {
         log: Log::Unknown,
         resume,
         choices: settings.into(),
-        durability: CopyDurability::default(),
         force: false,
         tuning: Tuning::default(),
     }

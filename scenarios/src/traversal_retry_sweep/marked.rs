@@ -21,9 +21,6 @@ use crate::shared::trace::world_of;
 use crate::shared::tree::Tree;
 use crate::shared::trial::{Swept, Trial, is_within};
 
-/// Whether what is found again keeps its id. Switch it on when the sweep sees to that.
-const FOUND_AGAIN_KEEPS_ITS_ID: bool = false;
-
 /// What comes into the folder that grows: a folder with a file in it.
 const NEW_FOLDER: &str = "new folder";
 const NEW_FILE: &str = "new folder/new file";
@@ -154,10 +151,7 @@ impl Seen {
             "gone",
             if is_gone { "gone" } else { "there" },
         )?;
-        if FOUND_AGAIN_KEEPS_ITS_ID {
-            self.check_that_what_is_found_again_keeps_its_id(report, picks)?;
-        }
-        Ok(())
+        self.check_that_what_is_found_again_keeps_its_id(report, picks)
     }
 
     fn check_that_what_is_found_again_keeps_its_id(&self, report: &mut Report<'_>, picks: &Picks) -> Result<()> {

@@ -68,9 +68,14 @@ pub(super) fn set(file: BorrowedFd<'_>, root: &Root, attributes: &Attributes, ne
     }
     // Last: some of the above may count as a change.
     if let Some(modified_ns) = attributes.modified_ns {
-        rustix::fs::futimens(file, &timestamps(modified_ns)).map_err(|errno| cannot_set("the time", errno))?;
+        set_time(file, modified_ns)?;
     }
     Ok(())
+}
+
+/// Sets the modification time of an open file or folder.
+pub(super) fn set_time(file: BorrowedFd<'_>, modified_ns: i64) -> Result<(), StoreError> {
+    rustix::fs::futimens(file, &timestamps(modified_ns)).map_err(|errno| cannot_set("the time", errno))
 }
 
 /// Sets owner and time of a symbolic link that we have made; it has nothing else.

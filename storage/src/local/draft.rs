@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::folder::OpenFolder;
 use super::original::{open_regular, read_at};
 use super::placing::{look, make_anew, place};
-use super::{at_once, attributes, system};
+use super::{at_once, attributes, portable, system};
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Original, Placed, Target};
 
@@ -171,6 +171,13 @@ impl Draft for LocalDraft {
 
     fn read_at<'a>(&'a mut self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
         at_once(read_at(self.file.as_fd(), offset, buffer))
+    }
+
+    fn try_time(&mut self, modified_ns: i64) -> Answer<'_, Option<i64>> {
+        at_once(attributes::set_time(self.file.as_fd(), modified_ns).and_then(|()| {
+            let found = rustix::fs::fstat(&self.file)?;
+            Ok(portable::modified_ns(&found))
+        }))
     }
 
     fn finish<'a>(

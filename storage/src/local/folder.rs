@@ -12,7 +12,7 @@ use super::original::{LocalOriginal, open_regular};
 use super::placing::{look, make_anew, place};
 use super::{ExtendedAttributes, Root, at_once, attributes, open_below, portable, system};
 use crate::error::StoreError;
-use crate::folder::{Answer, Attributes, Draft, Facts, Folder, Original, Placed, Target};
+use crate::folder::{Answer, Attributes, Draft, Durability, Facts, Folder, Original, Placed, Target};
 use crate::name::check_name;
 
 /// A folder as others see it.
@@ -76,16 +76,51 @@ impl LocalFolder {
         Ok(system::extended_attributes(opened.as_fd())?)
     }
 
-    fn make_folder(&self, name: &[u8]) -> Result<Placed, StoreError> {
+    fn make_folder(&self, name: &[u8], durability: Durability) -> Result<Placed, StoreError> {
         check_name(name)?;
         match rustix::fs::mkdirat(self.as_fd(), name, Mode::RWXU) {
-            Ok(()) => Ok(Placed::Done),
-            Err(Errno::EXIST) => Ok(Placed::Taken),
-            Err(errno) => Err(errno.into()),
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Ok(Placed::Taken),
+            Err(errno) => return Err(errno.into()),
+        }
+        self.settle_name(durability).inspect_err(|_| {
+            // If somebody has put something in it, it stays.
+            let _ = rustix::fs::unlinkat(self.as_fd(), name, AtFlags::REMOVEDIR);
+        })?;
+        Ok(Placed::Done)
+    }
+
+    /// Makes durable what has got its name in this folder, where that is done one by one. A link needs nothing more, and
+    /// a folder that is new is written out itself when something gets its name in it, and when it gets its attributes.
+    fn settle_name(&self, durability: Durability) -> Result<(), StoreError> {
+        match durability {
+            Durability::EachFile => Ok(rustix::fs::fsync(self.as_fd())?),
+            Durability::Later => Ok(()),
         }
     }
 
-    fn make_link(&self, target: Target<'_>, points_to: &[u8], attributes: &Attributes) -> Result<Placed, StoreError> {
+    /// As [`LocalFolder::settle_name`], for what was placed. What cannot be made durable is taken away again, unless it
+    /// has replaced something, which is lost already.
+    fn settle_placed(&self, placed: Placed, target: Target<'_>, durability: Durability) -> Result<Placed, StoreError> {
+        if placed == Placed::Done && durability == Durability::EachFile {
+            let identity = || Ok::<_, Errno>(look(self.as_fd(), target.name)?.map(|it| attributes::identity_of(&it)));
+            let ours = identity();
+            self.settle_name(durability).inspect_err(|_| {
+                if !target.replace && identity() == ours {
+                    let _ = rustix::fs::unlinkat(self.as_fd(), target.name, AtFlags::empty());
+                }
+            })?;
+        }
+        Ok(placed)
+    }
+
+    fn make_link(
+        &self,
+        target: Target<'_>,
+        points_to: &[u8],
+        attributes: &Attributes,
+        durability: Durability,
+    ) -> Result<Placed, StoreError> {
         check_target(target)?;
         if points_to.is_empty() {
             return Err(StoreError::new(ErrorClass::BadName, "a symbolic link cannot point to nothing"));
@@ -97,11 +132,11 @@ impl LocalFolder {
         if placed != Ok(Placed::Done) {
             let _ = rustix::fs::unlinkat(folder, target.temporary, AtFlags::empty());
         }
-        placed
+        self.settle_placed(placed?, target, durability)
     }
 
-    fn link_again(&self, existing: &[u8], name: &[u8]) -> Result<Placed, StoreError> {
-        check_name(name)?;
+    fn link_again(&self, existing: &[u8], target: Target<'_>, durability: Durability) -> Result<Placed, StoreError> {
+        check_target(target)?;
         let slash = existing.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
         let (parent, existing) = existing.split_at(slash);
         let existing = existing.strip_prefix(b"/").unwrap_or(existing);
@@ -115,14 +150,38 @@ impl LocalFolder {
             }
         }
         let denied = |why: &str| Err(StoreError::new(ErrorClass::Denied, why));
-        match rustix::fs::linkat(parent.as_fd(), existing, self.as_fd(), name, AtFlags::empty()) {
-            Ok(()) => Ok(Placed::Done),
+        let link = |name: &[u8]| rustix::fs::linkat(parent.as_fd(), existing, self.as_fd(), name, AtFlags::empty());
+        let linked = if target.replace { self.link_in_its_place(target, &link) } else { link(target.name) };
+        match linked {
+            Ok(()) => self.settle_placed(Placed::Done, target, durability),
             Err(Errno::EXIST) => Ok(Placed::Taken),
             Err(Errno::XDEV) => denied("its other name is on another file system"),
             Err(Errno::MLINK) => denied("the file has as many names as the file system allows"),
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => denied("the file system gives a file one name only"),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// Makes the name under a temporary one first. `EXIST` where something else than a file or link has the name.
+    fn link_in_its_place(&self, target: Target<'_>, link: &impl Fn(&[u8]) -> Result<(), Errno>) -> Result<(), Errno> {
+        let folder = self.as_fd();
+        match rustix::fs::unlinkat(folder, target.temporary, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        link(target.temporary)?;
+        let placed = place(folder, target.temporary, target);
+        // It is still there if that failed, and where both are names of one file: then renaming does nothing.
+        let _ = rustix::fs::unlinkat(folder, target.temporary, AtFlags::empty());
+        match placed? {
+            Placed::Done => Ok(()),
+            Placed::Taken => Err(Errno::EXIST),
+        }
+    }
+
+    fn set(&self, attributes: &Attributes, durability: Durability) -> Result<(), StoreError> {
+        attributes::set(self.as_fd(), &self.0.root, attributes, 0o777)?;
+        self.settle_name(durability)
     }
 
     fn remove(&self, temporary: &[u8]) -> Result<(), StoreError> {
@@ -167,8 +226,8 @@ impl Folder for LocalFolder {
         at_once(self.extended(name))
     }
 
-    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed> {
-        at_once(self.make_folder(name))
+    fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
+        at_once(self.make_folder(name, durability))
     }
 
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
@@ -191,16 +250,17 @@ impl Folder for LocalFolder {
         target: Target<'a>,
         points_to: &'a [u8],
         attributes: &'a Attributes,
+        durability: Durability,
     ) -> Answer<'a, Placed> {
-        at_once(self.make_link(target, points_to, attributes))
+        at_once(self.make_link(target, points_to, attributes, durability))
     }
 
-    fn hard_link<'a>(&'a self, existing: &'a [u8], name: &'a [u8]) -> Answer<'a, Placed> {
-        at_once(self.link_again(existing, name))
+    fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, durability: Durability) -> Answer<'a, Placed> {
+        at_once(self.link_again(existing, target, durability))
     }
 
-    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()> {
-        at_once(attributes::set(self.as_fd(), &self.0.root, attributes, 0o777))
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()> {
+        at_once(self.set(attributes, durability))
     }
 
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {

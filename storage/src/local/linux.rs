@@ -2,6 +2,7 @@
 //! single files, what is in `files`.
 
 mod files;
+mod times;
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,6 +19,8 @@ pub(super) use files::{
     copy_range, create_unnamed, data_within, extended_attributes, flush, keeps_extended, name_unnamed, rename_new,
     set_extended_attribute,
 };
+
+pub(super) use times::{has_no_birth, time_step_of_type};
 
 /// A folder's entries are read in blocks of this many bytes: some 800 names a call.
 const BUFFER_BYTES: usize = 32 << 10;

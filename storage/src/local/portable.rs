@@ -35,6 +35,17 @@ pub(super) fn umask() -> u32 {
     line.and_then(|digits| u32::from_str_radix(digits.trim(), 8).ok()).unwrap_or(USUAL)
 }
 
+/// What kind of file system it is cannot be told.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn time_step_of_type(_folder: BorrowedFd<'_>) -> Option<u64> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_no_birth(_folder: BorrowedFd<'_>) -> bool {
+    false
+}
+
 /// The file system that an open folder is on.
 pub(super) fn device_of(folder: BorrowedFd<'_>) -> Result<Device, Errno> {
     Ok(device(&rustix::fs::fstat(folder)?))

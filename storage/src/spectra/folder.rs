@@ -33,6 +33,14 @@ impl SpectraFolder {
         let parent = self.path.strip_suffix(b"/").unwrap_or(&self.path);
         Ok([parent, b"/", name].concat())
     }
+
+    /// Makes durable what was done, where that is done one by one.
+    fn settle(&self, durability: Durability) -> Result<(), StoreError> {
+        match durability {
+            Durability::EachFile => self.store.simulator.flush().map_err(StoreError::from),
+            Durability::Later => Ok(()),
+        }
+    }
 }
 
 impl SpectraStore {
@@ -98,10 +106,12 @@ impl Folder for SpectraFolder {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed> {
+    fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
         Box::pin(async move {
             let path = self.child(name)?;
-            placed(awaited(self.store.world.create_folder(&path, self.store.started.elapsed())).await)
+            let placed = placed(awaited(self.store.world.create_folder(&path, self.store.started.elapsed())).await)?;
+            self.settle(durability)?;
+            Ok(placed)
         })
     }
 
@@ -132,20 +142,27 @@ impl Folder for SpectraFolder {
         _target: Target<'a>,
         _points_to: &'a [u8],
         _attributes: &'a Attributes,
+        _durability: Durability,
     ) -> Answer<'a, Placed> {
         not_kept("symbolic links")
     }
 
-    fn hard_link<'a>(&'a self, _existing: &'a [u8], _name: &'a [u8]) -> Answer<'a, Placed> {
+    fn hard_link<'a>(
+        &'a self,
+        _existing: &'a [u8],
+        _target: Target<'a>,
+        _durability: Durability,
+    ) -> Answer<'a, Placed> {
         not_kept("hard links")
     }
 
-    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()> {
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()> {
         Box::pin(async move {
             // The root of a world keeps its time.
             let (Some(modified_ns), false) = (attributes.modified_ns, self.path == b"/") else { return Ok(()) };
             let now = self.store.started.elapsed();
-            Ok(awaited(self.store.world.set_modified(&self.path, modified_ns, now)).await?)
+            awaited(self.store.world.set_modified(&self.path, modified_ns, now)).await?;
+            self.settle(durability)
         })
     }
 

@@ -152,8 +152,8 @@ async fn what_is_not_kept_says_so() {
     let store = store();
     let root = open(&store, b"/").await;
     assert_eq!(class(root.open_draft(new(b"a")).await), ErrorClass::Fatal);
-    assert_eq!(class(root.create_link(new(b"a"), b"x", &timed(7)).await), ErrorClass::Fatal);
-    assert_eq!(class(root.hard_link(b"/file_1.txt", b"a").await), ErrorClass::Fatal);
+    assert_eq!(class(root.create_link(new(b"a"), b"x", &timed(7), Durability::Later).await), ErrorClass::Fatal);
+    assert_eq!(class(root.hard_link(b"/file_1.txt", new(b"a"), Durability::Later).await), ErrorClass::Fatal);
     assert_eq!(class(root.read_link(b"file_1.txt").await), ErrorClass::Fatal);
     assert_eq!(root.extended_attributes(b"file_1.txt").await, Ok(Vec::new()));
     assert_eq!(root.remove_draft(b".draft").await, Ok(()));
@@ -165,17 +165,17 @@ async fn what_is_not_kept_says_so() {
 async fn folders_are_created_once_and_get_their_time() {
     let store = store();
     let root = open(&store, b"/").await;
-    assert_eq!(root.create_folder(b"new").await, Ok(Placed::Done));
-    assert_eq!(root.create_folder(b"new").await, Ok(Placed::Taken));
-    assert_eq!(root.create_folder(b"file_1.txt").await, Ok(Placed::Taken));
+    assert_eq!(root.create_folder(b"new", Durability::Later).await, Ok(Placed::Done));
+    assert_eq!(root.create_folder(b"new", Durability::Later).await, Ok(Placed::Taken));
+    assert_eq!(root.create_folder(b"file_1.txt", Durability::Later).await, Ok(Placed::Taken));
     let folder = open(&store, b"/new").await;
     assert_eq!(folder.facts().await.unwrap().modified_ns, Some(CREATED_FOLDER_MODIFIED_NS));
-    assert_eq!(folder.set_attributes(&Attributes::default()).await, Ok(()));
-    assert_eq!(folder.set_attributes(&timed(-9)).await, Ok(()));
+    assert_eq!(folder.set_attributes(&Attributes::default(), Durability::Later).await, Ok(()));
+    assert_eq!(folder.set_attributes(&timed(-9), Durability::Later).await, Ok(()));
     assert_eq!(folder.facts().await.unwrap().modified_ns, Some(-9));
     assert_eq!(write(&*folder, new(b"a"), b"bytes").await, Ok(Placed::Done));
     assert_eq!(read(&*open(&store, b"/new").await, b"a").await, b"bytes");
-    assert_eq!(root.set_attributes(&timed(7)).await, Ok(()), "the root is passed over");
+    assert_eq!(root.set_attributes(&timed(7), Durability::Later).await, Ok(()), "the root is passed over");
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn a_name_that_is_a_path_is_refused() {
     for name in [&b""[..], b".", b"..", b"folder_1/file_1.txt", b"/file_1.txt", b"a\0b", &[b'n'; 256]] {
         assert_eq!(class(root.look(name).await), ErrorClass::BadName);
         assert_eq!(class(root.open(name).await), ErrorClass::BadName);
-        assert_eq!(class(root.create_folder(name).await), ErrorClass::BadName);
+        assert_eq!(class(root.create_folder(name, Durability::Later).await), ErrorClass::BadName);
         assert_eq!(class(root.create(new(name)).await), ErrorClass::BadName);
     }
 }
@@ -201,10 +201,10 @@ async fn faults_of_writing_and_reading_are_passed_on_and_leave_nothing() {
     fail(&store, Operation::GetFileData, FaultClass::Denied);
     assert_eq!(class(original.read_at(0, &mut [0; 9]).await), ErrorClass::Denied);
     fail(&store, Operation::CreateFolder, FaultClass::Throttled);
-    assert_eq!(class(root.create_folder(b"a").await), ErrorClass::Throttled);
+    assert_eq!(class(root.create_folder(b"a", Durability::Later).await), ErrorClass::Throttled);
     fail(&store, Operation::SetModified, FaultClass::Transient);
     let folder = open(&store, b"/folder_1").await;
-    assert_eq!(class(folder.set_attributes(&timed(7)).await), ErrorClass::Transient);
+    assert_eq!(class(folder.set_attributes(&timed(7), Durability::Later).await), ErrorClass::Transient);
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +221,7 @@ async fn every_call_takes_as_long_as_the_world_says() {
     let begun = Instant::now();
     let root = open(&store, b"/").await;
     root.look(b"file_1.txt").await.unwrap();
-    root.create_folder(b"new").await.unwrap();
+    root.create_folder(b"new", Durability::Later).await.unwrap();
     write(&*root, new(b"a"), b"bytes").await.unwrap();
     read(&*root, b"a").await;
     assert_eq!(begun.elapsed(), Duration::from_secs(4_323));

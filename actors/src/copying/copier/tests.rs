@@ -174,6 +174,7 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
         retry: RETRY,
         health: BySide::from_fn(|_| Health::new(None)),
         links: HardLinks::default(),
+        board: Board::default(),
         stop: stop.clone(),
     });
     let copiers: Vec<_> = (0..how.copiers)

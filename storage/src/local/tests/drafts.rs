@@ -111,7 +111,7 @@ fn what_an_earlier_run_left_under_the_temporary_name_is_replaced() {
     tree.assert_outside_is_untouched();
     std::fs::create_dir(tree.at(".draft")).unwrap();
     assert_eq!(class(root.create(new(b"c"))), ErrorClass::Denied);
-    assert_eq!(class(root.create_link(new(b"c"), b"x", &Attributes::default())), ErrorClass::Denied);
+    assert_eq!(class(root.create_link(new(b"c"), b"x", &Attributes::default(), Durability::Later)), ErrorClass::Denied);
 }
 
 #[test]

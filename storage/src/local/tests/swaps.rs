@@ -59,8 +59,8 @@ fn a_destination_folder_that_is_swapped_for_a_link_leads_nowhere_else() {
     let placed = now(draft.finish(new(b"a"), 5, &Attributes::default(), Durability::EachFile));
     assert_eq!(placed, Ok(Placed::Done));
     assert_eq!(write(&*folder, new(b"b"), b"bytes"), Ok(Placed::Done));
-    assert_eq!(now(folder.create_folder(b"c")), Ok(Placed::Done));
-    assert_eq!(now(folder.create_link(new(b"d"), b"x", &Attributes::default())), Ok(Placed::Done));
+    assert_eq!(now(folder.create_folder(b"c", Durability::Later)), Ok(Placed::Done));
+    assert_eq!(now(folder.create_link(new(b"d"), b"x", &Attributes::default(), Durability::Later)), Ok(Placed::Done));
     for name in ["a", "b", "c", "d"] {
         assert!(tree.at("moved").join(name).symlink_metadata().is_ok(), "{name}");
     }
@@ -76,8 +76,11 @@ fn a_destination_folder_that_is_removed_is_gone_for_every_call() {
     std::fs::remove_dir(tree.at("folder")).unwrap();
     assert_eq!(class(folder.create(new(b"a"))), ErrorClass::Vanished);
     assert_eq!(class(folder.open_draft(new(b"a"))), ErrorClass::Vanished);
-    assert_eq!(class(folder.create_folder(b"a")), ErrorClass::Vanished);
-    assert_eq!(class(folder.create_link(new(b"a"), b"x", &Attributes::default())), ErrorClass::Vanished);
+    assert_eq!(class(folder.create_folder(b"a", Durability::Later)), ErrorClass::Vanished);
+    assert_eq!(
+        class(folder.create_link(new(b"a"), b"x", &Attributes::default(), Durability::Later)),
+        ErrorClass::Vanished
+    );
 }
 
 #[test]

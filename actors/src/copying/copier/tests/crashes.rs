@@ -1,6 +1,6 @@
 //! A run that is killed at any call, and another one that goes on.
 
-use longhaul_model::PlanAction;
+use longhaul_model::{CompareBy, ConflictPolicy, PlanAction};
 
 use super::cases::{CASES, Case};
 use super::scene::bytes;
@@ -146,6 +146,109 @@ async fn what_a_power_cut_has_left_of_a_file_of_ours_is_replaced_and_of_somebody
             let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
             assert!(run.outcomes().values().all(|word| *word == "copied"), "{run:#?}");
             assert_eq!(std::fs::read(scene.destination("a")).unwrap(), bytes(length, 1));
+        }
+    }
+}
+
+/// Gives the destination a file of this length, with the time of the source's or with that of this moment.
+fn leave(scene: &Scene, name: &str, length: usize, has_our_time: bool) {
+    std::fs::write(scene.destination(name), vec![0; length]).unwrap();
+    if has_our_time {
+        let time = std::fs::metadata(scene.source("a.txt")).unwrap().modified().unwrap();
+        std::fs::File::options().write(true).open(scene.destination(name)).unwrap().set_modified(time).unwrap();
+    }
+}
+
+#[actix::test]
+async fn what_a_power_cut_has_left_in_place_of_what_was_to_be_replaced_is_replaced() {
+    tokio::time::pause();
+    for length in [900, 5_000] {
+        let mut scene = Scene::new();
+        scene.file(Side::Destination, "a.txt", b"before").file(Side::Source, "a.txt", &bytes(length, 1));
+        scene.plan(PlanAction::Overwrite, "a.txt");
+        leave(&scene, "a.txt", 0, true);
+        let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
+        assert!(run.outcomes().values().all(|word| *word == "copied"), "{run:#?}");
+        assert_eq!(std::fs::read(scene.destination("a.txt")).unwrap(), bytes(length, 1));
+    }
+}
+
+#[actix::test]
+async fn what_a_power_cut_has_left_beside_another_file_is_replaced_there() {
+    tokio::time::pause();
+    for length in [900, 5_000] {
+        let mut scene = Scene::new();
+        scene.file(Side::Source, "a.txt", &bytes(length, 1)).file(Side::Destination, "a.txt", b"another");
+        scene.settings.on_conflict = ConflictPolicy::KeepBoth;
+        scene.plan(PlanAction::KeepBoth, "a.txt");
+        leave(&scene, "a (source).txt", 0, true);
+        let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
+        assert!(run.outcomes().values().all(|word| *word == "copied"), "{run:#?}");
+        let names: Vec<_> = scene.tree(Side::Destination).into_keys().collect();
+        assert_eq!(names, [Path::new("a (source).txt"), Path::new("a.txt")]);
+        assert_eq!(std::fs::read(scene.destination("a (source).txt")).unwrap(), bytes(length, 1));
+    }
+}
+
+/// It may be somebody else's: it is treated as such, and nobody is told that all is well.
+#[actix::test]
+async fn an_empty_file_without_our_time_is_replaced_only_where_the_policy_does_so_and_otherwise_a_conflict() {
+    tokio::time::pause();
+    for (policy, due, contents) in [
+        (ConflictPolicy::Overwrite, "copied", bytes(900, 1)),
+        (ConflictPolicy::KeepBoth, "copied", Vec::new()),
+        (ConflictPolicy::Newer, "conflict", Vec::new()),
+        (ConflictPolicy::Skip, "conflict", Vec::new()),
+        (ConflictPolicy::Ask, "conflict", Vec::new()),
+    ] {
+        for by in [CompareBy::SizeAndTime, CompareBy::Exists, CompareBy::Checksum] {
+            let mut scene = Scene::new();
+            scene.file(Side::Source, "a.txt", &bytes(900, 1)).plan(PlanAction::Copy, "a.txt");
+            scene.settings.on_conflict = policy;
+            scene.settings.comparison = scene.settings.comparison.by(by);
+            leave(&scene, "a.txt", 0, false);
+            let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
+            assert!(run.outcomes().values().all(|word| *word == due), "{policy:?}, {by:?}: {run:#?}");
+            assert_eq!(std::fs::read(scene.destination("a.txt")).unwrap(), contents, "{policy:?}, {by:?}");
+        }
+    }
+}
+
+/// The names of one file, of which the second run comes to the others before the one that the first has placed.
+#[actix::test]
+async fn names_of_one_file_stay_together_in_whatever_order_they_are_come_by_after_a_kill() {
+    tokio::time::pause();
+    let make = || {
+        let mut scene = Scene::new();
+        scene.copying.hard_links = true;
+        scene.file(Side::Source, "a", &bytes(900, 1));
+        for name in ["b", "c"] {
+            scene.twin(Side::Source, name, "a");
+        }
+        for name in ["a", "b", "c"] {
+            scene.plan(PlanAction::Copy, name);
+        }
+        scene
+    };
+    let calls = carry_out(&make(), How::default()).await.calls.len();
+    for number in 0..calls {
+        for is_made in [false, true] {
+            for copiers in [1, 3] {
+                let mut scene = make();
+                carry_out(&scene, How { judge: kill_at(number, is_made), ..How::default() }).await;
+                scene.batches[0].items.reverse();
+                if copiers > 1 {
+                    let batch = scene.batches.remove(0);
+                    let alone = |item: &PlanItem| PlanBatch { items: vec![item.clone()], ..batch.clone() };
+                    scene.batches = batch.items.iter().map(alone).collect();
+                }
+                let run = carry_out(&scene, How { is_begun: true, copiers, ..How::default() }).await;
+                let there = scene.tree(Side::Destination);
+                let what = format!("killed at {number} ({is_made}), {copiers}: {run:#?}");
+                assert!(run.outcomes().values().all(|word| *word == "copied"), "{what}");
+                assert_eq!(there.keys().collect::<Vec<_>>(), ["a", "b", "c"].map(Path::new), "{what}");
+                assert_eq!(twins(&there).len(), 2, "{what}");
+            }
         }
     }
 }

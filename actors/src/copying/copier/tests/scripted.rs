@@ -219,8 +219,8 @@ impl Folder for ScriptedFolder {
         pass_on!(self, "extended_attributes", name, self.inner.extended_attributes(name))
     }
 
-    fn create_folder<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Placed> {
-        pass_on!(self, "create_folder", name, self.inner.create_folder(name))
+    fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
+        pass_on!(self, "create_folder", name, self.inner.create_folder(name, durability))
     }
 
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
@@ -243,16 +243,18 @@ impl Folder for ScriptedFolder {
         target: Target<'a>,
         points_to: &'a [u8],
         attributes: &'a Attributes,
+        durability: Durability,
     ) -> Answer<'a, Placed> {
-        pass_on!(self, "create_link", target.name, self.inner.create_link(target, points_to, attributes))
+        // Made within the call: this store answers at once.
+        pass_on!(self, "create_link", target.name, self.inner.create_link(target, points_to, attributes, durability))
     }
 
-    fn hard_link<'a>(&'a self, existing: &'a [u8], name: &'a [u8]) -> Answer<'a, Placed> {
-        pass_on!(self, "hard_link", name, self.inner.hard_link(existing, name))
+    fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, durability: Durability) -> Answer<'a, Placed> {
+        pass_on!(self, "hard_link", target.name, self.inner.hard_link(existing, target, durability))
     }
 
-    fn set_attributes<'a>(&'a self, attributes: &'a Attributes) -> Answer<'a, ()> {
-        pass_on!(self, "set_attributes", b"", self.inner.set_attributes(attributes))
+    fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()> {
+        pass_on!(self, "set_attributes", b"", self.inner.set_attributes(attributes, durability))
     }
 
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
