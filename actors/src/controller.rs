@@ -183,6 +183,7 @@ pub fn start_with_stores(
             on_conflict: config.on_conflict.unwrap_or_default(),
             one_file_system: config.open.one_file_system,
             symlinks_kept: destination_store.keeps().symlinks,
+            names: destination_store.capabilities().names,
             copying: config.copying,
         },
     };

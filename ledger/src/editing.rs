@@ -5,6 +5,7 @@
 mod approval;
 mod decision;
 mod exclusion;
+mod renaming;
 mod retry;
 mod selection;
 
@@ -14,6 +15,7 @@ pub(crate) use retry::marked;
 
 pub use approval::{Approval, Approving};
 pub use decision::Decision;
+pub use renaming::Renamed;
 pub use retry::Marked;
 pub use selection::Selection;
 
@@ -83,7 +85,7 @@ impl Editor {
         }
     }
 
-    fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.opened.connection
     }
 

@@ -2,11 +2,12 @@
 
 use duckdb::{Connection, params};
 use longhaul_model::{Comparison, ConflictPolicy, Phase};
+use longhaul_naming::RuleSet;
 
 use crate::error::{LedgerError, Result};
 
 /// The version of `schema.sql`. Raised by every change of a table or view.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// What a migration is about. Fixed when the ledger is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub one_file_system: bool,
     /// Whether the destination can keep symbolic links.
     pub symlinks_kept: bool,
+    /// Which names the destination refuses, or takes for one another.
+    pub names: RuleSet,
     /// How files are copied, where that was chosen before discovery; otherwise it is when copying begins.
     pub copying: Option<CopySettings>,
 }
@@ -43,6 +46,7 @@ impl Settings {
             on_conflict: ConflictPolicy::default(),
             one_file_system: false,
             symlinks_kept: true,
+            names: RuleSet::default(),
             copying: None,
         }
     }

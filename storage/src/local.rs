@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicBool;
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, Page};
+use longhaul_naming::RuleSet;
 use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -52,6 +53,8 @@ struct Root {
     folder: OwnedFd,
     device: Device,
     one_file_system: bool,
+    /// Which names its file system refuses, or takes for one another.
+    names: RuleSet,
     /// Whether extended attributes can be set here.
     keeps_extended: bool,
     /// Permissions that nothing new has.
@@ -75,11 +78,13 @@ impl LocalStore {
         let folder = rustix::fs::open(path, flags, Mode::empty())?;
         let device = portable::device_of(folder.as_fd())?;
         let keeps_extended = system::keeps_extended(folder.as_fd());
+        let names = system::name_rules(folder.as_fd());
         let path = path.to_owned();
         let mounted_below = Mutex::default();
         let umask = portable::umask();
         let has_unnamed = AtomicBool::new(true);
-        let root = Root { path, folder, device, one_file_system, keeps_extended, umask, has_unnamed, mounted_below };
+        let root =
+            Root { path, folder, device, one_file_system, names, keeps_extended, umask, has_unnamed, mounted_below };
         Ok(LocalStore { root: Arc::new(root) })
     }
 }
@@ -96,6 +101,7 @@ impl Store for LocalStore {
             time_resolution_ns: 1,
             // A cold tree gains from more, up to eight; a warm one is bound by the cores.
             listings_at_once: cores.clamp(2, 8),
+            names: self.root.names,
         }
     }
 
