@@ -18,14 +18,15 @@ pub(crate) fn run(cli: &Cli, arguments: &CopyArguments) -> anyhow::Result<Exit> 
         (true, true) => Approving::NowWithConflicts,
     };
     let command = PhaseCommand { name: "copy", done: "everything is copied", json: *json };
-    run_phase(cli, &command, || begin_run(cli, *resume, approving, options, *limits))
+    run_phase(cli, &command, || begin_run(cli, *resume, approving, options.force, options, *limits))
 }
 
-/// Begins to copy, or goes on with it.
+/// Begins to copy, or goes on with it. With `ignore_names` although the destination would refuse some.
 pub(crate) fn begin_run(
     cli: &Cli,
     resume: bool,
     approving: Approving,
+    ignore_names: bool,
     options: &CopyOptions,
     limits: LimitArguments,
 ) -> anyhow::Result<Resumed> {
@@ -34,7 +35,7 @@ pub(crate) fn begin_run(
         repaired.tell(&ledger);
     }
     let log = if resume { Log::Probed } else { Log::Unknown };
-    Ok(copy(&CopyConfig { log, resume, approving, ..config(ledger, options, limits) })?)
+    Ok(copy(&CopyConfig { log, resume, approving, ignore_names, ..config(ledger, options, limits) })?)
 }
 
 /// What was typed of how it is copied, for a copy that begins with what was approved.
@@ -51,6 +52,7 @@ pub(crate) fn config(ledger: PathBuf, options: &CopyOptions, limits: LimitArgume
             Durability::None => CopyDurability::None,
         },
         force: options.force,
+        ignore_names: options.force,
         tuning: Tuning { copiers: options.copiers.map(usize::from), ..tuning(limits) },
     }
 }

@@ -33,7 +33,7 @@ pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder
 pub use counters::{Counters, DepthCounters};
 pub use editing::{Approval, Approving, Changed, ChangedStatus, Decision, Editor, Marked, Renamed, Selection};
 pub use error::{LedgerError, Result};
-pub use linting::{FindingsPage, Linted, NameFinding};
+pub use linting::{Linted, NameFinding};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
 pub use migration::{CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Resources, log_of};

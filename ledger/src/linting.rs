@@ -9,7 +9,7 @@ mod proposals;
 mod twins;
 
 use duckdb::{Connection, params};
-use longhaul_model::{NodeId, NodeKind, decode_name};
+use longhaul_model::{NodeId, NodeKind, Side, decode_name};
 use longhaul_naming::{Broken, Rule, RuleSet};
 
 use crate::Opened;
@@ -18,6 +18,7 @@ use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
 use crate::reader::Reader;
 use crate::renames::find_renamed_folders;
+use crate::review::paths::{nearest_existing, resolve};
 
 /// What looking at names takes of memory at the most, in MiB, where no run has set a limit.
 const MEMORY_MIB: u32 = 512;
@@ -46,56 +47,43 @@ pub struct NameFinding {
 pub struct Linted<'a> {
     connection: &'a Connection,
     rules: RuleSet,
-}
-
-/// Which findings somebody wants to see.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FindingsPage {
-    /// Those at this printable path of the source, and below it.
-    pub under: Option<String>,
-    /// Those behind this node, in id order.
-    pub after: Option<NodeId>,
-    /// So many of them at most.
-    pub limit: u32,
+    /// Without a slash at the end.
+    under: Option<String>,
 }
 
 impl Reader {
-    /// Looks at all names that are still to be brought to the destination; by its own rules, or by others. Discovery must be
-    /// complete.
-    pub fn lint(&self, rules: Option<RuleSet>) -> Result<Linted<'_>> {
+    /// Looks at all names that are still to be brought to the destination, by its own rules or by others. What comes of it is
+    /// what is found at the printable path `under` and below it, or anywhere. Discovery must be complete.
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
         // What is read otherwise takes little; this is to go to disk before it takes much.
         self.connection().execute_batch(&format!("SET memory_limit = '{MEMORY_MIB}MiB'"))?;
-        lint(self.connection(), rules)
+        lint(self.connection(), rules, under)
     }
 }
 
 impl Opened {
     /// As [`Reader::lint`].
-    pub fn lint(&self, rules: Option<RuleSet>) -> Result<Linted<'_>> {
-        lint(&self.connection, rules)
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
+        lint(&self.connection, rules, under)
     }
 }
 
 impl Editor {
     /// As [`Reader::lint`].
-    pub fn lint(&self, rules: Option<RuleSet>) -> Result<Linted<'_>> {
-        lint(self.connection(), rules)
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
+        lint(self.connection(), rules, under)
     }
 }
 
-/// Condition on the path `path` that it is the first parameter or below it, which may be NULL.
+/// Condition on the path `path` that it is the first parameter, which has no slash at its end and may be NULL, or below it.
 pub(crate) const IS_UNDER: &str = "coalesce(starts_with(path || '/', ? || '/'), true)";
 
-/// A path that somebody has typed, for [`IS_UNDER`].
-pub(crate) fn under_parameter(under: Option<&str>) -> Option<String> {
-    under.map(|path| path.trim_end_matches('/').to_owned())
-}
-
-fn lint(connection: &Connection, rules: Option<RuleSet>) -> Result<Linted<'_>> {
+fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'a>> {
     let migration = Migration::read(connection)?;
     if !migration.is_discovered() {
         return Err(LedgerError::NotDiscovered);
     }
+    let under = under.map(|path| require_path(connection, path)).transpose()?;
     let rules = rules.unwrap_or(migration.spec.settings.names);
     connection.execute_batch(
         "-- What each name is at odds with by itself.
@@ -137,7 +125,20 @@ fn lint(connection: &Connection, rules: Option<RuleSet>) -> Result<Linted<'_>> {
         }
         proposals::make(connection, rules)?;
     }
-    Ok(Linted { connection, rules })
+    Ok(Linted { connection, rules, under })
+}
+
+/// A path that somebody has typed, without a slash at the end; an error where the source has nothing there, so that a
+/// mistake is not taken for a tree without faults.
+pub(crate) fn require_path(connection: &Connection, path: &str) -> Result<String> {
+    let path = format!("/{}", path.trim_matches('/'));
+    if path == "/" {
+        return Ok(String::new());
+    }
+    match resolve(connection, Side::Source, &path)? {
+        Some(_) => Ok(path),
+        None => Err(LedgerError::NoSuchPath { nearest: nearest_existing(connection, Side::Source, &path)?, path }),
+    }
 }
 
 impl Linted<'_> {
@@ -146,31 +147,31 @@ impl Linted<'_> {
         self.rules
     }
 
-    /// How many names there are that the rules have something against, at this printable path and below it, or anywhere.
-    pub fn count(&self, under: Option<&str>) -> Result<u64> {
+    /// How many names there are that the rules have something against.
+    pub fn count(&self) -> Result<u64> {
         let count: i64 = self.connection.query_row(
             &format!("SELECT count(*) FROM ({FINDINGS}) WHERE {IS_UNDER}"),
-            params![under_parameter(under)],
+            params![self.under],
             |row| row.get(0),
         )?;
         Ok(count.unsigned_abs())
     }
 
-    /// Fills the temporary table `lint_selected (id, name, rules)` with the proposals at this printable path and below it,
-    /// or all of them.
-    pub(crate) fn select(&self, under: Option<&str>) -> Result<()> {
+    /// Fills the temporary table `lint_selected (id, name, rules)` with all of them and what is proposed instead.
+    pub(crate) fn select(&self) -> Result<()> {
         // A statement that makes a table takes no parameters.
         self.connection
             .execute_batch("CREATE OR REPLACE TEMP TABLE lint_selected (id BIGINT, name VARCHAR, rules INTEGER)")?;
         self.connection.execute(
             &format!("INSERT INTO lint_selected SELECT id, proposal, rules FROM ({FINDINGS}) WHERE {IS_UNDER}"),
-            params![under_parameter(under)],
+            params![self.under],
         )?;
         Ok(())
     }
 
     /// Some of them, in id order, which is from the top of the tree to its leaves.
-    pub fn page(&self, page: &FindingsPage) -> Result<Vec<NameFinding>> {
+    /// `after` is the last one of the page before, `limit` how many there are at the most.
+    pub fn page(&self, after: Option<NodeId>, limit: u32) -> Result<Vec<NameFinding>> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT id, path, kind::VARCHAR, name, rules, other, proposal
              FROM ({FINDINGS})
@@ -178,8 +179,7 @@ impl Linted<'_> {
              ORDER BY id
              LIMIT ?"
         ))?;
-        let after = page.after.map_or(0, |id| id.0);
-        let mut rows = statement.query(params![under_parameter(page.under.as_deref()), after, page.limit])?;
+        let mut rows = statement.query(params![self.under, after.map_or(0, |id| id.0), limit])?;
         let mut findings = Vec::new();
         while let Some(row) = rows.next()? {
             let kind: String = row.get(2)?;

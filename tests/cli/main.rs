@@ -6,6 +6,7 @@ mod copy;
 mod copy_bad_input;
 mod discover;
 mod full_destination;
+mod lint;
 mod migrate;
 mod mounted;
 mod other_migration;

@@ -5,7 +5,7 @@ use longhaul_naming::{Broken, RuleSet};
 
 use super::{Editor, revoke};
 use crate::error::{LedgerError, Result};
-use crate::linting::{IS_UNDER, under_parameter};
+use crate::linting::{IS_UNDER, require_path};
 
 /// What accepting names, or taking them back, came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -23,8 +23,8 @@ impl Editor {
     /// at a printable path and below it, or anywhere. Copying uses these names from then on.
     pub fn accept_names(self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Renamed> {
         {
-            let linted = self.lint(rules)?;
-            linted.select(under)?;
+            let linted = self.lint(rules, under)?;
+            linted.select()?;
         }
         let (accepted, without): (i64, i64) = self.connection().query_row(
             "SELECT count(*) FILTER (WHERE name IS NOT NULL), count(*) FILTER (WHERE name IS NULL) FROM lint_selected",
@@ -32,9 +32,7 @@ impl Editor {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         if accepted == 0 {
-            let why =
-                if without > 0 { "no other names are proposed there" } else { "no name there has to be another one" };
-            return Err(LedgerError::NothingToChange(why.to_owned()));
+            return Ok(Renamed { nodes: 0, without_proposal: without.unsigned_abs(), revoked: false });
         }
         let words = (1..=u16::MAX >> 7).map(|bits| format!("({bits}, '{}')", Broken::from_bits(bits)));
         let words = words.collect::<Vec<_>>().join(", ");
@@ -59,6 +57,7 @@ impl Editor {
 
     /// Takes accepted names back that copying has not used yet, at a printable path and below it, or anywhere.
     pub fn forget_names(self, under: Option<&str>) -> Result<Renamed> {
+        let under = under.map(|path| require_path(self.connection(), path)).transpose()?;
         self.in_run("lint --reset", |recorder| {
             let forgotten = recorder.connection.execute(
                 &format!(
@@ -75,7 +74,7 @@ impl Editor {
                        WHERE {IS_UNDER}
                      )"
                 ),
-                params![under_parameter(under)],
+                params![under],
             )?;
             if forgotten == 0 {
                 return Err(LedgerError::NothingToChange("no accepted name there can be taken back".to_owned()));

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::listing::{Folder, ListedPage};
-use crate::{Approving, CopySettings, Log, MigrationSpec, Recorder, Resources, Selection, Settings};
+use crate::{Approving, CopySettings, Log, MigrationSpec, Recorder, Renamed, Resources, Selection, Settings};
 
 fn some_time_ns() -> i64 {
     1_700_000_000_000_000_000
@@ -73,18 +73,18 @@ impl Scene {
 
     fn findings(&self, rules: Option<RuleSet>) -> Vec<NameFinding> {
         let reader = Reader::open(&self.path).unwrap();
-        let linted = reader.lint(rules).unwrap();
+        let linted = reader.lint(rules, None).unwrap();
         // In pages, as somebody with many of them would.
         let mut findings: Vec<NameFinding> = Vec::new();
         loop {
             let after = findings.last().map(|finding| finding.id);
-            let page = linted.page(&FindingsPage { under: None, after, limit: 3 }).unwrap();
+            let page = linted.page(after, 3).unwrap();
             if page.is_empty() {
                 break;
             }
             findings.extend(page);
         }
-        assert_eq!(findings.len() as u64, linted.count(None).unwrap());
+        assert_eq!(findings.len() as u64, linted.count().unwrap());
         findings
     }
 
@@ -259,7 +259,9 @@ fn accepted_names_are_what_copying_uses_and_a_part_of_what_is_approved() {
     let paths = ["/a:b/", "/a:b/c:d/", "/a:b/c:d/e?", "/a:b/plain/", "/a:b/plain/file", "/f*", "/g"];
     let scene = Scene::new(&tree(&paths), RuleSet::Windows, 100);
     let first = scene.edit().approve(false).unwrap();
-    assert!(matches!(scene.edit().accept_names(None, Some("/g")), Err(LedgerError::NothingToChange(_))));
+    assert_eq!(scene.edit().accept_names(None, Some("/g")).unwrap(), Renamed::default());
+    let error = scene.edit().accept_names(None, Some("/a:b/x")).unwrap_err();
+    assert!(error.to_string().ends_with("the nearest that is: /a:b"), "{error}");
     let renamed = scene.edit().accept_names(None, Some("/a:b")).unwrap();
     assert_eq!((renamed.nodes, renamed.without_proposal, renamed.revoked), (3, 0, true));
     assert_eq!(scene.told(None), set(&["/f* character f_"]));

@@ -45,6 +45,7 @@ impl Moved {
                 choices: settings.into(),
                 durability: CopyDurability::default(),
                 force: false,
+                ignore_names: false,
                 tuning: Tuning::default(),
             };
             moved.copied = run(|| copy(&config), interrupt)?;
