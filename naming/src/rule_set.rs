@@ -10,13 +10,13 @@ use crate::broken::{Broken, Rule};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleSet {
-    /// An ordinary file system of Linux: names of 255 bytes, any byte but NUL and `/`; path_resolution(7), `NAME_MAX` in
+    /// An ordinary file system of Linux: names of 255 bytes, any byte but NUL and `/`; `path_resolution`(7), `NAME_MAX` in
     /// limits.h. Paths have no limit, since they are opened in steps.
     #[default]
     Linux,
     /// APFS on macOS: valid UTF-8, names of 255 UTF-16 units, paths of 1 023 bytes; preserves case and normalisation, and
     /// ignores both when it looks names up. "Frequently Asked Questions" of the Apple File System Guide, Apple File System
-    /// Reference ("j_drec_hashed_key_t"), `PATH_MAX` in sys/syslimits.h.
+    /// Reference (`j_drec_hashed_key_t`), `PATH_MAX` in sys/syslimits.h.
     Macos,
     /// Windows, with any file system that it is usually installed on, and its usual limit for paths (`MAX_PATH`, 260 with a
     /// drive in front and a NUL behind): "Naming Files, Paths, and Namespaces" and "Maximum Path Length Limitation" at
@@ -28,8 +28,8 @@ pub enum RuleSet {
     /// FAT with long names, and exFAT: "FAT: General Overview of On-Disk Format" (fatgen103) and "exFAT file system
     /// specification", section 7.7.3, both of Microsoft; device names as on Windows, which such media are for.
     Fat,
-    /// OneDrive and SharePoint in Microsoft 365: "Restrictions and limitations in OneDrive and SharePoint" at
-    /// support.microsoft.com; that names cannot end in a dot is in "Addressing resources in a drive on OneDrive" at
+    /// `OneDrive` and `SharePoint` in Microsoft 365: "Restrictions and limitations in `OneDrive` and `SharePoint`" at
+    /// support.microsoft.com; that names cannot end in a dot is in "Addressing resources in a drive on `OneDrive`" at
     /// learn.microsoft.com. The path is the one below the destination: what is above it counts against the 400 as well.
     Onedrive,
     /// Amazon S3: "Naming Amazon S3 objects" in its User Guide. Keys of 1 024 bytes of UTF-8 as a whole; control characters,
@@ -132,11 +132,11 @@ impl RuleSet {
     }
 
     pub(crate) const fn rules(self) -> Rules {
-        const fn bytes(max: usize) -> Option<Length> {
-            Some(Length { max, unit: Unit::Bytes })
+        const fn bytes(max: usize) -> Length {
+            Length { max, unit: Unit::Bytes }
         }
-        const fn utf16(max: usize) -> Option<Length> {
-            Some(Length { max, unit: Unit::Utf16 })
+        const fn utf16(max: usize) -> Length {
+            Length { max, unit: Unit::Utf16 }
         }
         const NONE: Rules = Rules {
             is_forbidden: is_separator,
@@ -154,34 +154,39 @@ impl RuleSet {
             must_be_text: true,
             ends: &['.', ' '],
             has_devices: true,
-            name_max: utf16(255),
+            name_max: Some(utf16(255)),
             case: Case::Simple,
             ..NONE
         };
-        const OBJECTS: Rules = Rules { is_forbidden: is_not_in_xml, must_be_text: true, path_max: bytes(1024), ..NONE };
+        const OBJECTS: Rules =
+            Rules { is_forbidden: is_not_in_xml, must_be_text: true, path_max: Some(bytes(1024)), ..NONE };
         match self {
-            RuleSet::Linux => Rules { name_max: bytes(255), ..NONE },
+            RuleSet::Linux => Rules { name_max: Some(bytes(255)), ..NONE },
             RuleSet::Macos => Rules {
                 must_be_text: true,
-                name_max: utf16(255),
-                path_max: bytes(1023),
+                name_max: Some(utf16(255)),
+                path_max: Some(bytes(1023)),
                 case: Case::Full,
                 normalises: true,
                 ..NONE
             },
             // Of 260, there is a NUL at the end and `C:\` at the beginning.
-            RuleSet::Windows => Rules { path_max: utf16(256), ..MICROSOFT },
+            RuleSet::Windows => Rules { path_max: Some(utf16(256)), ..MICROSOFT },
             RuleSet::Ntfs | RuleSet::Fat => MICROSOFT,
-            RuleSet::Onedrive => {
-                Rules { beginnings: &[' '], path_max: utf16(400), case: Case::Full, normalises: true, ..MICROSOFT }
-            }
+            RuleSet::Onedrive => Rules {
+                beginnings: &[' '],
+                path_max: Some(utf16(400)),
+                case: Case::Full,
+                normalises: true,
+                ..MICROSOFT
+            },
             RuleSet::S3 | RuleSet::Gcs => OBJECTS,
             RuleSet::PosixPortable => Rules {
                 is_forbidden: is_not_portable,
                 must_be_text: true,
                 beginnings: &['-'],
-                name_max: bytes(255),
-                path_max: bytes(1023),
+                name_max: Some(bytes(255)),
+                path_max: Some(bytes(1023)),
                 ..NONE
             },
         }

@@ -6,6 +6,9 @@ use longhaul_naming::{Broken, Rule, RuleSet, is_same_normalised};
 use super::names::{TO_COME, bytes_of};
 use crate::error::Result;
 
+/// Names that are read at a time.
+const STEP: i64 = 65_536;
+
 /// Names of one folder that have the same fold, as far as hashes tell.
 #[derive(Debug, Default)]
 struct Group {
@@ -45,13 +48,13 @@ pub(super) fn find(connection: &Connection, rules: RuleSet) -> Result<()> {
          SELECT row_number() OVER (ORDER BY g.parent_id, g.fold, g.state DESC, g.id) AS place,
            g.parent_id, g.fold, g.id, g.state, coalesce(r.name, s.name, d.name) AS name
          FROM lint_groups g
-         LEFT JOIN src_nodes s ON g.state < 2 AND s.id = g.id
-         LEFT JOIN renames r ON g.state < 2 AND r.src_id = g.id
-         LEFT JOIN dst_nodes d ON g.state = 2 AND d.id = g.id
+         -- With the state as a condition of its own, each row would be compared with each other one.
+         LEFT JOIN src_nodes s ON s.id = CASE WHEN g.state < 2 THEN g.id END
+         LEFT JOIN renames r ON r.src_id = CASE WHEN g.state < 2 THEN g.id END
+         LEFT JOIN dst_nodes d ON d.id = CASE WHEN g.state = 2 THEN g.id END
          ORDER BY place",
     )?;
     // Read in steps, so that it does not matter how many there are.
-    const STEP: i64 = 65_536;
     let mut group = Group::default();
     for start in (1..=rows).step_by(usize::try_from(STEP).expect("it is small")) {
         let mut found = Vec::new();

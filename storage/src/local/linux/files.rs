@@ -171,7 +171,7 @@ pub(in super::super) fn name_rules(folder: BorrowedFd<'_>) -> RuleSet {
     const EXFAT: i64 = 0x2011_bab0;
     const NTFS: i64 = 0x5346_544e;
     const NTFS3: i64 = 0x7366_746e;
-    // The type of the field is another one on each architecture.
+    #[allow(clippy::useless_conversion, reason = "the field has another type on other architectures")]
     match rustix::fs::fstatfs(folder).map(|found| i64::try_from(found.f_type).unwrap_or(0)) {
         Ok(MSDOS | EXFAT) => RuleSet::Fat,
         Ok(NTFS | NTFS3) => RuleSet::Ntfs,
