@@ -14,38 +14,29 @@ use crate::error::Result;
 pub(crate) fn find_renamed_folders(connection: &Connection) -> Result<()> {
     // Of this connection only, and never in the file or its log.
     connection.execute_batch("CREATE OR REPLACE TEMP TABLE renamed_folders (id BIGINT, path VARCHAR)")?;
-    let renamed: i64 = connection.query_row(
-        "SELECT count(*) FROM renames r SEMI JOIN src_folders f ON f.id = r.src_id",
+    let (first, last): (Option<i32>, Option<i32>) = connection.query_row(
+        "SELECT min(f.depth), (SELECT max(depth) FROM src_folders)
+         FROM src_folders f
+         SEMI JOIN renames r ON r.src_id = f.id",
         [],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    if renamed == 0 {
-        return Ok(());
-    }
-    // A renamed folder below another one is met twice: with its path on the source above it, and with the right one, which
-    // is found later and from further up.
-    Ok(connection.execute_batch(
+    let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
+    // One statement a level, and not one for all that calls itself: that would hold all paths in memory at a time. What has
+    // the same depth lies together.
+    let mut statement = connection.prepare(
         "INSERT INTO renamed_folders
-         WITH RECURSIVE folders AS (
-           SELECT n.id, n.parent_id, coalesce(r.name, n.name) AS name, r.src_id IS NOT NULL AS is_renamed, n.depth
-           FROM src_nodes n
-           LEFT JOIN renames r ON r.src_id = n.id
-           WHERE n.kind = 'folder'
-         ),
-         below AS (
-           SELECT f.id, f.depth AS top, CASE WHEN p.path = '/' THEN '/' ELSE p.path || '/' END || f.name AS path
-           FROM folders f
-           JOIN src_folders p ON p.id = f.parent_id
-           WHERE f.is_renamed
-           UNION ALL
-           SELECT f.id, below.top, below.path || '/' || f.name
-           FROM below
-           JOIN folders f ON f.parent_id = below.id
-         )
-         SELECT id, arg_min(path, top)
-         FROM below
-         GROUP BY id",
-    )?)
+         SELECT n.id, coalesce(p.path, nullif(f.path, '/'), '') || '/' || coalesce(r.name, n.name)
+         FROM (SELECT id, parent_id, name FROM src_nodes WHERE depth = ? AND kind = 'folder') n
+         JOIN (SELECT id, path FROM src_folders WHERE depth = ?) f ON f.id = n.parent_id
+         LEFT JOIN renamed_folders p ON p.id = n.parent_id
+         LEFT JOIN renames r ON r.src_id = n.id
+         WHERE p.id IS NOT NULL OR r.src_id IS NOT NULL",
+    )?;
+    for depth in first..=last {
+        statement.execute(params![depth, depth - 1])?;
+    }
+    Ok(())
 }
 
 /// The printable paths on the destination of those folders with ids within `ids` that have another one there.
