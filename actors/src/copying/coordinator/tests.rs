@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix::{Addr, ResponseFuture};
 use longhaul_ledger::{CopyRemaining, MadeFolder, PlanBatch, PlanItem};
-use longhaul_model::{ErrorClass, FileFacts, NodeKind, PlanAction};
+use longhaul_model::{ErrorClass, FileFacts, NodeId, NodeKind, PlanAction};
 use longhaul_storage::StoreError;
 
 use super::*;
