@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use longhaul_model::{CompareBy, ConflictPolicy, PlanAction};
+use longhaul_naming::RuleSet;
 use longhaul_storage::Location;
 
 pub(crate) use self::filtering::FilterArguments;
@@ -80,6 +81,8 @@ pub(crate) enum Command {
     Find(FindArguments),
     /// Show both sides as one tree, with what is below each folder in numbers
     Tree(TreeArguments),
+    /// Look for names that the destination would refuse, or take for one another, and propose others
+    Lint(LintArguments),
     /// Exclude nodes, and everything below them, from what is copied
     Exclude(ExcludeArguments),
     /// Include again what was excluded
@@ -302,6 +305,37 @@ pub(crate) struct SelectionArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LintArguments {
+    /// By which rules [default: those of the destination]
+    #[arg(long, value_name = "SET", value_parser = parse_rules)]
+    pub(crate) rules: Option<RuleSet>,
+
+    /// Accept the names that are proposed: copying uses them
+    #[arg(long)]
+    pub(crate) accept: bool,
+
+    /// Take accepted names back, as far as copying has not used them yet
+    #[arg(long, conflicts_with_all = ["accept", "rules"])]
+    pub(crate) reset: bool,
+
+    /// At this path of the source and below it only
+    #[arg(long, value_name = "PATH")]
+    pub(crate) under: Option<String>,
+
+    /// Show no more than so many names
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: u32,
+
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+fn parse_rules(text: &str) -> Result<RuleSet, String> {
+    text.parse().map_err(|error: longhaul_naming::UnknownRuleSet| error.to_string())
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ExcludeArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
@@ -430,7 +464,7 @@ pub(crate) struct CopyOptions {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub(crate) large_from: Option<u64>,
 
-    /// Begin although the destination has less room than the plan takes
+    /// Begin although the destination has less room than the plan takes, or would refuse names
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -501,7 +535,8 @@ pub(crate) struct MigrateArguments {
     #[command(flatten)]
     pub(crate) discovery: DiscoverArguments,
 
-    /// Ask nothing: copy although there are conflicts, which are left out, or folders that could not be listed
+    /// Ask nothing: copy although there are conflicts, which are left out, folders that could not be listed, or names that
+    /// the destination would refuse
     #[arg(long, short)]
     pub(crate) yes: bool,
 

@@ -41,6 +41,7 @@ pub(crate) fn config(ledger: PathBuf, options: &CopyOptions, limits: LimitArgume
         approving: Approving::Before,
         choices: choices(options),
         force: options.force,
+        ignore_names: options.force,
         tuning: Tuning { copiers: options.copiers.map(usize::from), ..tuning(limits) },
     }
 }

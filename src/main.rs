@@ -10,6 +10,7 @@ mod copy;
 mod discover;
 mod editing;
 mod find;
+mod lint;
 mod migrate;
 mod plan;
 mod query;
@@ -57,6 +58,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Some(Command::Discover(arguments)) => discover::run(cli, arguments),
         Some(Command::Plan(arguments)) => plan::run(&cli.ledger, arguments),
+        Some(Command::Lint(arguments)) => lint::run(&cli.ledger, arguments),
         Some(Command::Exclude(arguments)) => editing::exclude(&cli.ledger, arguments),
         Some(Command::Include(arguments)) => editing::include(&cli.ledger, arguments),
         Some(Command::Decide(arguments)) => editing::decide(&cli.ledger, arguments),

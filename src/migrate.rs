@@ -37,7 +37,9 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
     while phase != Phase::Complete {
         if phase == Phase::Review {
             let found = report.map_or_else(|| Report::read(&cli.ledger), Ok)?;
-            ask(&found, arguments, cli)?;
+            // With `--yes` it does not matter how many there are.
+            let names = if arguments.yes { 0 } else { Reader::open(&cli.ledger)?.lint(None, None)?.count()? };
+            ask(&found, names, arguments, cli)?;
         }
         let begun = begin(&cli.ledger, || match phase {
             Phase::Created | Phase::Traversing => {
@@ -50,8 +52,9 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
             }
             // Whoever had to be asked has been asked.
             _ => {
+                let approving = Approving::NowWithConflicts;
                 let config = copy::config(cli.ledger.clone(), options, discovery.limits);
-                copy::begin_run(is_begun, CopyConfig { choices, approving: Approving::NowWithConflicts, ..config })
+                copy::begin_run(is_begun, CopyConfig { choices, approving, ignore_names: true, ..config })
             }
         })?;
         let Resumed::Running(controller) = begun else { bail!("the ledger changed while it was worked on") };
@@ -78,8 +81,8 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
 }
 
 /// What somebody should know before anything is copied is not passed over: they are asked, or have to say so.
-fn ask(report: &Report, arguments: &MigrateArguments, cli: &Cli) -> anyhow::Result<()> {
-    let Some(doubts) = report.doubts().filter(|_| !arguments.yes) else { return Ok(()) };
+fn ask(report: &Report, names: u64, arguments: &MigrateArguments, cli: &Cli) -> anyhow::Result<()> {
+    let Some(doubts) = report.doubts(names).filter(|_| !arguments.yes) else { return Ok(()) };
     let how = format!("longhaul migrate --resume --yes --ledger {}", cli.ledger.display());
     if !io::stdin().is_terminal() {
         report.print_as(arguments.discovery.json, &mut io::stdout().lock())?;

@@ -154,10 +154,14 @@ impl Report {
         }
     }
 
-    /// What somebody should know before anything is copied.
-    pub(crate) fn doubts(&self) -> Option<String> {
+    /// What somebody should know before anything is copied. `names` is how many the destination would refuse or fold.
+    pub(crate) fn doubts(&self, names: u64) -> Option<String> {
         let failed = self.src.counted.folders_failed + self.dst.counted.folders_failed;
-        let doubts = [(self.src.conflicts.nodes, "conflict", ""), (failed, "folder", " that could not be listed")];
+        let doubts = [
+            (self.src.conflicts.nodes, "conflict", ""),
+            (failed, "folder", " that could not be listed"),
+            (names.cast_signed(), "name", " that the destination would refuse or fold (see longhaul lint)"),
+        ];
         let doubts: Vec<_> = doubts.into_iter().filter(|(nodes, ..)| *nodes > 0).collect();
         let verb = if doubts.first()?.0 == 1 { "is" } else { "are" };
         let in_words = doubts.iter().map(|(nodes, what, which)| {

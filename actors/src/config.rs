@@ -65,6 +65,8 @@ pub struct CopyConfig {
     pub choices: CopyChoices,
     /// Begin although the destination says that it has no room for all of it.
     pub force: bool,
+    /// Begin although the destination would refuse names, or take some for one another: what has them fails by itself.
+    pub ignore_names: bool,
     /// How it comes by the approval of the plan.
     pub approving: Approving,
     /// How it is run.

@@ -12,6 +12,7 @@ use longhaul_ledger::{
     Settings, system_now_ns,
 };
 use longhaul_model::{BySide, Comparison, FIRST_NODE_ID, Phase, Side};
+use longhaul_naming::RuleSet;
 use longhaul_storage::{Location, OpenError, OpenOptions, Store, StoreError, Target, open_pair};
 use parking_lot::Mutex;
 
@@ -91,6 +92,19 @@ pub enum StartError {
         needed: u64,
         /// Bytes that the destination says it has.
         free: u64,
+    },
+    /// The destination would refuse names, or take some for one another.
+    #[error(
+        "the destination would refuse or fold {count} of the names ({rules} rules), such as {such_as}: see them with \
+         longhaul lint, have others with longhaul lint --accept, exclude them, or go on without them with --force"
+    )]
+    Names {
+        /// How many.
+        count: u64,
+        /// By which rules.
+        rules: RuleSet,
+        /// The first few of them, with what they are at odds with.
+        such_as: String,
     },
     /// The system gave no thread.
     #[error("no thread can be started: {0}")]
@@ -192,6 +206,7 @@ pub fn start_with_stores(
             on_conflict: config.on_conflict.unwrap_or_default(),
             one_file_system: config.open.one_file_system,
             symlinks_kept: destination_store.keeps().symlinks,
+            names: destination_store.capabilities().names,
             copying: config.copying,
             filter,
         },
@@ -358,6 +373,9 @@ fn copy_with(
     }
     let settings = settle_copy_settings(&migration, config.choices)?;
     opened.require_approval(config.approving)?;
+    if !(config.resume || config.ignore_names) {
+        refuse_names(&opened)?;
+    }
     let stores = open(&migration.spec)?;
     let needed = opened.totals()?.src.copy_pending_bytes();
     let retry = RetryPolicy::from(&tuning);
@@ -486,6 +504,19 @@ fn verify_with(
     let task = Task::Verify { remaining, level };
     let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads)).map(Resumed::Running)
+}
+
+/// Names that the destination would refuse or fold are said before the first byte is copied.
+fn refuse_names(opened: &Opened) -> Result<(), StartError> {
+    const SHOWN: u32 = 3;
+    let linted = opened.lint(None, None)?;
+    let count = linted.count()?;
+    if count == 0 {
+        return Ok(());
+    }
+    let first = linted.page(None, SHOWN)?;
+    let shown: Vec<_> = first.iter().map(|found| format!("{} ({})", found.path, found.reason)).collect();
+    Err(StartError::Names { count, rules: linted.rules(), such_as: shown.join(", ") })
 }
 
 /// What is known beforehand to fail is said before anything is done. Returns the steps in which the destination keeps

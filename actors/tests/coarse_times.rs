@@ -198,6 +198,7 @@ impl Place {
             choices: CopyChoices::default(),
             force: false,
             approving: Approving::Now,
+            ignore_names: false,
             tuning: Tuning::default(),
         };
         done(copy_with_stores(&config, self.stores()).unwrap());

@@ -10,6 +10,7 @@ use longhaul_model::{ErrorClass, FileFacts, NodeId, NodeKind, PlanAction};
 
 use crate::counters::Counters;
 use crate::error::{LedgerError, Result};
+use crate::renames::{find_renamed_folders, renamed_paths};
 
 /// Items of one batch at most: one message, so that neither the size of a folder nor a single worker decides how long
 /// the others wait.
@@ -29,8 +30,10 @@ const GAP_IDS_MAX: i64 = 1_024;
 pub struct PlanBatch {
     /// The folder on the source.
     pub folder: NodeId,
-    /// Its printable path, on both sides.
+    /// Its printable path on the source.
     pub path: String,
+    /// Its printable path on the destination, where it is another one.
+    pub destination_path: Option<String>,
     /// Of the items.
     pub depth: i32,
     /// In id order, at least one.
@@ -42,8 +45,10 @@ pub struct PlanBatch {
 pub struct PlanItem {
     /// The source node.
     pub id: NodeId,
-    /// Its printable name.
+    /// Its printable name on the source.
     pub name: String,
+    /// The printable name that it gets on the destination, where somebody has accepted another one.
+    pub new_name: Option<String>,
     /// What it was when it was found.
     pub kind: NodeKind,
     /// Its size and time then.
@@ -54,6 +59,31 @@ pub struct PlanItem {
     pub in_its_place: Option<FileFacts>,
     /// Parts of it that an earlier run copied.
     pub parts: Vec<PartCopied>,
+}
+
+impl PlanBatch {
+    /// The folder's printable path on the destination.
+    pub fn path_on_destination(&self) -> &str {
+        self.destination_path.as_deref().unwrap_or(&self.path)
+    }
+}
+
+impl PlanItem {
+    /// The printable name on the destination.
+    pub fn name_on_destination(&self) -> &str {
+        self.new_name.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// A folder that this migration made on the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeFolder {
+    /// The folder on the source.
+    pub id: NodeId,
+    /// Its printable path there.
+    pub path: String,
+    /// Its printable path on the destination, where it is another one.
+    pub destination_path: Option<String>,
 }
 
 /// A part of a large file that is at the destination.
@@ -172,10 +202,14 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
         return Ok(());
     }
     let paths = paths_of_parents(connection, ids)?;
+    let destination_paths = match (paths.keys().min(), paths.keys().max()) {
+        (Some(&first), Some(&last)) => renamed_paths(connection, &(first..last + 1))?,
+        _ => HashMap::new(),
+    };
     // Without an order, and without the paths, which would be there once for each item: it takes half as long.
     let mut statement = connection.prepare_cached(
         "SELECT n.id, n.parent_id, n.depth, n.name, n.kind::VARCHAR, n.size, n.modified_ns, p.action::VARCHAR,
-           d.id, d.size, d.modified_ns
+           d.id, d.size, d.modified_ns, r.name
          FROM plan p
          ANTI JOIN (
            SELECT id
@@ -184,11 +218,13 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
          ) done ON done.id = p.src_id
          JOIN src_nodes n ON n.id = p.src_id
          LEFT JOIN (SELECT id, size, modified_ns FROM dst_nodes WHERE id >= ? AND id <= ?) d ON d.id = p.dst_id
+         LEFT JOIN (SELECT src_id, name FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = p.src_id
          WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?
            AND p.action NOT IN ('skip', 'conflict', 'not_copied')",
     )?;
     let (first_taken, last_taken) = (first_taken.unwrap_or(0), last_taken.unwrap_or(-1));
-    let batches = statement.query_arrow(params![start, end, first_taken, last_taken, start, end, start, end])?;
+    let batches =
+        statement.query_arrow(params![start, end, first_taken, last_taken, start, end, start, end, start, end])?;
     let mut items = Vec::new();
     for batch in batches {
         let number = |column: usize| batch.column(column).as_primitive::<Int64Type>();
@@ -200,6 +236,7 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
             let item = PlanItem {
                 id: NodeId(number(0).value(row)),
                 name: text(3).value(row).to_owned(),
+                new_name: text(11).is_valid(row).then(|| text(11).value(row).to_owned()),
                 kind: text(4)
                     .value(row)
                     .parse()
@@ -220,13 +257,13 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
         let path = paths
             .get(&parent)
             .ok_or_else(|| LedgerError::Inconsistent(format!("the folder {parent} of a planned node has no path")))?;
-        pulled.add(NodeId(parent), path, depth, item);
+        pulled.add(NodeId(parent), path, destination_paths.get(&parent), depth, item);
     }
     Ok(())
 }
 
 /// The printable paths of the folders that nodes with ids within `ids` are in.
-fn paths_of_parents(connection: &Connection, ids: &Range<i64>) -> Result<HashMap<i64, String>> {
+pub(crate) fn paths_of_parents(connection: &Connection, ids: &Range<i64>) -> Result<HashMap<i64, String>> {
     let (first, last): (Option<i64>, Option<i64>) = connection
         .prepare_cached("SELECT min(parent_id), max(parent_id) FROM src_nodes WHERE id >= ? AND id < ?")?
         .query_row(params![ids.start, ids.end], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -250,7 +287,7 @@ struct Batches {
 }
 
 impl Batches {
-    fn add(&mut self, folder: NodeId, path: &str, depth: i32, item: PlanItem) {
+    fn add(&mut self, folder: NodeId, path: &str, destination_path: Option<&String>, depth: i32, item: PlanItem) {
         let bytes = item.facts.size.unwrap_or(0);
         match self.batches.last_mut() {
             Some(last)
@@ -262,7 +299,8 @@ impl Batches {
                 self.bytes += bytes;
             }
             _ => {
-                self.batches.push(PlanBatch { folder, path: path.to_owned(), depth, items: vec![item] });
+                let (path, destination_path) = (path.to_owned(), destination_path.cloned());
+                self.batches.push(PlanBatch { folder, path, destination_path, depth, items: vec![item] });
                 self.bytes = bytes;
             }
         }
@@ -295,6 +333,24 @@ fn add_parts(connection: &Connection, ids: &Range<i64>, batches: &mut [PlanBatch
         }
     }
     Ok(())
+}
+
+/// The folders with ids within `ids` that this migration made on the destination, in id order. The events must have been
+/// folded, and [`remaining`] called before.
+pub(crate) fn pull_made_folders(connection: &Connection, ids: &Range<i64>) -> Result<Vec<MadeFolder>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT f.id, f.path, d.path
+         FROM src_folders f
+         JOIN src_current c ON c.id = f.id
+         LEFT JOIN (FROM renamed_folders WHERE id >= ? AND id < ?) d ON d.id = f.id
+         WHERE f.id >= ? AND f.id < ? AND c.id >= ? AND c.id < ? AND c.copy_status = 'successful'
+         ORDER BY f.id",
+    )?;
+    let (start, end) = (ids.start, ids.end);
+    let folders = statement.query_map(params![start, end, start, end, start, end], |row| {
+        Ok(MadeFolder { id: NodeId(row.get(0)?), path: row.get(1)?, destination_path: row.get(2)? })
+    })?;
+    Ok(folders.collect::<duckdb::Result<_>>()?)
 }
 
 /// Something below a folder that cannot be copied because of it.
@@ -382,6 +438,7 @@ pub(crate) fn pull_children(
 
 /// What is still to be copied, of which `counters` has the numbers. The events must have been folded.
 pub(crate) fn remaining(connection: &Connection, counters: &Counters, begun_below: i64) -> Result<CopyRemaining> {
+    find_renamed_folders(connection)?;
     // What is done already is passed over when it is pulled.
     let (first, last) = connection.query_row(
         "SELECT min(src_id), max(src_id)
@@ -394,10 +451,11 @@ pub(crate) fn remaining(connection: &Connection, counters: &Counters, begun_belo
     let ids = first.zip(last).filter(|_| nodes > 0).map_or(0..0, |(first, last)| first..last + 1);
     let mut statement = connection.prepare(
         "SELECT DISTINCT ON (c.device, c.inode) c.device, c.inode,
-           CASE WHEN f.id = 1 THEN '/' ELSE f.path || '/' END || coalesce(c.name, n.name)
+           CASE WHEN f.id = 1 THEN '/' ELSE coalesce(d.path, f.path) || '/' END || coalesce(c.name, n.name)
          FROM copied c
          JOIN src_nodes n ON n.id = c.src_id
          JOIN src_folders f ON f.id = n.parent_id
+         LEFT JOIN renamed_folders d ON d.id = f.id
          WHERE c.inode IS NOT NULL",
     )?;
     let linked = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

@@ -5,6 +5,7 @@
 mod approval;
 mod decision;
 mod exclusion;
+mod renaming;
 mod retry;
 mod selection;
 
@@ -14,6 +15,7 @@ pub(crate) use retry::marked;
 
 pub use approval::{Approval, Approving};
 pub use decision::Decision;
+pub use renaming::Renamed;
 pub use retry::Marked;
 pub use selection::Selection;
 
@@ -78,7 +80,7 @@ impl Editor {
         Ok(Editor { opened, now_ns })
     }
 
-    fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.opened.connection
     }
 

@@ -25,7 +25,8 @@ pub(crate) struct Matched {
 
 /// Finds the source nodes for the destination nodes with ids within `ids`, ascending by destination id.
 ///
-/// In a sweep, source nodes in the temporary table `not_there (id)` are passed over: they are gone.
+/// In a sweep, source nodes in the temporary table `not_there (id)` are passed over: they are gone; and names that were accepted
+/// for the destination count.
 ///
 /// `source_parents` are the bounds of the source folders that can be concerned: they let DuckDB skip all row groups of
 /// `src_nodes` but the few that have their children. `filter` is what the source was listed by.
@@ -43,12 +44,13 @@ pub(crate) fn match_nodes(
     } else {
         ("e.reason", "LEFT JOIN exclusions e ON e.node_id = s.id")
     };
-    let is_there = if in_sweep { "AND s.id NOT IN (SELECT id FROM not_there)" } else { "" };
+    let (nodes, is_there) =
+        if in_sweep { ("src_called", "AND s.id NOT IN (SELECT id FROM not_there)") } else { ("src_nodes", "") };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT d.id, s.id, s.kind::VARCHAR, s.size, s.modified_ns, {reason}
          FROM dst_nodes d
          JOIN dst_folders f ON f.id = d.parent_id
-         JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name
+         JOIN {nodes} s ON s.parent_id = f.src_id AND s.name = d.name
          {exclusions}
          WHERE d.id >= ? AND d.id < ? AND s.parent_id >= ? AND s.parent_id < ? {is_there}
          ORDER BY d.id, s.id"

@@ -2,6 +2,7 @@
 
 use duckdb::{Connection, params};
 use longhaul_model::{Comparison, ConflictPolicy, Phase, VerifyLevel};
+use longhaul_naming::RuleSet;
 
 use crate::error::{LedgerError, Result};
 use crate::filter::FilterSettings;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub one_file_system: bool,
     /// Whether the destination can keep symbolic links.
     pub symlinks_kept: bool,
+    /// Which names the destination refuses, or takes for one another.
+    pub names: RuleSet,
     /// How files are copied, where that was chosen before discovery; otherwise it is when copying begins.
     pub copying: Option<CopySettings>,
     /// What is left out of the source. Not written where there is none, as in ledgers of earlier versions.
@@ -47,6 +50,7 @@ impl Settings {
             on_conflict: ConflictPolicy::default(),
             one_file_system: false,
             symlinks_kept: true,
+            names: RuleSet::default(),
             copying: None,
             filter: FilterSettings::default(),
         }

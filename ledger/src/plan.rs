@@ -20,6 +20,14 @@ pub(crate) const RANGE_IDS: i64 = 131_072;
 /// the ids of the nodes that are to be planned.
 pub(crate) fn begin_plan(connection: &Connection) -> Result<Range<i64>> {
     connection.execute_batch("DELETE FROM plan")?;
+    // What was found anew has another id, and an id may be given out again.
+    connection.execute_batch(
+        "DELETE FROM renames r
+         WHERE NOT EXISTS (
+           FROM src_nodes n
+           WHERE n.id = r.src_id AND n.parent_id = r.parent_id AND n.name = r.was
+         )",
+    )?;
     find_folders_in_conflict(connection)?;
     let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
     // The root is never copied.

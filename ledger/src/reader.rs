@@ -37,6 +37,10 @@ impl Reader {
         Ok(Reader { connection: opening::open_read_only(path)? })
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// What it is about and where it stands.
     pub fn migration(&self) -> Result<Migration> {
         Migration::read(&self.connection)

@@ -6,12 +6,12 @@ mod sweep;
 
 use std::sync::{Arc, LazyLock};
 
-use duckdb::Connection;
 use duckdb::arrow::array::{
     ArrayRef, BinaryBuilder, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StringBuilder,
 };
 use duckdb::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use duckdb::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use duckdb::{Appender, Connection};
 use longhaul_model::{CopyStatus, ErrorClass, NodeId, NodeKind, Page, Phase, Side, TraversalStatus};
 
 use crate::error::Result;
@@ -33,10 +33,19 @@ pub(crate) trait Rows {
 
 /// Appends all waiting rows to `table`, inside the transaction that is open. Returns how many there were.
 pub(crate) fn flush<R: Rows>(rows: &mut R, table: &str, connection: &Connection) -> Result<usize> {
+    append(rows, || connection.appender(table))
+}
+
+/// As [`flush`], to a temporary table; the ledger may be open for reading only.
+pub(crate) fn flush_temporary<R: Rows>(rows: &mut R, table: &str, connection: &Connection) -> Result<usize> {
+    append(rows, || connection.appender_to_catalog_and_db(table, "temp", "main"))
+}
+
+fn append<'a, R: Rows>(rows: &mut R, appender: impl FnOnce() -> duckdb::Result<Appender<'a>>) -> Result<usize> {
     let count = rows.len();
     if count > 0 {
         let batch = RecordBatch::try_new(R::schema(), rows.take())?;
-        let mut appender = connection.appender(table)?;
+        let mut appender = appender()?;
         appender.append_record_batch(batch)?;
         // Dropping an appender flushes as well, but swallows the error.
         appender.flush()?;

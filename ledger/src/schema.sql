@@ -168,6 +168,17 @@ CREATE TABLE decisions (
   at_ns   BIGINT NOT NULL
 );
 
+-- Names that somebody has accepted in the place of those that the destination would refuse or fold.
+CREATE TABLE renames (
+  src_id     BIGINT NOT NULL,
+  parent_id  BIGINT NOT NULL,   -- of src_nodes; with the next column, by what a node is known that is found anew
+  was        VARCHAR NOT NULL,  -- its name on the source
+  name       VARCHAR NOT NULL,  -- its name on the destination
+  rule       VARCHAR NOT NULL,  -- what the old one is at odds with, as words with commas between them
+  run        INTEGER NOT NULL,  -- in which it was said
+  at_ns      BIGINT NOT NULL
+);
+
 -- What is marked for retry: what it was before, so that the mark can be taken away again.
 CREATE TABLE marks (
   side     side NOT NULL,
@@ -428,12 +439,17 @@ FROM (
     s.kind,
     s.size,
     CASE WHEN is_excluded THEN 'exclude'::plan_action ELSE p.action END AS action,
-    CASE WHEN is_excluded THEN s.error ELSE p.reason END AS reason
+    CASE
+      WHEN is_excluded THEN s.error
+      WHEN r.name IS NULL THEN p.reason
+      ELSE concat_ws('; ', p.reason, 'as ' || r.name)
+    END AS reason
   FROM plan p
   JOIN (
     SELECT *, copy_status IN ('excluded_explicit', 'excluded_inherited') AS is_excluded
     FROM src_status
   ) s ON s.id = p.src_id
+  LEFT JOIN renames r ON r.src_id = p.src_id
   UNION ALL
   SELECT s.path, s.kind, s.size, 'skip'::plan_action, 'it is there already'
   FROM matches m

@@ -12,7 +12,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use duckdb::{Connection, params};
-use longhaul_model::{BySide, CompareBy, Comparison, NodeId, NodeKind, Phase, Side, TraversalChange, TraversalStatus};
+use longhaul_model::{
+    BySide, CompareBy, Comparison, NodeId, NodeKind, Phase, Side, TraversalChange, TraversalStatus, child_path,
+};
 
 use crate::Opened;
 use crate::below::select_below;
@@ -131,12 +133,12 @@ impl Recorder {
         {
             from = "made";
         }
-        let made: Vec<(i64, i64, String, String, i32, Option<i64>)> = {
+        let made: Vec<(i64, i64, String, i32, Option<i64>, Option<String>)> = {
             let mut statement = self.connection.prepare(
-                "SELECT n.id, n.parent_id, n.name, f.path, n.depth, d.id
+                "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, d.id, d.path
                  FROM src_nodes n
                  SEMI JOIN made m ON m.id = n.id
-                 JOIN src_folders f ON f.id = n.id
+                 LEFT JOIN renames r ON r.src_id = n.id
                  JOIN src_current c ON c.id = n.id AND c.copy_status IN ('successful', 'already_existed')
                  LEFT JOIN dst_folders d ON d.src_id = n.parent_id
                  ORDER BY n.id",
@@ -146,11 +148,13 @@ impl Recorder {
             })?;
             rows.collect::<duckdb::Result<_>>()?
         };
-        let mut noted: HashMap<i64, NodeId> = HashMap::new();
-        for (source, parent, name, path, depth, known_parent) in made {
-            let Some(parent) = known_parent.map(NodeId).or_else(|| noted.get(&parent).copied()) else { continue };
+        let mut noted: HashMap<i64, (NodeId, String)> = HashMap::new();
+        for (source, parent, name, depth, parent_id, parent_path) in made {
+            let known = parent_id.map(NodeId).zip(parent_path);
+            let Some((parent, folder)) = known.or_else(|| noted.get(&parent).cloned()) else { continue };
+            let path = child_path(&folder, &name);
             let id = self.note_destination_folder(NodeId(source), parent, &name, &path, depth);
-            noted.insert(source, id);
+            noted.insert(source, (id, path));
         }
         Ok(())
     }
@@ -160,6 +164,8 @@ impl Recorder {
         let Some((run, first_ids)) = self.sweep.as_ref().map(|sweep| (sweep.run(), sweep.first_ids())) else {
             return Ok(());
         };
+        // No worker runs beside it.
+        self.connection.execute_batch("SET memory_limit = '512MiB'")?;
         self.begin_transaction()?;
         self.forget_gone_on_destination(run)?;
         self.leave_gone_on_source(run)?;
@@ -243,7 +249,7 @@ impl Recorder {
         Ok(self.connection.execute_batch(
             "CREATE OR REPLACE TEMP TABLE namesakes AS
              SELECT s.id AS src_id, s.kind AS src_kind, u.id AS dst_id, u.kind AS dst_kind
-             FROM src_nodes s
+             FROM src_called s
              JOIN unmatched u ON s.parent_id = u.src_parent_id AND s.name = u.name
              WHERE s.kind <> 'folder' OR u.kind <> 'folder';
 
@@ -381,8 +387,8 @@ impl Recorder {
                              k.modified_ns IS DISTINCT FROM s.modified_ns
                              OR (s.kind = 'file' AND k.size IS DISTINCT FROM s.size)
                            ) THEN 'pending'
-                           -- It was given another name there.
-                           WHEN k.name IS NOT NULL THEN 'successful'
+                           -- It was put beside another one.
+                           WHEN k.name IS NOT NULL AND r.src_id IS NULL THEN 'successful'
                            WHEN m.dst_id IS NOT NULL AND {unchanged} THEN 'successful'
                            ELSE 'pending'
                          END
@@ -414,6 +420,7 @@ impl Recorder {
                      FROM plan
                      WHERE src_id >= {start} AND src_id < {end} AND action = 'skip' AND dst_id IS NOT NULL
                    ) p ON p.src_id = s.id
+                   LEFT JOIN renames r ON r.src_id = s.id
                    LEFT JOIN gone_src g ON g.id = s.id
                    LEFT JOIN differs e ON e.id = s.id
                    LEFT JOIN taken x ON x.id = s.id

@@ -8,6 +8,7 @@ use duckdb::{Connection, params};
 use longhaul_model::{FileFacts, NodeId, NodeKind};
 
 use crate::error::{LedgerError, Result};
+use crate::renames::renamed_paths;
 
 /// Nodes of one batch at most: a folder with more in it is listed once for each of its batches.
 const BATCH_NODES_MAX: usize = 131_072;
@@ -17,10 +18,19 @@ const BATCH_NODES_MAX: usize = 131_072;
 pub struct ExpectedBatch {
     /// The folder on the source.
     pub folder: NodeId,
-    /// Its printable path, on both sides.
+    /// Its printable path on the source.
     pub path: String,
+    /// Its printable path on the destination, where it is another one.
+    pub destination_path: Option<String>,
     /// In id order, at least one.
     pub nodes: Vec<ExpectedNode>,
+}
+
+impl ExpectedBatch {
+    /// The folder's printable path on the destination.
+    pub fn path_on_destination(&self) -> &str {
+        self.destination_path.as_deref().unwrap_or(&self.path)
+    }
 }
 
 /// What has to be at the destination.
@@ -72,9 +82,11 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
         .prepare_cached("SELECT min(parent_id), max(parent_id) FROM src_nodes WHERE id >= ? AND id < ?")?
         .query_row(params![start, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(first_parent), Some(last_parent)) = (first_parent, last_parent) else { return Ok(Vec::new()) };
+    let destination_paths = renamed_paths(connection, &(first_parent..last_parent + 1))?;
     let mut statement = connection.prepare_cached(
         "SELECT n.id, n.parent_id, n.name, n.kind::VARCHAR, coalesce(c.size, n.size),
-           coalesce(c.modified_ns, n.modified_ns), f.path, coalesce(s.copy_status = 'successful', false), c.name, c.checksum
+           coalesce(c.modified_ns, n.modified_ns), f.path, coalesce(s.copy_status = 'successful', false),
+           coalesce(c.name, r.name), c.checksum
          FROM (FROM src_nodes WHERE id >= ? AND id < ?) n
          JOIN (FROM src_folders WHERE id >= ? AND id <= ?) f ON f.id = n.parent_id
          LEFT JOIN (
@@ -83,11 +95,24 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
          ) s ON s.id = n.id
          LEFT JOIN (FROM matches WHERE src_id >= ? AND src_id < ?) m ON m.src_id = n.id
          LEFT JOIN (FROM copied WHERE src_id >= ? AND src_id < ?) c ON c.src_id = n.id
+         LEFT JOIN (FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = n.id
          WHERE coalesce(s.copy_status IN ('successful', 'already_existed'), m.same, false)
          ORDER BY n.id",
     )?;
-    let arrow =
-        statement.query_arrow(params![start, end, first_parent, last_parent, start, end, start, end, start, end])?;
+    let arrow = statement.query_arrow(params![
+        start,
+        end,
+        first_parent,
+        last_parent,
+        start,
+        end,
+        start,
+        end,
+        start,
+        end,
+        start,
+        end
+    ])?;
     let mut batches: Vec<ExpectedBatch> = Vec::new();
     for rows in arrow {
         let number = |column: usize| rows.column(column).as_primitive::<Int64Type>();
@@ -115,7 +140,8 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
                 Some(last) if last.folder == folder && last.nodes.len() < BATCH_NODES_MAX => last.nodes.push(node),
                 _ => {
                     let path = text(6).value(row).to_owned();
-                    batches.push(ExpectedBatch { folder, path, nodes: vec![node] });
+                    let destination_path = destination_paths.get(&folder.0).cloned();
+                    batches.push(ExpectedBatch { folder, path, destination_path, nodes: vec![node] });
                 }
             }
         }

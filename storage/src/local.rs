@@ -26,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, Page};
+use longhaul_naming::RuleSet;
 use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -57,6 +58,8 @@ struct Root {
     one_file_system: bool,
     /// The steps in which it keeps times, as far as can be told without writing.
     time_step_ns: u64,
+    /// Which names its file system refuses, or takes for one another.
+    names: RuleSet,
     /// Whether extended attributes can be set here.
     keeps_extended: bool,
     /// Permissions that nothing new has.
@@ -81,6 +84,7 @@ impl LocalStore {
         let device = portable::device_of(folder.as_fd())?;
         let keeps_extended = system::keeps_extended(folder.as_fd());
         let time_step_ns = times::step_ns(folder.as_fd());
+        let names = system::name_rules(folder.as_fd());
         let path = path.to_owned();
         let mounted_below = Mutex::default();
         let umask = portable::umask();
@@ -91,6 +95,7 @@ impl LocalStore {
             device,
             one_file_system,
             time_step_ns,
+            names,
             keeps_extended,
             umask,
             has_unnamed,
@@ -112,6 +117,7 @@ impl Store for LocalStore {
             time_resolution_ns: self.root.time_step_ns,
             // A cold tree gains from more, up to eight; a warm one is bound by the cores.
             listings_at_once: cores.clamp(2, 8),
+            names: self.root.names,
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, NodeKind, Page, encode_name};
+use longhaul_naming::RuleSet;
 use longhaul_spectra::{Fault, FaultClass, LatencyConfig, ListingPage, Reply, Spectra, SpectraError, World};
 use tokio::time::Instant;
 
@@ -65,6 +66,8 @@ impl Store for SpectraStore {
             blocks_thread: !self.waits,
             time_resolution_ns: 1,
             listings_at_once: if self.waits { 32 } else { cores.clamp(1, 8) },
+            // It takes any name; longer ones than these are of no use to anybody.
+            names: RuleSet::Linux,
         }
     }
 

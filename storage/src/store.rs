@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 use longhaul_model::{ErrorClass, Page};
+use longhaul_naming::RuleSet;
 
 use crate::error::StoreError;
 use crate::folder::{Answer, Folder, Keeps};
@@ -24,6 +25,8 @@ pub struct Capabilities {
     pub time_resolution_ns: u64,
     /// How many listings it takes at a time without being slower for it.
     pub listings_at_once: usize,
+    /// Which names it refuses, or takes for one another.
+    pub names: RuleSet,
 }
 
 /// One tree in one place.

@@ -9,6 +9,7 @@ mod discover;
 mod durable;
 mod filter;
 mod full_destination;
+mod lint;
 mod migrate;
 mod mounted;
 mod other_migration;

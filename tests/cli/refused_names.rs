@@ -132,5 +132,5 @@ fn names_that_fat_refuses_fail_alone() {
     let Some(_fat) = Mounted::image(&image, &["mkfs.vfat"], "vfat", &place.path("dst")) else { return };
     fill_source(&place);
     assert_eq!(place.discover(&[]).code, Some(0));
-    assert_colons_are_refused(&place, &place.on_ledger(&["copy", "--approve"]));
+    assert_colons_are_refused(&place, &place.on_ledger(&["copy", "--approve", "--force"]));
 }

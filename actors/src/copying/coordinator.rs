@@ -8,8 +8,8 @@ use std::time::Duration;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MailboxError, Message, Recipient, WrapFuture,
 };
-use longhaul_ledger::LedgerError;
-use longhaul_model::{NodeId, Phase, Side};
+use longhaul_ledger::{LedgerError, MadeFolder};
+use longhaul_model::{Phase, Side};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -98,7 +98,7 @@ enum FolderStage {
     /// It was asked which folders there are.
     Asked,
     /// These are still to be pulled, and those to be given out.
-    Setting { ids: Range<i64>, is_pulling: bool, waiting: VecDeque<Vec<(NodeId, String)>> },
+    Setting { ids: Range<i64>, is_pulling: bool, waiting: VecDeque<Vec<MadeFolder>> },
 }
 
 impl CopyCoordinator {

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
-use longhaul_ledger::{CopyOutcome, CopyResult, ExpectedBatch, PartCopied, PlanBatch, PlanItem};
+use longhaul_ledger::{CopyOutcome, CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBatch, PlanItem};
 use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Side, child_path, decode_name};
 use longhaul_storage::{Folder, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::context::{Attempt, CopyContext, On, Trouble, is_gone, without_foreign_bits};
-use super::file::Folders;
+use super::file::{Folders, Names};
 use super::item;
 use super::large::{self, Prepared};
 use super::verification::Checking;
@@ -131,14 +131,14 @@ impl Job {
     async fn items(&mut self, batches: Vec<PlanBatch>) -> Done {
         let (mut made, mut lost, mut given_back) = (Vec::new(), Vec::new(), 0);
         for batch in batches {
-            let mut opened = OpenFolders::new(&batch.path);
+            let mut opened = OpenFolders::new(&batch.path, batch.path_on_destination());
             for item in &batch.items {
                 let Some((outcome, attempts)) = self.one_item(&mut opened, &batch.path, item).await else {
                     given_back += 1;
                     continue;
                 };
                 if !matches!(outcome, CopyOutcome::Copied(_)) && self.context.may_be_begun(item.id) {
-                    self.tidy_up(&opened.path, item.id).await;
+                    self.tidy_up(&opened.paths.dst, item.id).await;
                 }
                 if item.kind == NodeKind::Folder {
                     match outcome {
@@ -162,11 +162,11 @@ impl Job {
         if let Some(outcome) = &opened.failed {
             return Some((outcome.clone(), 0));
         }
-        let name = decode_name(&item.name).expect("the ledger gives out printable names");
+        let names = names_of(item);
         let mut tries = self.tries(item.id);
         loop {
             let attempt = match opened.open(&self.context).await {
-                Ok(folders) => item::attempt(&self.context, &folders, item, &name, &mut self.buffer).await,
+                Ok(folders) => item::attempt(&self.context, &folders, item, borrowed(&names), &mut self.buffer).await,
                 Err(trouble) => Err(trouble),
             };
             let trouble = match attempt {
@@ -191,12 +191,14 @@ impl Job {
 
     async fn prepare(&mut self, large: Arc<LargeItem>) -> Done {
         let id = large.item.id;
-        let mut opened = OpenFolders::new(&large.folder);
-        let name = decode_name(&large.item.name).expect("the ledger gives out printable names");
+        let mut opened = OpenFolders::new(&large.folder, large.folder_on_destination());
+        let names = names_of(&large.item);
         let mut tries = self.tries(id);
         loop {
             let attempt = match opened.open(&self.context).await {
-                Ok(folders) => large::prepare(&self.context, &folders, &large, &name, &mut self.buffer).await,
+                Ok(folders) => {
+                    large::prepare(&self.context, &folders, &large, borrowed(&names), &mut self.buffer).await
+                }
                 Err(trouble) => Err(trouble),
             };
             match attempt {
@@ -219,12 +221,14 @@ impl Job {
     async fn part(&mut self, file: &Arc<LargeFile>, part: u32) -> Done {
         let large = &file.large;
         let id = large.item.id;
-        let mut opened = OpenFolders::new(&large.folder);
-        let name = decode_name(&large.item.name).expect("the ledger gives out printable names");
+        let mut opened = OpenFolders::new(&large.folder, large.folder_on_destination());
+        let names = names_of(&large.item);
         let mut tries = self.tries(id);
         loop {
             let attempt = match opened.open(&self.context).await {
-                Ok(folders) => large::copy_part(&self.context, &folders, file, part, &name, &mut self.buffer).await,
+                Ok(folders) => {
+                    large::copy_part(&self.context, &folders, file, part, borrowed(&names), &mut self.buffer).await
+                }
                 Err(trouble) => Err(trouble),
             };
             match attempt {
@@ -248,12 +252,14 @@ impl Job {
 
     async fn place(&mut self, file: &Arc<LargeFile>, checksum: Option<[u8; 32]>) -> Done {
         let large = &file.large;
-        let mut opened = OpenFolders::new(&large.folder);
-        let name = decode_name(&large.item.name).expect("the ledger gives out printable names");
+        let mut opened = OpenFolders::new(&large.folder, large.folder_on_destination());
+        let names = names_of(&large.item);
         let mut tries = self.tries(large.item.id);
         loop {
             let attempt = match opened.open(&self.context).await {
-                Ok(folders) => large::place(&self.context, &folders, file, checksum, &name, &mut self.buffer).await,
+                Ok(folders) => {
+                    large::place(&self.context, &folders, file, checksum, borrowed(&names), &mut self.buffer).await
+                }
                 Err(trouble) => Err(trouble),
             };
             match attempt {
@@ -293,7 +299,7 @@ impl Job {
             return Done::Large(id);
         }
         if !matches!(outcome, CopyOutcome::Copied(_)) {
-            let folder = decode_name(&large.folder).expect("the ledger gives out printable paths");
+            let folder = decode_name(large.folder_on_destination()).expect("the ledger gives out printable paths");
             self.tidy_up(&folder, id).await;
         }
         self.record.forget.push(id);
@@ -315,15 +321,16 @@ impl Job {
         }
     }
 
-    async fn finish_folders(&mut self, folders: Vec<(NodeId, String)>) -> Done {
-        for (id, path) in folders {
+    async fn finish_folders(&mut self, folders: Vec<MadeFolder>) -> Done {
+        for folder in folders {
+            let id = folder.id;
             let mut tries = self.tries(id);
             loop {
-                let trouble = match self.finish_folder(&path).await {
+                let trouble = match self.finish_folder(&folder).await {
                     Ok(()) => break,
                     Err(trouble) => trouble,
                 };
-                match self.after(trouble, &mut tries, || path.clone()).await {
+                match self.after(trouble, &mut tries, || folder.path.clone()).await {
                     Next::Again => {}
                     // Set again by the next run.
                     Next::GiveBack => return Done::Folders,
@@ -340,9 +347,9 @@ impl Job {
         Done::Folders
     }
 
-    async fn finish_folder(&mut self, path: &str) -> Attempt<()> {
+    async fn finish_folder(&mut self, folder: &MadeFolder) -> Attempt<()> {
         self.context.check_stop()?;
-        let mut opened = OpenFolders::new(path);
+        let mut opened = OpenFolders::new(&folder.path, folder.destination_path.as_ref().unwrap_or(&folder.path));
         let folders = opened.open(&self.context).await?;
         let facts = folders.source.facts().await.on(Side::Source)?;
         let attributes = self.context.attributes(folders.source, b"", &facts).await?;
@@ -357,8 +364,7 @@ impl Job {
     async fn verify(&mut self, batches: Vec<ExpectedBatch>) -> Done {
         let mut verified = Vec::with_capacity(batches.len());
         for batch in batches {
-            let path = decode_name(&batch.path).expect("the ledger gives out printable paths");
-            let mut checking = Checking::new(&batch, &path, self.context.level);
+            let mut checking = Checking::new(&batch, self.context.level);
             let mut tries = self.tries(batch.folder);
             loop {
                 let before = checking.progress();
@@ -462,7 +468,12 @@ impl Job {
         self.context.stop.cancel();
     }
 
-    async fn record(&mut self, item: &PlanItem, depth: i32, outcome: CopyOutcome, attempts: u32) {
+    async fn record(&mut self, item: &PlanItem, depth: i32, mut outcome: CopyOutcome, attempts: u32) {
+        if let CopyOutcome::Copied(copied) = &mut outcome
+            && copied.name.is_none()
+        {
+            copied.name.clone_from(&item.new_name);
+        }
         if let CopyOutcome::Failed { class, message } = &outcome {
             tracing::debug!(name = item.name, %class, attempts, "not copied: {message}");
         }
@@ -490,6 +501,16 @@ impl Job {
     }
 }
 
+/// The names of an item, as bytes.
+fn names_of(item: &PlanItem) -> BySide<Vec<u8>> {
+    let names = BySide { src: item.name.as_str(), dst: item.name_on_destination() };
+    BySide::from_fn(|side| decode_name(names[side]).expect("the ledger gives out printable names"))
+}
+
+fn borrowed(names: &BySide<Vec<u8>>) -> Names<'_> {
+    BySide { src: &names.src, dst: &names.dst }
+}
+
 fn path_of(large: &LargeItem) -> String {
     child_path(&large.folder, &large.item.name)
 }
@@ -504,16 +525,17 @@ fn outcome_of(side: Option<Side>, error: StoreError) -> CopyOutcome {
 
 /// The two folders of a batch: opened when they are first needed, and again after trouble.
 struct OpenFolders {
-    path: Vec<u8>,
+    paths: BySide<Vec<u8>>,
     folders: Option<BySide<Box<dyn Folder>>>,
     /// They cannot be opened: this becomes of everything in them.
     failed: Option<CopyOutcome>,
 }
 
 impl OpenFolders {
-    fn new(path: &str) -> Self {
-        let path = decode_name(path).expect("the ledger gives out printable paths");
-        OpenFolders { path, folders: None, failed: None }
+    fn new(on_source: &str, on_destination: &str) -> Self {
+        let paths = BySide { src: on_source, dst: on_destination };
+        let paths = BySide::from_fn(|side| decode_name(paths[side]).expect("the ledger gives out printable paths"));
+        OpenFolders { paths, folders: None, failed: None }
     }
 
     /// Has them opened again: those of a file server that was restarted are of no use any more.
@@ -523,12 +545,12 @@ impl OpenFolders {
 
     async fn open(&mut self, context: &CopyContext) -> Attempt<Folders<'_>> {
         if self.folders.is_none() {
-            let src = context.stores.src.clone().folder(&self.path).await.on(Side::Source)?;
-            let dst = context.stores.dst.clone().folder(&self.path).await.on(Side::Destination)?;
+            let src = context.stores.src.clone().folder(&self.paths.src).await.on(Side::Source)?;
+            let dst = context.stores.dst.clone().folder(&self.paths.dst).await.on(Side::Destination)?;
             self.folders = Some(BySide { src, dst });
         }
         let folders = self.folders.as_ref().expect("opened above");
-        Ok(Folders { source: folders.src.as_ref(), destination: folders.dst.as_ref(), path: &self.path })
+        Ok(Folders { source: folders.src.as_ref(), destination: folders.dst.as_ref(), path: &self.paths.dst })
     }
 }
 

@@ -2,7 +2,7 @@
 //! its name without replacing anything that the plan did not mean to replace.
 
 use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
-use longhaul_model::{ConflictPolicy, ErrorClass, FileFacts, NodeKind, PlanAction, Side, encode_name};
+use longhaul_model::{BySide, ConflictPolicy, ErrorClass, FileFacts, NodeKind, PlanAction, Side, encode_name};
 use longhaul_storage::{Attributes, Draft, Facts, Folder, Original, Placed, StoreError, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble, without_foreign_bits};
@@ -19,6 +19,9 @@ pub(super) struct Folders<'a> {
     /// The destination folder's path from the root, as bytes.
     pub(super) path: &'a [u8],
 }
+
+/// The name of an item on the source, and the one that it gets on the destination.
+pub(super) type Names<'a> = BySide<&'a [u8]>;
 
 /// Where a file may go, as far as is known.
 #[derive(Clone, Debug)]
@@ -38,7 +41,7 @@ pub(super) fn compared(facts: &Facts) -> FileFacts {
     FileFacts { size: facts.size, modified_ns: facts.modified_ns }
 }
 
-/// Finds out where a file may go. `original` and `facts` are the source's.
+/// Finds out where a file may go. `original` and `facts` are the source's, `name` is the destination's.
 pub(super) async fn find_way(
     context: &CopyContext,
     folders: &Folders<'_>,
@@ -151,10 +154,11 @@ pub(super) async fn copy_file(
     context: &CopyContext,
     folders: &Folders<'_>,
     item: &PlanItem,
-    name: &[u8],
+    names: Names<'_>,
     buffer: &mut [u8],
 ) -> Attempt<CopyOutcome> {
-    let original = folders.source.open(name).await.on(Side::Source)?;
+    let name = names.dst;
+    let original = folders.source.open(names.src).await.on(Side::Source)?;
     let facts = original.facts_at_opening();
     let temporary = context.temporary_name(item.id);
     let may_be_begun = context.may_be_begun(item.id);
@@ -221,7 +225,7 @@ pub(super) async fn copy_file(
         if compared(&after) != compared(&facts) {
             return Err(Trouble::Changed("the file changed while it was read".to_owned()));
         }
-        let attributes = context.attributes(folders.source, name, &facts).await?;
+        let attributes = context.attributes(folders.source, names.src, &facts).await?;
         let size = facts.size.map_or(0, i64::unsigned_abs);
         if let Way::Beside = way {
             let placed_as = place_beside(context, draft, target, size, &attributes, folders, in_place_of).await?;

@@ -5,23 +5,23 @@ use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Side, encode_name};
 use longhaul_storage::{Attributes, Facts, Placed, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::{Folders, beside, compared, copied, copy_file};
+use super::file::{Folders, Names, beside, compared, copied, copy_file};
 
 /// Makes one attempt at an item that is not a large file.
 pub(super) async fn attempt(
     context: &CopyContext,
     folders: &Folders<'_>,
     item: &PlanItem,
-    name: &[u8],
+    names: Names<'_>,
     buffer: &mut [u8],
 ) -> Attempt<CopyOutcome> {
     context.check_stop()?;
     match item.action {
-        PlanAction::CreateFolder => create_folder(context, folders, item, name).await,
-        PlanAction::MakeLink => make_link(context, folders, item, name).await,
-        PlanAction::KeepBoth if item.kind == NodeKind::Symlink => make_link(context, folders, item, name).await,
+        PlanAction::CreateFolder => create_folder(context, folders, item, names).await,
+        PlanAction::MakeLink => make_link(context, folders, item, names).await,
+        PlanAction::KeepBoth if item.kind == NodeKind::Symlink => make_link(context, folders, item, names).await,
         PlanAction::Copy | PlanAction::Overwrite | PlanAction::KeepBoth | PlanAction::Compare => {
-            copy_file(context, folders, item, name, buffer).await
+            copy_file(context, folders, item, names, buffer).await
         }
         PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied | PlanAction::Exclude => {
             unreachable!("the ledger gives out what is to be done")
@@ -33,9 +33,10 @@ async fn create_folder(
     context: &CopyContext,
     folders: &Folders<'_>,
     item: &PlanItem,
-    name: &[u8],
+    names: Names<'_>,
 ) -> Attempt<CopyOutcome> {
-    match folders.source.look(name).await.on(Side::Source)? {
+    let name = names.dst;
+    match folders.source.look(names.src).await.on(Side::Source)? {
         None => return Ok(CopyOutcome::Vanished("it is gone from the source".to_owned())),
         Some(found) if found.kind != NodeKind::Folder => {
             return Ok(CopyOutcome::Vanished(format!("it is a {} now", found.kind)));
@@ -58,11 +59,17 @@ async fn create_folder(
     }
 }
 
-async fn make_link(context: &CopyContext, folders: &Folders<'_>, item: &PlanItem, name: &[u8]) -> Attempt<CopyOutcome> {
-    let Some(facts) = folders.source.look(name).await.on(Side::Source)? else {
+async fn make_link(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    item: &PlanItem,
+    names: Names<'_>,
+) -> Attempt<CopyOutcome> {
+    let name = names.dst;
+    let Some(facts) = folders.source.look(names.src).await.on(Side::Source)? else {
         return Ok(CopyOutcome::Vanished("it is gone from the source".to_owned()));
     };
-    let points_to = folders.source.read_link(name).await.on(Side::Source)?;
+    let points_to = folders.source.read_link(names.src).await.on(Side::Source)?;
     let temporary = context.temporary_name(item.id);
     if context.may_be_begun(item.id) {
         folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;

@@ -8,7 +8,7 @@ use longhaul_storage::{Draft, Placed, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::{
-    Beside, Folders, Way, compared, copied, copy_file, copy_range, find_ours_beside, find_way, finish, path_in,
+    Beside, Folders, Names, Way, compared, copied, copy_file, copy_range, find_ours_beside, find_way, finish, path_in,
     place_beside, still_replaces,
 };
 use super::tree_hash;
@@ -28,10 +28,10 @@ pub(super) async fn prepare(
     context: &CopyContext,
     folders: &Folders<'_>,
     large: &Arc<LargeItem>,
-    name: &[u8],
+    names: Names<'_>,
     buffer: &mut [u8],
 ) -> Attempt<Prepared> {
-    let original = folders.source.open(name).await.on(Side::Source)?;
+    let original = folders.source.open(names.src).await.on(Side::Source)?;
     let facts = original.facts_at_opening();
     let item = &large.item;
     let part_bytes = tree_hash::part_bytes(context.copying.large_from);
@@ -42,13 +42,13 @@ pub(super) async fn prepare(
     if others_wait || size <= part_bytes {
         // What was written of it when it was larger is of no use, and need not be in the way of what is written now.
         folders.destination.remove_draft(&context.temporary_name(item.id)).await.on(Side::Destination)?;
-        return copy_file(context, folders, item, name, buffer).await.map(Prepared::Outcome);
+        return copy_file(context, folders, item, names, buffer).await.map(Prepared::Outcome);
     }
     if context.may_be_begun(item.id) || item.in_its_place.is_some() {
-        let outcome = match find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await? {
+        let outcome = match find_way(context, folders, item, names.dst, original.as_ref(), &facts, buffer).await? {
             Way::Nowhere(outcome) => Some(outcome),
             Way::Beside if context.may_be_begun(item.id) => {
-                let ours = find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await?;
+                let ours = find_ours_beside(context, folders, names.dst, original.as_ref(), &facts, buffer).await?;
                 match ours {
                     Some(Beside::Copied(copied)) => Some(CopyOutcome::Copied(copied)),
                     Some(Beside::Left(_)) | None => None,
@@ -74,7 +74,7 @@ pub(super) async fn prepare(
         folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
     }
     // From here on it has to be there: one that comes into being later would lack what was written before.
-    let target = Target { name, temporary: &temporary, replace: false, mode: None };
+    let target = Target { name: names.dst, temporary: &temporary, replace: false, mode: None };
     folders.destination.open_draft(target).await.on(Side::Destination)?;
     Ok(Prepared::File(LargeFile { large: large.clone(), facts: now, part_bytes, parts, done }))
 }
@@ -85,12 +85,12 @@ pub(super) async fn copy_part(
     folders: &Folders<'_>,
     file: &LargeFile,
     part: u32,
-    name: &[u8],
+    names: Names<'_>,
     buffer: &mut [u8],
 ) -> Attempt<Option<[u8; 32]>> {
     context.check_stop()?;
     let temporary = context.temporary_name(file.large.item.id);
-    let target = Target { name, temporary: &temporary, replace: false, mode: None };
+    let target = Target { name: names.dst, temporary: &temporary, replace: false, mode: None };
     let mut draft = open_draft(folders, target).await?;
     let range = file.range(part);
     if let Some(done) = file.done.iter().find(|done| done.part == part)
@@ -98,7 +98,7 @@ pub(super) async fn copy_part(
     {
         return Ok(Some(done.value));
     }
-    let original = folders.source.open(name).await.on(Side::Source)?;
+    let original = folders.source.open(names.src).await.on(Side::Source)?;
     check_unchanged(original.as_ref(), file).await?;
     if !context.copying.checksum && draft.copy_range(original.as_ref(), range.clone()).await.on(Side::Destination)? {
         check_unchanged(original.as_ref(), file).await?;
@@ -108,7 +108,7 @@ pub(super) async fn copy_part(
     copy_range(context, original.as_ref(), draft.as_mut(), range, hasher.as_mut(), buffer).await?;
     check_unchanged(original.as_ref(), file).await?;
     // Whoever asks for this target learns which parts were written, and when; a part that was there is none of them.
-    let path = path_in(folders.path, name);
+    let path = path_in(folders.path, names.dst);
     tracing::trace!(target: "longhaul::copying", part, path = %encode_name(&path), "part");
     Ok(hasher.as_ref().map(tree_hash::part_value))
 }
@@ -159,29 +159,29 @@ pub(super) async fn place(
     folders: &Folders<'_>,
     file: &LargeFile,
     checksum: Option<[u8; 32]>,
-    name: &[u8],
+    names: Names<'_>,
     buffer: &mut [u8],
 ) -> Attempt<CopyOutcome> {
     let item = &file.large.item;
-    let original = folders.source.open(name).await.on(Side::Source)?;
+    let original = folders.source.open(names.src).await.on(Side::Source)?;
     // What is set and recorded is what was checked: looking twice, one could see what the parts are not of.
     let facts = original.facts_at_opening();
     if compared(&facts) != file.facts {
         return Err(Trouble::Changed("the file changed while it was read".to_owned()));
     }
-    let way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
+    let way = find_way(context, folders, item, names.dst, original.as_ref(), &facts, buffer).await?;
     let temporary = context.temporary_name(item.id);
     if let Way::Nowhere(outcome) = way {
         folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
         return Ok(outcome);
     }
-    let attributes = context.attributes(folders.source, name, &facts).await?;
-    let target = Target { name, temporary: &temporary, replace: matches!(way, Way::Replace(_)), mode: None };
+    let attributes = context.attributes(folders.source, names.src, &facts).await?;
+    let target = Target { name: names.dst, temporary: &temporary, replace: matches!(way, Way::Replace(_)), mode: None };
     let draft = open_draft(folders, target).await?;
     let size = facts.size.map_or(0, i64::unsigned_abs);
     if let Way::Beside = way {
         let left = if context.may_be_begun(item.id) {
-            match find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await? {
+            match find_ours_beside(context, folders, names.dst, original.as_ref(), &facts, buffer).await? {
                 Some(Beside::Left(left)) => Some(left),
                 Some(Beside::Copied(_)) | None => None,
             }
@@ -192,12 +192,12 @@ pub(super) async fn place(
         let name = Some(encode_name(&placed_as).into_owned());
         return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, &facts, checksum) }));
     }
-    if !still_replaces(folders, name, &way).await? {
+    if !still_replaces(folders, names.dst, &way).await? {
         return Err(Trouble::Changed("the destination changed while the file was copied".to_owned()));
     }
     match finish(context, draft, target, size, &attributes).await? {
         Placed::Done => {
-            let path = path_in(folders.path, name);
+            let path = path_in(folders.path, names.dst);
             tracing::trace!(target: "longhaul::copying", path = %encode_name(&path), "file");
             Ok(CopyOutcome::Copied(copied(context, &facts, checksum)))
         }

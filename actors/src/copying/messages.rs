@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use actix::Message;
-use longhaul_ledger::{ExpectedBatch, PlanBatch};
-use longhaul_model::NodeId;
+use longhaul_ledger::{ExpectedBatch, MadeFolder, PlanBatch};
 
 /// Coordinator → DB actor: which items of the plan have source ids in this range?
 #[derive(Clone, Debug, Message)]
@@ -63,4 +62,4 @@ pub struct PullMadeFolders {
 /// DB actor → Coordinator: the answer to [`PullMadeFolders`], with printable paths, in id order.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct MadeFoldersPulled(pub Vec<(NodeId, String)>);
+pub struct MadeFoldersPulled(pub Vec<MadeFolder>);

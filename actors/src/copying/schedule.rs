@@ -184,8 +184,14 @@ impl CopySchedule {
                 && item.facts.size.is_some_and(|size| size.unsigned_abs() >= large_from)
         };
         for item in batch.items.extract_if(.., |item| is_large(item)) {
-            let (folder, depth) = (batch.path.clone(), batch.depth);
-            let large = LargeItem { folder, depth, item, attempt: 1, is_recorded: AtomicBool::new(false) };
+            let large = LargeItem {
+                folder: batch.path.clone(),
+                destination_folder: batch.destination_path.clone(),
+                depth: batch.depth,
+                item,
+                attempt: 1,
+                is_recorded: AtomicBool::new(false),
+            };
             self.ready_large.insert(large.item.id.0, Arc::new(large));
         }
         if let Some(first) = batch.items.first() {
@@ -230,7 +236,8 @@ impl CopySchedule {
         let items_max = self.message_items_max();
         if batch.items.len() > items_max {
             let items = batch.items.split_off(items_max);
-            let rest = PlanBatch { folder: batch.folder, path: batch.path.clone(), depth: batch.depth, items };
+            let (path, destination_path) = (batch.path.clone(), batch.destination_path.clone());
+            let rest = PlanBatch { folder: batch.folder, path, destination_path, depth: batch.depth, items };
             self.ready.insert(rest.items[0].id.0, rest);
         }
         let mut items = batch.items.len();
@@ -323,9 +330,10 @@ impl CopySchedule {
         if large.is_over {
             self.large.remove(&id);
         } else if large.has_changed {
-            let LargeItem { folder, depth, item, attempt, .. } = &*large.item;
+            let LargeItem { folder, destination_folder, depth, item, attempt, .. } = &*large.item;
             let again = LargeItem {
                 folder: folder.clone(),
+                destination_folder: destination_folder.clone(),
                 depth: *depth,
                 item: item.clone(),
                 attempt: attempt + 1,

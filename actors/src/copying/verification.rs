@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::StreamExt;
 use longhaul_ledger::{ExpectedBatch, ExpectedNode};
-use longhaul_model::{ErrorClass, FileFacts, NodeId, NodeKind, Side, VerifyLevel, decode_name};
+use longhaul_model::{BySide, ErrorClass, FileFacts, NodeId, NodeKind, Side, VerifyLevel, decode_name};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::{Folders, checksum_of};
@@ -22,7 +22,8 @@ pub(super) struct Checked {
 /// A batch that is being looked at. After trouble it is gone on with where it was.
 pub(super) struct Checking<'a> {
     batch: &'a ExpectedBatch,
-    path: &'a [u8],
+    /// Of its folder.
+    paths: BySide<Vec<u8>>,
     level: VerifyLevel,
     is_listed: bool,
     /// Nodes that the listing shows to be different: they are not read.
@@ -61,9 +62,11 @@ fn name_of(node: &ExpectedNode) -> &str {
 }
 
 impl<'a> Checking<'a> {
-    pub(super) fn new(batch: &'a ExpectedBatch, path: &'a [u8], level: VerifyLevel) -> Self {
+    pub(super) fn new(batch: &'a ExpectedBatch, level: VerifyLevel) -> Self {
+        let paths = BySide { src: batch.path.as_str(), dst: batch.path_on_destination() };
+        let paths = BySide::from_fn(|side| decode_name(paths[side]).expect("the ledger gives out printable paths"));
         let (different, checked) = (HashSet::new(), Checked::default());
-        Checking { batch, path, level, is_listed: false, different, read: 0, checked }
+        Checking { batch, paths, level, is_listed: false, different, read: 0, checked }
     }
 
     /// How far it has come: more after each call that got anything done.
@@ -102,7 +105,7 @@ impl<'a> Checking<'a> {
     }
 
     async fn list(&mut self, context: &CopyContext) -> Attempt<()> {
-        let found = match list(context, self.path, self.batch).await {
+        let found = match list(context, &self.paths.dst, self.batch).await {
             Err(Trouble::Store(Side::Destination, error)) if error.class == ErrorClass::Vanished => {
                 let message = format!("the folder that it is in is not there: {error}");
                 self.checked.differences.extend(self.batch.nodes.iter().map(|node| (node.id, message.clone())));
@@ -126,8 +129,8 @@ impl<'a> Checking<'a> {
 
     /// Reads what has contents, and is not known to be different already.
     async fn read_back(&mut self, context: &CopyContext, buffer: &mut [u8]) -> Attempt<()> {
-        let src = context.stores.src.clone().folder(self.path).await;
-        let dst = context.stores.dst.clone().folder(self.path).await.on(Side::Destination)?;
+        let src = context.stores.src.clone().folder(&self.paths.src).await;
+        let dst = context.stores.dst.clone().folder(&self.paths.dst).await.on(Side::Destination)?;
         // Without the folder on the source, its files are told to be gone one by one.
         let src = match src {
             Err(error) if error.class == ErrorClass::Vanished => None,
@@ -135,8 +138,11 @@ impl<'a> Checking<'a> {
         };
         while let Some(node) = self.batch.nodes.get(self.read) {
             context.check_stop()?;
-            let folders =
-                src.as_ref().map(|src| Folders { source: src.as_ref(), destination: dst.as_ref(), path: self.path });
+            let folders = src.as_ref().map(|src| Folders {
+                source: src.as_ref(),
+                destination: dst.as_ref(),
+                path: &self.paths.dst,
+            });
             let read = match node.kind {
                 _ if self.different.contains(&node.id) => Ok(None),
                 NodeKind::File => {

@@ -120,7 +120,7 @@ mod tests {
             is_copied: true,
             checksum: None,
         };
-        ExpectedBatch { folder: NodeId(1), path: "/".to_owned(), nodes: vec![node] }
+        ExpectedBatch { folder: NodeId(1), path: "/".to_owned(), destination_path: None, nodes: vec![node] }
     }
 
     proptest! {

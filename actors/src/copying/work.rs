@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use actix::Message;
-use longhaul_ledger::{CopyResult, ExpectedBatch, PartCopied, PlanBatch, PlanItem};
+use longhaul_ledger::{CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBatch, PlanItem};
 use longhaul_model::{FileFacts, NodeId};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -30,8 +30,8 @@ pub enum CopyWork {
         /// BLAKE3 of the whole.
         checksum: Option<[u8; 32]>,
     },
-    /// Set the attributes of these folders, with their printable paths: everything is in them.
-    FinishFolders(Vec<(NodeId, String)>),
+    /// Set the attributes of these folders: everything is in them.
+    FinishFolders(Vec<MadeFolder>),
     /// Look whether these are at the destination, as they should be.
     Verify(Vec<ExpectedBatch>),
 }
@@ -39,8 +39,10 @@ pub enum CopyWork {
 /// A large file as the plan has it.
 #[derive(Debug)]
 pub struct LargeItem {
-    /// The folder that it is in: its printable path, on both sides.
+    /// The folder that it is in: its printable path on the source.
     pub folder: String,
+    /// The folder's printable path on the destination, where it is another one.
+    pub destination_folder: Option<String>,
     /// How deep it is.
     pub depth: i32,
     /// The item.
@@ -64,6 +66,13 @@ pub struct LargeFile {
     pub parts: u32,
     /// Those that an earlier run copied, by number: they are read back instead of being copied.
     pub done: Vec<PartCopied>,
+}
+
+impl LargeItem {
+    /// The printable path on the destination of the folder that it is in.
+    pub fn folder_on_destination(&self) -> &str {
+        self.destination_folder.as_deref().unwrap_or(&self.folder)
+    }
 }
 
 impl LargeFile {

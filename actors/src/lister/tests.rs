@@ -12,6 +12,7 @@ use std::rc::Rc;
 use actix::Addr;
 use futures_util::stream;
 use longhaul_model::{ErrorClass, NodeId, NodeKind};
+use longhaul_naming::RuleSet;
 use longhaul_storage::{Capabilities, PageStream};
 use parking_lot::Mutex;
 
@@ -51,7 +52,7 @@ impl Store for ScriptedStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: false, time_resolution_ns: 1, listings_at_once: 1 }
+        Capabilities { blocks_thread: false, time_resolution_ns: 1, listings_at_once: 1, names: RuleSet::Linux }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, NodeKind, Page, Side};
+use longhaul_naming::RuleSet;
 use longhaul_storage::{
     Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Keeps, Original, PageStream, Placed, Store,
     StoreError, Target,
@@ -64,7 +65,7 @@ impl Store for SimulatedStore {
 
     fn capabilities(&self) -> Capabilities {
         let time_resolution_ns = self.nature.resolution_ns.unsigned_abs();
-        Capabilities { blocks_thread: false, time_resolution_ns, listings_at_once: 2 }
+        Capabilities { blocks_thread: false, time_resolution_ns, listings_at_once: 2, names: RuleSet::Linux }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

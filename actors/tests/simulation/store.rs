@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use longhaul_model::{BySide, ErrorClass, NodeKind, Page, Side};
+use longhaul_naming::RuleSet;
 use longhaul_spectra::{Fault, FaultClass, World};
 use longhaul_storage::{Capabilities, PageStream, Store, StoreError};
 use parking_lot::Mutex;
@@ -222,7 +223,12 @@ impl Store for SimulatedStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: self.blocks_thread, time_resolution_ns: 1, listings_at_once: 2 }
+        Capabilities {
+            blocks_thread: self.blocks_thread,
+            time_resolution_ns: 1,
+            listings_at_once: 2,
+            names: RuleSet::Linux,
+        }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

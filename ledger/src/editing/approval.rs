@@ -135,7 +135,7 @@ impl Recorder {
 }
 
 /// The hash of what is to be done: one line for the migration and its settings, and one for each item that is pending,
-/// in id order, with what it is and what it replaces. The events must have been folded.
+/// in id order, with what it is, what it replaces, and the name that it gets. The events must have been folded.
 pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
     let spec = Migration::read(connection)?.spec;
     let mut hasher = blake3::Hasher::new();
@@ -146,9 +146,10 @@ pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
     let last: i64 = connection.query_row("SELECT coalesce(max(src_id), 0) FROM plan", [], |row| row.get(0))?;
     let mut statement = connection.prepare(
         "SELECT concat_ws(chr(9), p.src_id, p.action, n.parent_id, n.kind, coalesce(n.size::VARCHAR, ''),
-           coalesce(n.modified_ns::VARCHAR, ''), coalesce(p.dst_id::VARCHAR, ''), n.name)
+           coalesce(n.modified_ns::VARCHAR, ''), coalesce(p.dst_id::VARCHAR, ''), n.name, coalesce(r.name, ''))
          FROM plan p
          JOIN src_nodes n ON n.id = p.src_id
+         LEFT JOIN (FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = p.src_id
          ANTI JOIN (
            SELECT id
            FROM src_current
@@ -161,7 +162,7 @@ pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
     let mut start = 0;
     while start <= last {
         let end = start + RANGE_IDS;
-        for batch in statement.query_arrow(params![start, end, start, end, start, end])? {
+        for batch in statement.query_arrow(params![start, end, start, end, start, end, start, end])? {
             for line in batch.column(0).as_string::<i32>().iter().flatten() {
                 hasher.update(line.as_bytes()).update(b"\n");
             }

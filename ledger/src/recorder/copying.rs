@@ -7,8 +7,8 @@ use longhaul_model::{CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, Node
 
 use super::Recorder;
 use crate::copying::{
-    CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PlanBatch, STATEMENT_IDS, ids_of_children, neighbours,
-    pull_children, pull_plan, remaining,
+    CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PlanBatch, STATEMENT_IDS, ids_of_children,
+    neighbours, pull_children, pull_made_folders, pull_plan, remaining,
 };
 use crate::error::Result;
 use crate::fold::fold_events;
@@ -199,19 +199,7 @@ impl Recorder {
     }
 
     /// Those of them with ids within `ids`, with their printable paths, in id order.
-    pub fn pull_made_folders(&mut self, ids: &Range<i64>) -> Result<Vec<(NodeId, String)>> {
-        self.guarded(|this| {
-            let mut statement = this.connection.prepare_cached(
-                "SELECT f.id, f.path
-                 FROM src_folders f
-                 JOIN src_current c ON c.id = f.id
-                 WHERE f.id >= ? AND f.id < ? AND c.id >= ? AND c.id < ? AND c.copy_status = 'successful'
-                 ORDER BY f.id",
-            )?;
-            let folders = statement.query_map(params![ids.start, ids.end, ids.start, ids.end], |row| {
-                Ok((NodeId(row.get(0)?), row.get(1)?))
-            })?;
-            Ok(folders.collect::<duckdb::Result<_>>()?)
-        })
+    pub fn pull_made_folders(&mut self, ids: &Range<i64>) -> Result<Vec<MadeFolder>> {
+        self.guarded(|this| pull_made_folders(&this.connection, ids))
     }
 }

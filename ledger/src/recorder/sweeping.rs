@@ -13,10 +13,13 @@ use longhaul_model::{
     BySide, ErrorClass, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side, TraversalChange, TraversalStatus,
 };
 
-use super::{FLUSH_ROWS_MAX, MATCH_ROWS_MAX, Recorder};
+use super::{FLUSH_ROWS_MAX, Recorder};
 use crate::error::{LedgerError, Result};
 use crate::listing::{Ending, FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
 use crate::rows::{ErrorRow, Finding, FindingRow, FindingRows, IdRows, RelistedRows, Rows, SweptRows, flush};
+
+/// Entries of listings that are complete are compared at the latest when this many wait.
+const COMPARED_ROWS_MAX: usize = 50_000;
 
 /// Differences that are dealt with at a time.
 const DIFFERENCES_MAX: i64 = 16_384;
@@ -56,7 +59,13 @@ impl Sweep {
             forget_entries(connection, side)?;
         }
         connection.execute_batch(&format!(
-            "CREATE OR REPLACE TEMP TABLE not_there AS
+            "-- The source's nodes under the names that the destination has for them.
+             CREATE OR REPLACE TEMP VIEW src_called AS
+             SELECT n.id, n.parent_id, coalesce(r.name, n.name) AS name, n.kind, n.size, n.modified_ns
+             FROM src_nodes n
+             LEFT JOIN renames r ON r.src_id = n.id;
+
+             CREATE OR REPLACE TEMP TABLE not_there AS
              SELECT id, NULL::BIGINT AS size, NULL::BIGINT AS modified_ns
              FROM src_current
              WHERE copy_status = 'vanished'
@@ -144,7 +153,7 @@ impl Recorder {
             sweep.begun[side].insert(folder.id);
         }
         let is_long = sweep.entries[side].len() >= FLUSH_ROWS_MAX;
-        if sweep.waiting >= MATCH_ROWS_MAX && is_last {
+        if sweep.waiting >= COMPARED_ROWS_MAX && is_last {
             return self.compare_listed_again();
         }
         if is_long {
@@ -373,24 +382,23 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
     let (first, last): (i64, i64) =
         connection.query_row("SELECT min(id), max(id) FROM ended", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (name, first_id) = (side.prefix(), first_id.0);
-    // What was known and is to be a new node all the same. On the source: a folder that was gone, because what it had is not
-    // known any more. On the destination: one that had no counterpart, and was not descended into.
-    let (is_known, to_be_new) = match side {
-        Side::Source => ("NOT (k.was_gone AND k.kind = 'folder')", "SELECT NULL::BIGINT AS id LIMIT 0"),
-        Side::Destination => (
-            "true",
-            "SELECT k.id
-             FROM known k
-             JOIN dst_folders f ON f.id = k.parent_id
-             JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = k.name AND s.kind = 'folder'
-             ANTI JOIN matches m ON m.dst_id = k.id
-             WHERE k.kind = 'folder' AND s.id NOT IN (SELECT id FROM not_there)",
-        ),
-    };
     let was_gone = match side {
         Side::Source => "n.id IN (SELECT id FROM not_there)",
         Side::Destination => "false",
     };
+    // A source folder that was gone is not known any more, because what it had is not: if it is there again it is a new one.
+    connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE known AS
+         SELECT n.id, n.parent_id, n.name, n.kind, n.size, n.modified_ns, {was_gone} AS was_gone
+         FROM {name}_nodes n
+         WHERE n.parent_id >= {first} AND n.parent_id <= {last} AND n.id < {first_id}
+           AND n.parent_id IN (SELECT id FROM ended) AND NOT (n.kind = 'folder' AND {was_gone});
+
+         CREATE OR REPLACE TEMP TABLE to_be_new (id BIGINT)"
+    ))?;
+    if side == Side::Destination {
+        find_counterparts_of_known(connection)?;
+    }
     connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE differing AS
          WITH listed AS (
@@ -400,14 +408,7 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
            FROM relisted_{name}
            WHERE folder_id IN (SELECT id FROM ended)
            GROUP BY folder_id, name, kind
-         ),
-         known AS MATERIALIZED (
-           SELECT n.id, n.parent_id, n.name, n.kind, n.size, n.modified_ns, {was_gone} AS was_gone
-           FROM {name}_nodes n
-           WHERE n.parent_id >= {first} AND n.parent_id <= {last} AND n.id < {first_id}
-             AND n.parent_id IN (SELECT id FROM ended)
-         ),
-         to_be_new AS ({to_be_new})
+         )
          SELECT
            row_number() OVER (ORDER BY coalesce(l.folder_id, k.parent_id)) AS number,
            coalesce(l.folder_id, k.parent_id) AS folder_id,
@@ -424,7 +425,7 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
            l.remark,
            l.left_out
          FROM listed l
-         FULL JOIN (FROM known k WHERE {is_known}) k ON k.parent_id = l.folder_id AND k.name = l.name AND k.kind = l.kind
+         FULL JOIN known k ON k.parent_id = l.folder_id AND k.name = l.name AND k.kind = l.kind
          LEFT JOIN to_be_new b ON b.id = k.id
          WHERE k.id IS NULL
            OR (l.folder_id IS NULL AND NOT k.was_gone)
@@ -434,6 +435,37 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
            ))"
     ))?;
     Ok(connection.query_row("SELECT count(*) FROM differing", [], |row| row.get(0))?)
+}
+
+/// Fills `to_be_new (id)` with those destination folders in `known` that had no counterpart, so that they were not descended
+/// into, and that have one now.
+fn find_counterparts_of_known(connection: &Connection) -> Result<()> {
+    let bounds: (Option<i64>, Option<i64>) =
+        connection.query_row("SELECT min(id), max(id) FROM known WHERE kind = 'folder'", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let (Some(first), Some(last)) = bounds else { return Ok(()) };
+    let unmatched = connection.execute(
+        "INSERT INTO to_be_new
+         SELECT id
+         FROM known
+         WHERE kind = 'folder' AND id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= ? AND dst_id <= ?)",
+        params![first, last],
+    )?;
+    if unmatched > 0 {
+        connection.execute_batch(
+            "DELETE FROM to_be_new
+             WHERE id NOT IN (
+               SELECT k.id
+               FROM known k
+               SEMI JOIN to_be_new b ON b.id = k.id
+               JOIN dst_folders f ON f.id = k.parent_id
+               JOIN src_called s ON s.parent_id = f.src_id AND s.name = k.name AND s.kind = 'folder'
+               WHERE s.id NOT IN (SELECT id FROM not_there)
+             )",
+        )?;
+    }
+    Ok(())
 }
 
 fn pull_differences(connection: &Connection, start: i64) -> Result<Vec<RecordBatch>> {

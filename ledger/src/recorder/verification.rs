@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::fold::fold_events;
 use crate::marks::Marks;
 use crate::migration::set_phase;
+use crate::renames::find_renamed_folders;
 use crate::verification::{ExpectedBatch, VerifyRemaining, pull_expected};
 
 impl Recorder {
@@ -40,6 +41,7 @@ impl Recorder {
         })?;
         self.commit()?;
         self.guarded(|this| {
+            find_renamed_folders(&this.connection)?;
             let last: i64 =
                 this.connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
             let (source, marks) = (this.counters.get().totals().src, this.counters.marks);

@@ -96,6 +96,7 @@ fn config(ledger: &Path, settings: CopySettings, resume: bool) -> CopyConfig {
         resume,
         choices: settings.into(),
         force: false,
+        ignore_names: false,
         tuning: Tuning::default(),
     }
 }

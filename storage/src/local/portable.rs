@@ -13,6 +13,8 @@ use super::ExtendedAttributes;
 use super::{Device, MOUNT_POINT, PAGE_ENTRIES_MAX, Root, components, open_below};
 use crate::error::StoreError;
 use crate::folder::Placed;
+#[cfg(not(target_os = "linux"))]
+use longhaul_naming::RuleSet;
 
 /// Opens the folder at `path` below `root`, one component after the other, following no symbolic link.
 pub(super) fn open_folder(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
@@ -237,6 +239,11 @@ pub(super) fn copy_range(
 #[cfg(not(target_os = "linux"))]
 pub(super) fn keeps_extended(_file: BorrowedFd<'_>) -> bool {
     false
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn name_rules(_folder: BorrowedFd<'_>) -> RuleSet {
+    if cfg!(target_os = "macos") { RuleSet::Macos } else { RuleSet::Linux }
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use longhaul_ledger::{ListedPage, MigrationSpec, Recorder, Resources, Settings};
 use longhaul_model::{Comparison, Page};
+use longhaul_naming::RuleSet;
 use longhaul_storage::{Capabilities, PageStream, Store};
 use parking_lot::Mutex;
 
@@ -102,7 +103,7 @@ impl Store for PanickingStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: true, time_resolution_ns: 1, listings_at_once: 1 }
+        Capabilities { blocks_thread: true, time_resolution_ns: 1, listings_at_once: 1, names: RuleSet::Linux }
     }
 
     fn list(self: Arc<Self>, _: &[u8]) -> PageStream {

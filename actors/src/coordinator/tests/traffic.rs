@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, stream};
 use longhaul_model::{NodeKind, Page};
+use longhaul_naming::RuleSet;
 use longhaul_storage::{Capabilities, PageStream, Store};
 use tokio::sync::Notify;
 
@@ -28,7 +29,7 @@ impl Store for Binary {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: true, time_resolution_ns: 1, listings_at_once: 2 }
+        Capabilities { blocks_thread: true, time_resolution_ns: 1, listings_at_once: 2, names: RuleSet::Linux }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Addr, ResponseFuture};
-use longhaul_ledger::{CopyRemaining, PlanBatch, PlanItem};
-use longhaul_model::{ErrorClass, FileFacts, NodeKind, PlanAction};
+use longhaul_ledger::{CopyRemaining, MadeFolder, PlanBatch, PlanItem};
+use longhaul_model::{ErrorClass, FileFacts, NodeId, NodeKind, PlanAction};
 use longhaul_storage::StoreError;
 
 use super::*;
@@ -70,6 +70,7 @@ fn plan() -> Vec<PlanBatch> {
     let item = |id, kind, action, size| PlanItem {
         id: NodeId(id),
         name: id.to_string(),
+        new_name: None,
         kind,
         facts: FileFacts { size, modified_ns: None },
         action,
@@ -78,8 +79,13 @@ fn plan() -> Vec<PlanBatch> {
     };
     let file = |id, size| item(id, NodeKind::File, PlanAction::Copy, Some(size));
     let folder = item(2, NodeKind::Folder, PlanAction::CreateFolder, None);
-    let batch =
-        |folder, path: &str, items| PlanBatch { folder: NodeId(folder), path: path.to_owned(), depth: 1, items };
+    let batch = |folder, path: &str, items| PlanBatch {
+        folder: NodeId(folder),
+        path: path.to_owned(),
+        destination_path: None,
+        depth: 1,
+        items,
+    };
     vec![
         batch(1, "/", vec![folder, file(3, 1), file(4, 5_000)]),
         batch(2, "/2", vec![file(5, 1), file(6, 5_000), file(7, 1)]),
@@ -120,7 +126,11 @@ impl Handler<PullMadeFolders> for SilentDb {
     type Result = ();
 
     fn handle(&mut self, _: PullMadeFolders, _: &mut Self::Context) {
-        self.0.step().do_send(MadeFoldersPulled(vec![(NodeId(2), "/2".to_owned())]));
+        self.0.step().do_send(MadeFoldersPulled(vec![MadeFolder {
+            id: NodeId(2),
+            path: "/2".to_owned(),
+            destination_path: None,
+        }]));
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use actix::Addr;
-use longhaul_ledger::{CopiedFile, CopyRemaining};
+use longhaul_ledger::{CopiedFile, CopyRemaining, MadeFolder};
 use longhaul_storage::{Durability, LocalStore, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -224,7 +224,10 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
         let outcomes = run.outcomes();
         let made = |(path, item): (PathBuf, &PlanItem)| {
             let is_made = item.kind == NodeKind::Folder && outcomes.get(&item.id) == Some(&"copied");
-            is_made.then(|| (item.id, format!("/{}", path.display())))
+            is_made.then(|| {
+                let path = format!("/{}", path.display());
+                MadeFolder { id: item.id, path, destination_path: None }
+            })
         };
         copiers[0].do_send(CopyWork::FinishFolders(scene.items().filter_map(made).collect()));
         loop {

@@ -70,7 +70,7 @@ fn plan_item(number: usize, made_up: MadeUp) -> PlanItem {
     };
     let action = if kind == NodeKind::Folder { PlanAction::CreateFolder } else { PlanAction::Copy };
     let (name, facts) = (number.to_string(), FileFacts { size, modified_ns: None });
-    PlanItem { id: id(number), name, kind, facts, action, in_its_place: None, parts: Vec::new() }
+    PlanItem { id: id(number), name, new_name: None, kind, facts, action, in_its_place: None, parts: Vec::new() }
 }
 
 /// What the ledger would give out of these ids: one batch for each run of items in one folder.
@@ -83,7 +83,13 @@ fn batches(tree: &Tree, ids: &Range<i64>) -> Vec<PlanBatch> {
         let item = plan_item(number, made_up);
         match batches.last_mut() {
             Some(last) if last.folder == id(parent) && last.items.len() < MESSAGE_ITEMS_MAX => last.items.push(item),
-            _ => batches.push(PlanBatch { folder: id(parent), path: String::new(), depth: 1, items: vec![item] }),
+            _ => batches.push(PlanBatch {
+                folder: id(parent),
+                path: String::new(),
+                destination_path: None,
+                depth: 1,
+                items: vec![item],
+            }),
         }
     }
     batches

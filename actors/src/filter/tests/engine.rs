@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::{StreamExt, stream};
 use longhaul_ledger::{MigrationSpec, Reader, Resources, Settings};
 use longhaul_model::{BySide, Comparison};
+use longhaul_naming::RuleSet;
 use longhaul_storage::{Capabilities, PageStream, Store};
 
 use super::*;
@@ -26,7 +27,7 @@ impl Store for Bushy {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: false, time_resolution_ns: 1, listings_at_once: 2 }
+        Capabilities { blocks_thread: false, time_resolution_ns: 1, listings_at_once: 2, names: RuleSet::default() }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

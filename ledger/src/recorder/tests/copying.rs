@@ -3,7 +3,7 @@
 use longhaul_model::{FileFacts, PlanAction};
 
 use super::*;
-use crate::copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, PartCopied, PlanBatch, PlanItem};
+use crate::copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PartCopied, PlanBatch, PlanItem};
 use crate::migration::CopySettings;
 use crate::{Log, Opened};
 
@@ -154,7 +154,8 @@ fn each_outcome_has_its_status_and_event_and_is_counted() {
 
     assert_eq!(recorder.begin_made_folders().unwrap(), results[7].id.0..results[7].id.0 + 1);
     assert_eq!(statuses(&recorder), expected, "folded");
-    assert_eq!(recorder.pull_made_folders(&(1..99)).unwrap(), [(results[7].id, "/h".to_owned())]);
+    let made = MadeFolder { id: results[7].id, path: "/h".to_owned(), destination_path: None };
+    assert_eq!(recorder.pull_made_folders(&(1..99)).unwrap(), [made]);
     assert_eq!(pull(&mut recorder), []);
     recorder.end(Phase::Verifying, None, "complete").unwrap();
     let reader = Reader::open(&path).unwrap();
@@ -450,6 +451,7 @@ fn an_item_says_what_is_in_its_place() {
     let item = PlanItem {
         id: NodeId(2),
         name: "a".to_owned(),
+        new_name: None,
         kind: NodeKind::File,
         facts: facts(100),
         action: PlanAction::Overwrite,
@@ -458,6 +460,12 @@ fn an_item_says_what_is_in_its_place() {
     };
     assert_eq!(
         pull(&mut recorder),
-        [PlanBatch { folder: FIRST_NODE_ID, path: "/".to_owned(), depth: 1, items: vec![item] }]
+        [PlanBatch {
+            folder: FIRST_NODE_ID,
+            path: "/".to_owned(),
+            destination_path: None,
+            depth: 1,
+            items: vec![item]
+        }]
     );
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use longhaul_model::ErrorClass;
+use longhaul_naming::RuleSet;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, SeekFrom, XattrFlags};
 use rustix::io::Errno;
 
@@ -161,6 +162,21 @@ pub(in super::super) fn flush(folder: BorrowedFd<'_>) -> Result<(), Errno> {
 /// Whether the file system of this file has extended attributes that a user can set.
 pub(in super::super) fn keeps_extended(file: BorrowedFd<'_>) -> bool {
     !matches!(rustix::fs::fgetxattr_query(file, c"user.longhaul"), Err(Errno::NOTSUP | Errno::NOSYS))
+}
+
+/// Which names the file system of this folder refuses, or takes for one another: those that come from Windows keep to its
+/// rules. The numbers are those of statfs(2) and linux/magic.h; what is behind a network or FUSE cannot be told.
+pub(in super::super) fn name_rules(folder: BorrowedFd<'_>) -> RuleSet {
+    const MSDOS: i64 = 0x4d44;
+    const EXFAT: i64 = 0x2011_bab0;
+    const NTFS: i64 = 0x5346_544e;
+    const NTFS3: i64 = 0x7366_746e;
+    #[allow(clippy::useless_conversion, reason = "the field has another type on other architectures")]
+    match rustix::fs::fstatfs(folder).map(|found| i64::try_from(found.f_type).unwrap_or(0)) {
+        Ok(MSDOS | EXFAT) => RuleSet::Fat,
+        Ok(NTFS | NTFS3) => RuleSet::Ntfs,
+        _ => RuleSet::Linux,
+    }
 }
 
 /// The extended attributes that belong to a file's owner: the user's own, and access control lists. All others belong

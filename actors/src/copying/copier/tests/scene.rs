@@ -132,6 +132,7 @@ impl Scene {
         let item = PlanItem {
             id,
             name: name.to_owned(),
+            new_name: None,
             kind,
             facts: if kind == NodeKind::Folder { FileFacts { size: None, ..facts(&found) } } else { facts(&found) },
             action,
@@ -142,7 +143,13 @@ impl Scene {
             Some(last) if last.path[1..] == *parent => last.items.push(item),
             _ => {
                 let depth = 1 + i32::try_from(path.matches('/').count()).unwrap();
-                self.batches.push(PlanBatch { folder, path: format!("/{parent}"), depth, items: vec![item] });
+                self.batches.push(PlanBatch {
+                    folder,
+                    path: format!("/{parent}"),
+                    destination_path: None,
+                    depth,
+                    items: vec![item],
+                });
             }
         }
         self

@@ -1,0 +1,86 @@
+//! Accepting other names for what the destination would refuse or fold, and taking them back.
+
+use duckdb::params;
+use longhaul_naming::{Broken, RuleSet};
+
+use super::{Editor, revoke};
+use crate::error::{LedgerError, Result};
+use crate::linting::{IS_UNDER, require_path};
+
+/// What accepting names, or taking them back, came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Renamed {
+    /// Nodes whose name on the destination is another one than before.
+    pub nodes: u64,
+    /// Names that the rules have something against and for which there is no proposal.
+    pub without_proposal: u64,
+    /// Whether an approval was revoked by it.
+    pub revoked: bool,
+}
+
+impl Editor {
+    /// Accepts what is proposed in the place of names that the rules, or those of the destination, have something against,
+    /// at a printable path and below it, or anywhere. Copying uses these names from then on.
+    pub fn accept_names(self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Renamed> {
+        {
+            let linted = self.lint(rules, under)?;
+            linted.select()?;
+        }
+        let (accepted, without): (i64, i64) = self.connection().query_row(
+            "SELECT count(*) FILTER (WHERE name IS NOT NULL), count(*) FILTER (WHERE name IS NULL) FROM lint_selected",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if accepted == 0 {
+            return Ok(Renamed { nodes: 0, without_proposal: without.unsigned_abs(), revoked: false });
+        }
+        let words = (1..=u16::MAX >> 7).map(|bits| format!("({bits}, '{}')", Broken::from_bits(bits)));
+        let words = words.collect::<Vec<_>>().join(", ");
+        self.in_run("lint --accept", |recorder| {
+            recorder.connection.execute_batch("DELETE FROM renames WHERE src_id IN (SELECT id FROM lint_selected)")?;
+            recorder.connection.execute(
+                &format!(
+                    "INSERT INTO renames
+                     SELECT n.id, n.parent_id, n.name, s.name, w.words, ?, ?
+                     FROM lint_selected s
+                     JOIN src_nodes n ON n.id = s.id
+                     JOIN (VALUES {words}) w (bits, words) ON w.bits = s.rules
+                     WHERE s.name IS NOT NULL
+                     ORDER BY n.id"
+                ),
+                params![recorder.run, (recorder.now_ns)()],
+            )?;
+            let revoked = revoke(recorder)?;
+            Ok(Renamed { nodes: accepted.unsigned_abs(), without_proposal: without.unsigned_abs(), revoked })
+        })
+    }
+
+    /// Takes accepted names back that copying has not used yet, at a printable path and below it, or anywhere.
+    pub fn forget_names(self, under: Option<&str>) -> Result<Renamed> {
+        let under = under.map(|path| require_path(self.connection(), path)).transpose()?;
+        self.in_run("lint --reset", |recorder| {
+            let forgotten = recorder.connection.execute(
+                &format!(
+                    "DELETE FROM renames
+                     WHERE src_id IN (
+                       SELECT id
+                       FROM (
+                         SELECT r.src_id AS id, CASE WHEN f.id = 1 THEN '/' ELSE f.path || '/' END || r.was AS path
+                         FROM renames r
+                         JOIN src_folders f ON f.id = r.parent_id
+                         LEFT JOIN src_current c ON c.id = r.src_id
+                         WHERE coalesce(c.copy_status NOT IN ('successful', 'already_existed'), true)
+                       )
+                       WHERE {IS_UNDER}
+                     )"
+                ),
+                params![under],
+            )?;
+            if forgotten == 0 {
+                return Err(LedgerError::NothingToChange("no accepted name there can be taken back".to_owned()));
+            }
+            let revoked = revoke(recorder)?;
+            Ok(Renamed { nodes: forgotten as u64, without_proposal: 0, revoked })
+        })
+    }
+}

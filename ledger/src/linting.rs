@@ -1,0 +1,241 @@
+//! Which names the destination would refuse, or take for one another, before anything is copied; and names that it takes.
+//!
+//! Looked at are nodes that are still to be brought there, under the names that they would get. What is there already
+//! counts where names are taken for one another. All that grows with the tree is in temporary tables, which go to disk
+//! where memory does not suffice.
+
+mod names;
+mod proposals;
+mod twins;
+
+use duckdb::{Connection, params};
+use longhaul_model::{NodeId, NodeKind, Side, decode_name};
+use longhaul_naming::{Broken, Rule, RuleSet};
+
+use crate::Opened;
+use crate::editing::Editor;
+use crate::error::{LedgerError, Result};
+use crate::migration::Migration;
+use crate::reader::Reader;
+use crate::renames::find_renamed_folders;
+use crate::review::paths::{nearest_existing, resolve};
+
+/// What looking at names takes of memory at the most, in MiB, where no run has set a limit.
+const MEMORY_MIB: u32 = 512;
+
+/// A name that a set of rules has something against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameFinding {
+    /// The source node.
+    pub id: NodeId,
+    /// Its printable path on the source.
+    pub path: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// The printable name that it would have on the destination.
+    pub name: String,
+    /// What that is at odds with.
+    pub broken: Broken,
+    /// The same for people.
+    pub reason: String,
+    /// The printable name that it could have instead; `None` where there is none that says anything.
+    pub proposal: Option<String>,
+}
+
+/// The result of looking at all names. It is in temporary tables of the connection, of which there is one at a time.
+#[derive(Debug)]
+pub struct Linted<'a> {
+    connection: &'a Connection,
+    rules: RuleSet,
+    /// Without a slash at the end.
+    under: Option<String>,
+}
+
+impl Reader {
+    /// Looks at all names that are still to be brought to the destination, by its own rules or by others. What comes of it is
+    /// what is found at the printable path `under` and below it, or anywhere. Discovery must be complete.
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
+        // What is read otherwise takes little; this is to go to disk before it takes much.
+        self.connection().execute_batch(&format!("SET memory_limit = '{MEMORY_MIB}MiB'"))?;
+        lint(self.connection(), rules, under)
+    }
+}
+
+impl Opened {
+    /// As [`Reader::lint`].
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
+        lint(&self.connection, rules, under)
+    }
+}
+
+impl Editor {
+    /// As [`Reader::lint`].
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
+        lint(self.connection(), rules, under)
+    }
+}
+
+/// Condition on the path `path` that it is the first parameter, which has no slash at its end and may be NULL, or below it.
+pub(crate) const IS_UNDER: &str = "coalesce(starts_with(path || '/', ? || '/'), true)";
+
+fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'a>> {
+    let migration = Migration::read(connection)?;
+    if !migration.is_discovered() {
+        return Err(LedgerError::NotDiscovered);
+    }
+    let under = under.map(|path| require_path(connection, path)).transpose()?;
+    let rules = rules.unwrap_or(migration.spec.settings.names);
+    connection.execute_batch(
+        "-- What each name is at odds with by itself.
+         CREATE OR REPLACE TEMP TABLE lint_broken (id BIGINT, parent_id BIGINT, rules INTEGER, room BIGINT);
+         -- What differs from the name of something else in its folder in a way that the destination does not see.
+         CREATE OR REPLACE TEMP TABLE lint_twins (id BIGINT, parent_id BIGINT, rules INTEGER, other VARCHAR);
+         -- Names that are or will be in a folder of the source's on the destination, by hashes of what the destination sees
+         -- of them and of themselves. State 0 is to be brought there, 1 and 2 are there, as nodes of the source and of the
+         -- destination.
+         CREATE OR REPLACE TEMP TABLE lint_names
+           (parent_id BIGINT, fold BIGINT, name BIGINT, id BIGINT, state INTEGER);
+         CREATE OR REPLACE TEMP TABLE lint_proposals (id BIGINT, name VARCHAR);",
+    )?;
+    find_renamed_folders(connection)?;
+    names::look_at_source(connection, rules)?;
+    if rules.folds() {
+        names::look_at_destination(connection, rules, false)?;
+        twins::find(connection, rules)?;
+    }
+    connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE lint_findings AS
+         SELECT id, min(parent_id) AS parent_id, bit_or(rules) AS rules, min(room) AS room, min(other) AS other
+         FROM (
+           SELECT id, parent_id, rules, room, NULL AS other
+           FROM lint_broken
+           UNION ALL
+           SELECT id, parent_id, rules, NULL, other
+           FROM lint_twins
+         )
+         GROUP BY id
+         ORDER BY id",
+    )?;
+    let found: i64 = connection.query_row("SELECT count(*) FROM lint_findings", [], |row| row.get(0))?;
+    if found > 0 {
+        if !rules.folds() {
+            // Whatever is proposed must not be there already.
+            names::look_at_siblings(connection, rules)?;
+            names::look_at_destination(connection, rules, true)?;
+        }
+        proposals::make(connection, rules)?;
+    }
+    Ok(Linted { connection, rules, under })
+}
+
+/// A path that somebody has typed, without a slash at the end; an error where the source has nothing there, so that a
+/// mistake is not taken for a tree without faults.
+pub(crate) fn require_path(connection: &Connection, path: &str) -> Result<String> {
+    let path = format!("/{}", path.trim_matches('/'));
+    if path == "/" {
+        return Ok(String::new());
+    }
+    match resolve(connection, Side::Source, &path)? {
+        Some(_) => Ok(path),
+        None => Err(LedgerError::NoSuchPath { nearest: nearest_existing(connection, Side::Source, &path)?, path }),
+    }
+}
+
+impl Linted<'_> {
+    /// The rules that were kept to.
+    pub fn rules(&self) -> RuleSet {
+        self.rules
+    }
+
+    /// How many names there are that the rules have something against.
+    pub fn count(&self) -> Result<u64> {
+        let count: i64 = self.connection.query_row(
+            &format!("SELECT count(*) FROM ({FINDINGS}) WHERE {IS_UNDER}"),
+            params![self.under],
+            |row| row.get(0),
+        )?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Fills the temporary table `lint_selected (id, name, rules)` with all of them and what is proposed instead.
+    pub(crate) fn select(&self) -> Result<()> {
+        // A statement that makes a table takes no parameters.
+        self.connection
+            .execute_batch("CREATE OR REPLACE TEMP TABLE lint_selected (id BIGINT, name VARCHAR, rules INTEGER)")?;
+        self.connection.execute(
+            &format!("INSERT INTO lint_selected SELECT id, proposal, rules FROM ({FINDINGS}) WHERE {IS_UNDER}"),
+            params![self.under],
+        )?;
+        Ok(())
+    }
+
+    /// Some of them, in id order, which is from the top of the tree to its leaves.
+    /// `after` is the last one of the page before, `limit` how many there are at the most.
+    pub fn page(&self, after: Option<NodeId>, limit: u32) -> Result<Vec<NameFinding>> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT id, path, kind::VARCHAR, name, rules, other, proposal
+             FROM ({FINDINGS})
+             WHERE {IS_UNDER} AND id > ?
+             ORDER BY id
+             LIMIT ?"
+        ))?;
+        let mut rows = statement.query(params![self.under, after.map_or(0, |id| id.0), limit])?;
+        let mut findings = Vec::new();
+        while let Some(row) = rows.next()? {
+            let kind: String = row.get(2)?;
+            let name: String = row.get(3)?;
+            let broken = Broken::from_bits(row.get(4)?);
+            let other: Option<String> = row.get(5)?;
+            findings.push(NameFinding {
+                id: NodeId(row.get(0)?),
+                path: row.get(1)?,
+                kind: kind.parse().map_err(|error| LedgerError::Inconsistent(format!("{error}")))?,
+                reason: explain(self.rules, &name, broken, other.as_deref()),
+                name,
+                broken,
+                proposal: row.get(6)?,
+            });
+        }
+        Ok(findings)
+    }
+}
+
+/// All findings of the last lint, with their paths on the source.
+const FINDINGS: &str = "
+    SELECT b.id, CASE WHEN f.id = 1 THEN '/' ELSE f.path || '/' END || n.name AS path, n.kind,
+      coalesce(r.name, n.name) AS name, b.rules, b.other, p.name AS proposal
+    FROM lint_findings b
+    JOIN src_nodes n ON n.id = b.id
+    JOIN src_folders f ON f.id = n.parent_id
+    LEFT JOIN lint_proposals p ON p.id = b.id
+    LEFT JOIN renames r ON r.src_id = b.id";
+
+/// What a name is at odds with, for people.
+fn explain(rules: RuleSet, name: &str, broken: Broken, other: Option<&str>) -> String {
+    let bytes = decode_name(name).unwrap_or_else(|_| name.as_bytes().to_vec());
+    let other = other.unwrap_or("another name");
+    let reasons = broken.iter().map(|rule| match rule {
+        Rule::Encoding => "it is not valid UTF-8".to_owned(),
+        Rule::Character => {
+            let mut found: Vec<String> = Vec::new();
+            for character in String::from_utf8_lossy(&bytes).chars().filter(|&character| rules.forbids(character)) {
+                let shown = longhaul_model::encode_name(character.to_string().as_bytes()).into_owned();
+                if !found.contains(&shown) && found.len() < 5 {
+                    found.push(shown);
+                }
+            }
+            format!("it has {}", found.join(" "))
+        }
+        Rule::Beginning => "it begins with what no name may begin with".to_owned(),
+        Rule::End => "it ends with a dot or a space".to_owned(),
+        Rule::Reserved => "the name is reserved".to_owned(),
+        Rule::NameLength => "the name is too long".to_owned(),
+        Rule::PathLength => "its path is too long".to_owned(),
+        Rule::CaseTwin => format!("it would be the same as {other}"),
+        Rule::NormalisationTwin => format!("it is the same text as {other} in another Unicode form"),
+    });
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+//! Going over all names, some tens of thousands at a time.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use duckdb::arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
+use duckdb::{Connection, params};
+use longhaul_model::decode_name;
+use longhaul_naming::{Broken, Place, Rule, RuleSet, Unit};
+
+use crate::copying::paths_of_parents;
+use crate::error::{LedgerError, Result};
+use crate::plan::RANGE_IDS;
+use crate::renames::renamed_paths;
+use crate::rows::{Rows, flush_temporary};
+
+/// To be brought to the destination.
+pub(super) const TO_COME: i32 = 0;
+/// There already, as a node of the destination.
+const ON_DESTINATION: i32 = 2;
+
+/// Rows of `lint_names`.
+#[derive(Debug, Default)]
+pub(super) struct NameRows {
+    parents: Vec<i64>,
+    folds: Vec<i64>,
+    names: Vec<i64>,
+    ids: Vec<i64>,
+    states: Vec<i32>,
+}
+
+impl NameRows {
+    fn push(&mut self, rules: RuleSet, parent: i64, name: &[u8], id: i64, state: i32) {
+        let fold = hash_of_fold(rules, name);
+        self.parents.push(parent);
+        self.folds.push(fold);
+        self.names.push(if rules.folds() { hash_of(name) } else { fold });
+        self.ids.push(id);
+        self.states.push(state);
+    }
+}
+
+/// A hash of what the destination sees of a name. That two of them are the same by chance is looked into where it matters.
+pub(super) fn hash_of_fold(rules: RuleSet, name: &[u8]) -> i64 {
+    if rules.folds() { hash_of(&rules.fold(name)) } else { hash_of(name) }
+}
+
+fn hash_of(bytes: &[u8]) -> i64 {
+    // Of use in this process only, where it is the same each time.
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish().cast_signed()
+}
+
+impl Rows for NameRows {
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn take(&mut self) -> Vec<ArrayRef> {
+        let rows = std::mem::take(self);
+        vec![
+            Arc::new(Int64Array::from(rows.parents)),
+            Arc::new(Int64Array::from(rows.folds)),
+            Arc::new(Int64Array::from(rows.names)),
+            Arc::new(Int64Array::from(rows.ids)),
+            Arc::new(Int32Array::from(rows.states)),
+        ]
+    }
+
+    fn schema() -> SchemaRef {
+        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+            let number = |name| Field::new(name, DataType::Int64, true);
+            let state = Field::new("state", DataType::Int32, true);
+            Arc::new(Schema::new(vec![number("parent_id"), number("fold"), number("name"), number("id"), state]))
+        });
+        SCHEMA.clone()
+    }
+}
+
+/// Rows of `lint_broken`.
+#[derive(Debug, Default)]
+struct BrokenRows {
+    ids: Vec<i64>,
+    parents: Vec<i64>,
+    rules: Vec<i32>,
+    rooms: Vec<Option<i64>>,
+}
+
+impl Rows for BrokenRows {
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn take(&mut self) -> Vec<ArrayRef> {
+        let rows = std::mem::take(self);
+        vec![
+            Arc::new(Int64Array::from(rows.ids)),
+            Arc::new(Int64Array::from(rows.parents)),
+            Arc::new(Int32Array::from(rows.rules)),
+            Arc::new(Int64Array::from(rows.rooms)),
+        ]
+    }
+
+    fn schema() -> SchemaRef {
+        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+            let number = |name| Field::new(name, DataType::Int64, true);
+            let rules = Field::new("rules", DataType::Int32, true);
+            Arc::new(Schema::new(vec![number("id"), number("parent_id"), rules, number("room")]))
+        });
+        SCHEMA.clone()
+    }
+}
+
+/// Ranges that all ids of a table are in.
+pub(super) fn ranges(connection: &Connection, table: &str) -> Result<impl Iterator<Item = Range<i64>> + use<>> {
+    let last: i64 = connection.query_row(&format!("SELECT coalesce(max(id), 0) FROM {table}"), [], |row| row.get(0))?;
+    let steps = 0..=last / RANGE_IDS;
+    Ok(steps.map(|step| step * RANGE_IDS..(step + 1) * RANGE_IDS))
+}
+
+/// What is known of copy statuses: the folded ones, unless there are events since.
+fn statuses(connection: &Connection) -> Result<&'static str> {
+    let fresh: bool = connection.query_row(
+        "SELECT coalesce(max(seq), 0) > (SELECT src_folded_seq FROM migration) FROM src_status_events",
+        [],
+        |row| row.get(0),
+    )?;
+    if !fresh {
+        return Ok("src_current");
+    }
+    connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE lint_statuses AS
+         SELECT id, copy_status
+         FROM src_latest
+         WHERE copy_status IS NOT NULL",
+    )?;
+    Ok("lint_statuses")
+}
+
+/// The names that nodes of the source have or will have on the destination; `where_clause` is about the node `n`.
+///
+/// What failed is tried again by a sweep, and counts as to come.
+fn source_names(connection: &Connection, where_clause: &str) -> Result<String> {
+    Ok(format!(
+        "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, n.kind = 'folder',
+           CASE WHEN m.src_id IS NOT NULL OR coalesce(c.copy_status IN ('successful', 'already_existed'), false) THEN 1
+           ELSE 0 END::INTEGER AS state
+         FROM (FROM src_nodes WHERE id >= ?1 AND id < ?2) n
+         LEFT JOIN (
+           SELECT src_id
+           FROM plan
+           WHERE src_id >= ?1 AND src_id < ?2 AND action NOT IN ('skip', 'conflict', 'not_copied')
+         ) p ON p.src_id = n.id
+         LEFT JOIN (SELECT DISTINCT src_id FROM matches WHERE src_id >= ?1 AND src_id < ?2 AND same) m ON m.src_id = n.id
+         LEFT JOIN (FROM {statuses} WHERE id >= ?1 AND id < ?2) c ON c.id = n.id
+         LEFT JOIN (FROM renames WHERE src_id >= ?1 AND src_id < ?2) r ON r.src_id = n.id
+         WHERE n.parent_id IS NOT NULL AND {where_clause} AND (
+           state = 1 OR p.src_id IS NOT NULL AND coalesce(c.copy_status, 'pending') IN ('pending', 'failed')
+         )",
+        statuses = statuses(connection)?
+    ))
+}
+
+/// Looks at each name of the source by itself, and notes all of them where the destination takes names for one another.
+pub(super) fn look_at_source(connection: &Connection, rules: RuleSet) -> Result<()> {
+    let sql = source_names(connection, "true")?;
+    let (mut broken, mut names) = (BrokenRows::default(), NameRows::default());
+    for ids in ranges(connection, "src_nodes")? {
+        let paths = match rules.path_max() {
+            Some(length) => path_lengths(connection, &ids, length.unit)?,
+            None => HashMap::new(),
+        };
+        for_each_name(connection, &sql, &ids, |node, name| {
+            if rules.folds() {
+                names.push(rules, node.parent, name, node.id, node.state);
+            }
+            if node.state != TO_COME {
+                return Ok(());
+            }
+            let mut found = rules.check(name, node.place());
+            let mut room = None;
+            if let Some(length) = rules.path_max() {
+                let above = *paths.get(&node.parent).ok_or_else(|| no_path(node.parent))?;
+                // How long the name can be, what is above it counted with the slash behind it.
+                let left = length.max.saturating_sub(above);
+                if length.unit.length_of(name) > left {
+                    found.add(Rule::PathLength);
+                }
+                room = Some(i64::try_from(left).expect("a limit of paths"));
+            }
+            if !found.is_empty() {
+                push_broken(&mut broken, node, found, room);
+            }
+            Ok(())
+        })?;
+        flush_temporary(&mut names, "lint_names", connection)?;
+        flush_temporary(&mut broken, "lint_broken", connection)?;
+    }
+    Ok(())
+}
+
+fn push_broken(rows: &mut BrokenRows, node: Node, broken: Broken, room: Option<i64>) {
+    rows.ids.push(node.id);
+    rows.parents.push(node.parent);
+    rows.rules.push(broken.to_bits().into());
+    rows.rooms.push(room);
+}
+
+/// How long the paths on the destination are of the folders that nodes with ids within `ids` are in, without a slash in
+/// front, and with one behind unless it is the root.
+fn path_lengths(connection: &Connection, ids: &Range<i64>, unit: Unit) -> Result<HashMap<i64, usize>> {
+    let mut paths = paths_of_parents(connection, ids)?;
+    let (first, last) = (paths.keys().min().copied().unwrap_or(0), paths.keys().max().copied().unwrap_or(-1));
+    for (id, path) in renamed_paths(connection, &(first..last + 1))? {
+        if let Some(known) = paths.get_mut(&id) {
+            *known = path;
+        }
+    }
+    // There is a slash in front, which is not counted, in the place of the one behind, which is.
+    let length = |path: String| if path == "/" { 0 } else { unit.length_of(&bytes_of(&path)) };
+    Ok(paths.into_iter().map(|(id, path)| (id, length(path))).collect())
+}
+
+/// Notes the names of what is on the destination, in the folders that the source has as well. With `near_findings` only
+/// where something was found.
+pub(super) fn look_at_destination(connection: &Connection, rules: RuleSet, near_findings: bool) -> Result<()> {
+    let near = if near_findings { "WHERE f.src_id IN (SELECT parent_id FROM lint_findings)" } else { "" };
+    let sql = format!(
+        "SELECT d.id, f.src_id, d.name, d.depth, d.kind = 'folder', {ON_DESTINATION}::INTEGER
+         FROM (FROM dst_nodes WHERE id >= ?1 AND id < ?2) d
+         JOIN dst_folders f ON f.id = d.parent_id
+         {near}"
+    );
+    note(connection, rules, &sql, "dst_nodes")
+}
+
+/// Notes the names of the source that are in a folder in which something was found.
+pub(super) fn look_at_siblings(connection: &Connection, rules: RuleSet) -> Result<()> {
+    let sql = source_names(connection, "n.parent_id IN (SELECT parent_id FROM lint_findings)")?;
+    note(connection, rules, &sql, "src_nodes")
+}
+
+fn note(connection: &Connection, rules: RuleSet, sql: &str, table: &str) -> Result<()> {
+    let mut names = NameRows::default();
+    for ids in ranges(connection, table)? {
+        for_each_name(connection, sql, &ids, |node, name| {
+            names.push(rules, node.parent, name, node.id, node.state);
+            Ok(())
+        })?;
+        flush_temporary(&mut names, "lint_names", connection)?;
+    }
+    Ok(())
+}
+
+/// A row of a statement that goes over names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) id: i64,
+    pub(super) parent: i64,
+    depth: i32,
+    is_folder: bool,
+    /// The last column, whatever it is.
+    pub(super) state: i32,
+}
+
+impl Node {
+    pub(super) fn place(self) -> Place {
+        Place { is_folder: self.is_folder, is_in_root: self.depth == 1 }
+    }
+}
+
+/// Calls `each` with the rows of a statement with the columns id, parent, printable name, depth, whether it is a folder, and
+/// a number, for ids within `ids`; the name is given as bytes.
+pub(super) fn for_each_name(
+    connection: &Connection,
+    sql: &str,
+    ids: &Range<i64>,
+    mut each: impl FnMut(Node, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let batches: Vec<RecordBatch> = {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.query_arrow(params![ids.start, ids.end])?.collect()
+    };
+    for batch in batches {
+        let (id, parent) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_primitive::<Int64Type>());
+        let names: &StringArray = batch.column(2).as_string();
+        let depths = batch.column(3).as_primitive::<Int32Type>();
+        let is_folder = batch.column(4).as_boolean();
+        let states = batch.column(5).as_primitive::<Int32Type>();
+        for row in 0..batch.num_rows() {
+            let node = Node {
+                id: id.value(row),
+                parent: parent.value(row),
+                depth: depths.value(row),
+                is_folder: is_folder.value(row),
+                state: if states.is_null(row) { 0 } else { states.value(row) },
+            };
+            let name = names.value(row);
+            // Nearly all names are their own printable form.
+            if name.contains('\\') { each(node, &bytes_of(name))? } else { each(node, name.as_bytes())? }
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of what is in the ledger, which has printable forms only.
+pub(super) fn bytes_of(printable: &str) -> Vec<u8> {
+    decode_name(printable).unwrap_or_else(|_| printable.as_bytes().to_vec())
+}
+
+fn no_path(folder: i64) -> LedgerError {
+    LedgerError::Inconsistent(format!("the folder {folder} of a planned node has no path"))
+}
