@@ -49,6 +49,17 @@ impl SweepKind {
     }
 }
 
+/// A source folder that the migration has made on the destination.
+struct MadeFolder {
+    source: NodeId,
+    source_parent: NodeId,
+    /// On the destination.
+    name: String,
+    depth: i32,
+    /// What it is in there, with its path, if that is known.
+    parent: Option<(NodeId, String)>,
+}
+
 impl Opened {
     /// The source folder at a printable path from the root, which somebody has typed; without one, the root.
     pub fn source_folder(&self, path: Option<&str>) -> Result<NodeId> {
@@ -133,7 +144,7 @@ impl Recorder {
         {
             from = "made";
         }
-        let made: Vec<(i64, i64, String, i32, Option<i64>, Option<String>)> = {
+        let made = {
             let mut statement = self.connection.prepare(
                 "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, d.id, d.path
                  FROM src_nodes n
@@ -144,16 +155,21 @@ impl Recorder {
                  ORDER BY n.id",
             )?;
             let rows = statement.query_map([], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                Ok(MadeFolder {
+                    source: NodeId(row.get(0)?),
+                    source_parent: NodeId(row.get(1)?),
+                    name: row.get(2)?,
+                    depth: row.get(3)?,
+                    parent: row.get::<_, Option<i64>>(4)?.map(NodeId).zip(row.get(5)?),
+                })
             })?;
-            rows.collect::<duckdb::Result<_>>()?
+            rows.collect::<duckdb::Result<Vec<_>>>()?
         };
-        let mut noted: HashMap<i64, (NodeId, String)> = HashMap::new();
-        for (source, parent, name, depth, parent_id, parent_path) in made {
-            let known = parent_id.map(NodeId).zip(parent_path);
-            let Some((parent, folder)) = known.or_else(|| noted.get(&parent).cloned()) else { continue };
+        let mut noted: HashMap<NodeId, (NodeId, String)> = HashMap::new();
+        for MadeFolder { source, source_parent, name, depth, parent } in made {
+            let Some((parent, folder)) = parent.or_else(|| noted.get(&source_parent).cloned()) else { continue };
             let path = child_path(&folder, &name);
-            let id = self.note_destination_folder(NodeId(source), parent, &name, &path, depth);
+            let id = self.note_destination_folder(source, parent, &name, &path, depth);
             noted.insert(source, (id, path));
         }
         Ok(())

@@ -129,9 +129,11 @@ fn list(recorder: &mut Recorder, tree: &Tree, side: Side, page_entries: usize) {
                 let mut page = Page::default();
                 for (path, entry) in entries.iter().skip(number * page_entries).take(page_entries) {
                     let name = decode_name(split(path).1).unwrap();
-                    let (kind, size) =
-                        if entry.is_folder { (NodeKind::Folder, None) } else { (NodeKind::File, Some(7)) };
-                    page.push(&name, kind, size, size.map(|_| 1));
+                    if entry.is_folder {
+                        page.push(&name, NodeKind::Folder, None, None);
+                    } else {
+                        page.push(&name, NodeKind::File, Some(7), Some(1));
+                    }
                 }
                 let listed = ListedPage { folder: folder.clone(), page, is_last: number + 1 == count, attempts: 1 };
                 pages.push((number, listed));

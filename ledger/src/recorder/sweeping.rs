@@ -10,7 +10,7 @@ use duckdb::arrow::array::{Array, AsArray, RecordBatch};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::{Connection, OptionalExt, params};
 use longhaul_model::{
-    BySide, ErrorClass, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side, TraversalChange, TraversalStatus,
+    BySide, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, NodeKind, Page, Phase, Side, TraversalChange, TraversalStatus,
 };
 
 use super::{FLUSH_ROWS_MAX, Recorder};
@@ -125,9 +125,9 @@ struct Difference<'a> {
     name: &'a str,
     kind: NodeKind,
     /// As listed.
-    facts: (Option<i64>, Option<i64>),
+    facts: FileFacts,
     /// As they were known.
-    before: (Option<i64>, Option<i64>),
+    before: FileFacts,
     remark: Option<&'a str>,
     /// The number of the filter rule that leaves it out.
     left_out: Option<usize>,
@@ -178,7 +178,7 @@ impl Recorder {
         let nothing = FoundFolders { ids: Vec::new(), named: Some(Vec::new()) };
         let answer = RecordedListing { side, folder: folder.id, is_complete: is_gone, found: nothing };
         if is_gone {
-            self.note(side, folder.id, Finding::Gone, (None, None));
+            self.note(side, folder.id, Finding::Gone, FileFacts { size: None, modified_ns: None });
             return Ok(vec![answer]);
         }
         let status = TraversalStatus::Pending.after(TraversalChange::OutOfAttempts).expect("in the table");
@@ -218,14 +218,14 @@ impl Recorder {
         id
     }
 
-    fn note(&mut self, side: Side, node: NodeId, finding: Finding, before: (Option<i64>, Option<i64>)) {
+    fn note(&mut self, side: Side, node: NodeId, finding: Finding, before: FileFacts) {
         let (run, at_ns) = (self.run, (self.now_ns)());
-        let sweep = self.sweep.as_mut().expect("only a sweep finds something different");
-        let (size, modified_ns) = before;
-        sweep.findings.push(&FindingRow { side, node, finding, size, modified_ns, run, at_ns });
+        let waiting = self.sweep.as_mut().expect("only a sweep finds something different");
+        let FileFacts { size, modified_ns } = before;
+        waiting.findings.push(&FindingRow { side, node, finding, size, modified_ns, run, at_ns });
         self.uncommitted_rows += 1;
         if side == Side::Source && finding == Finding::Gone {
-            sweep.gone.push(node, None, None);
+            waiting.gone.push(node, None, None);
         }
     }
 
@@ -251,7 +251,9 @@ impl Recorder {
         self.connection
             .execute_batch("CREATE OR REPLACE TEMP TABLE ended (id BIGINT, size BIGINT, modified_ns BIGINT)")?;
         let mut ids = IdRows::default();
-        ended.iter().for_each(|(folder, _)| ids.push(folder.id, None, None));
+        for (folder, _) in &ended {
+            ids.push(folder.id, None, None);
+        }
         flush(&mut ids, "ended", &self.connection)?;
         let statuses = statuses_of_ended(&self.connection, side)?;
         let first_id = self.sweep.as_ref().expect("there is one").first_ids[side];
@@ -307,7 +309,7 @@ impl Recorder {
             self.note(side, known, Finding::Back, difference.before);
         }
         if difference.facts != difference.before {
-            changed.push(known, difference.facts.0, difference.facts.1);
+            changed.push(known, difference.facts.size, difference.facts.modified_ns);
             // A folder's time says only that something is different in it.
             if difference.kind != NodeKind::Folder {
                 self.note(side, known, Finding::Changed, difference.before);
@@ -495,8 +497,8 @@ fn read_difference(batch: &RecordBatch, row: usize) -> Result<Difference<'_>> {
         was_gone: flag(4),
         name: text(5).value(row),
         kind: kind.map_err(|error: longhaul_model::UnknownNodeKind| LedgerError::Inconsistent(error.to_string()))?,
-        facts: (number(7), number(8)),
-        before: (number(9), number(10)),
+        facts: FileFacts { size: number(7), modified_ns: number(8) },
+        before: FileFacts { size: number(9), modified_ns: number(10) },
         remark: text(11).is_valid(row).then(|| text(11).value(row)),
         left_out: number(12).and_then(|rule| usize::try_from(rule).ok()),
     })
@@ -517,7 +519,7 @@ impl NewEntries {
         let full =
             if self.page.as_ref().is_some_and(|(folder, _)| *folder != entry.folder) { self.take() } else { None };
         let (_, page) = self.page.get_or_insert_with(|| (entry.folder, Page::default()));
-        page.push_printable(entry.name, entry.kind, entry.facts.0, entry.facts.1);
+        page.push_printable(entry.name, entry.kind, entry.facts.size, entry.facts.modified_ns);
         if let Some(remark) = entry.remark {
             page.remark(remark);
         }
