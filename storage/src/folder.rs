@@ -60,6 +60,8 @@ pub struct Keeps {
     pub mode: bool,
     /// User and group.
     pub owner: bool,
+    /// The user and group that what is new has by itself; `None` where the store has none.
+    pub new_owner: Option<(u32, u32)>,
     /// Extended attributes.
     pub extended: bool,
     /// Symbolic links.

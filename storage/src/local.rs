@@ -134,6 +134,7 @@ impl Store for LocalStore {
             mode: true,
             // Nobody else may give files away.
             owner: rustix::process::geteuid().is_root(),
+            new_owner: Some((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())),
             extended: self.root.keeps_extended,
             symlinks: true,
             hard_links: true,

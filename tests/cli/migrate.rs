@@ -61,7 +61,10 @@ fn begun(more: &[&str]) -> Place {
 fn what_was_chosen_when_it_began_is_kept_to_when_it_goes_on() {
     let place = begun(&["--level", "full", "--durability", "file"]);
     assert_eq!(place.on_ledger(&["migrate", "--resume", "--yes"]).code, Some(0));
-    assert_eq!(place.query("SELECT copy_settings->>'durability' AS it FROM migration"), ["file"]);
+    assert_eq!(
+        place.query("SELECT regexp_extract(copy_settings, 'durability.:.([a-z]+)', 1) AS it FROM migration"),
+        ["file"]
+    );
     assert_eq!(place.query("SELECT value FROM stats WHERE name = 'verify_level'"), ["2"]);
     // The one that was there before is read as well: that is what the level says.
     assert_eq!(place.query("SELECT value FROM stats WHERE name = 'verified_bytes_read'"), ["1"]);

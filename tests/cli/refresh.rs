@@ -165,3 +165,74 @@ fn a_refresh_that_is_killed_goes_on_and_changes_nothing_that_has_not_changed() {
         assert_eq!(place.query("SELECT count(*) FROM swept"), ["0"]);
     }
 }
+
+#[test]
+fn what_was_renamed_is_known_by_the_name_that_it_has_on_the_destination() {
+    let place = Place::new();
+    for name in ["a:b/CON.txt", "a:b/sub/two", "three"] {
+        place.file(&format!("src/{name}"), name);
+        place.set_modified(&format!("src/{name}"), 1_600_000_000);
+    }
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["lint", "--rules", "windows", "--accept"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["verify"]).code, Some(0));
+
+    assert_eq!(place.on_ledger(&["refresh"]).code, Some(0));
+    assert_eq!(place.query("SELECT count(*) FROM src_status WHERE copy_status = 'pending'"), ["0"]);
+    assert_eq!(place.query("SELECT count(*) FROM dst_status WHERE traversal_status = 'not_on_src'"), ["0"]);
+
+    fs::remove_file(place.path("dst/a_b/_CON.txt")).unwrap();
+    fs::write(place.path("src/a:b/sub/two"), "two, changed").unwrap();
+    assert_eq!(place.on_ledger(&["refresh", "--under", "/a:b"]).code, Some(0));
+    assert_eq!(
+        place.query("SELECT path FROM src_status WHERE copy_status = 'pending' ORDER BY path"),
+        ["/a:b/CON.txt", "/a:b/sub/two"]
+    );
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    assert_eq!(place.contents("dst/a_b/_CON.txt"), "a:b/CON.txt");
+    assert_eq!(place.contents("dst/a_b/sub/two"), "two, changed");
+}
+
+/// The copy makes this folder, and no listing of the destination has shown it.
+#[test]
+fn a_folder_that_the_copy_has_made_under_another_name_is_found_there() {
+    let place = Place::new();
+    place.file("src/a:b/c:d/one", "one");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["lint", "--rules", "windows", "--accept"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["refresh", "--under", "/a:b/c:d"]).code, Some(0));
+    assert_eq!(place.query("SELECT count(*) FROM src_status WHERE copy_status = 'pending'"), ["0"]);
+    assert_eq!(
+        place.query("SELECT path, traversal_status FROM dst_status ORDER BY path"),
+        ["/|successful", "/a_b|successful", "/a_b/c_d|successful", "/a_b/c_d/one|successful"]
+    );
+}
+
+#[test]
+fn what_a_filter_leaves_out_stays_left_out() {
+    let place = Place::new();
+    place.file("src/keep/a", "a");
+    place.file("src/keep/b.bak", "b");
+    place.file("src/tmp/c", "c");
+    let filter = ["--filter", "*.bak", "--filter", "tmp/"];
+    let said = place.run(&[&["migrate", "src", "dst", "--yes", "--ledger", "ledger.duckdb"], &filter[..]].concat());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let left_out = "SELECT path FROM src_status WHERE copy_status = 'excluded_explicit' ORDER BY path";
+    assert_eq!(place.query(left_out), ["/keep/b.bak", "/tmp"]);
+
+    for name in ["keep/d.bak", "keep/e", "keep/tmp/f"] {
+        place.file(&format!("src/{name}"), name);
+    }
+    assert_eq!(place.on_ledger(&["refresh"]).code, Some(0));
+    assert_eq!(place.query(left_out), ["/keep/b.bak", "/keep/d.bak", "/keep/tmp", "/tmp"]);
+    assert_eq!(place.query("SELECT path FROM src_status WHERE copy_status = 'pending'"), ["/keep/e"]);
+    // What somebody has included again stays so.
+    assert_eq!(place.on_ledger(&["include", "/keep/b.bak"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["refresh"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    let copied =
+        place.query("SELECT path FROM src_status WHERE kind = 'file' AND copy_status = 'successful' ORDER BY path");
+    assert_eq!(copied, ["/keep/a", "/keep/b.bak", "/keep/e"]);
+}

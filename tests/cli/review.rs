@@ -134,3 +134,14 @@ fn what_could_not_be_copied_is_copied_by_a_retry_and_nothing_else() {
         "each once"
     );
 }
+
+#[test]
+fn the_plan_can_be_changed_while_a_copy_waits_to_be_verified() {
+    let place = discovered();
+    assert_eq!(place.on_ledger(&["copy", "--approve", "--leave-conflicts"]).code, Some(0));
+    assert_eq!(place.query("SELECT phase FROM migration"), ["verifying"]);
+    assert_eq!(place.on_ledger(&["decide", "/c/four", "--action", "overwrite"]).code, Some(0));
+    assert_eq!(place.query("SELECT phase FROM migration"), ["review"]);
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    assert_eq!(place.contents("dst/c/four"), "c/four");
+}

@@ -99,10 +99,12 @@ impl CopyContext {
         } else {
             Vec::new()
         };
+        // Who has it anyway is set only where special bits depend on it.
+        let new_owner = self.keeps(Side::Destination).new_owner.filter(|_| facts.mode.is_some_and(is_special));
         Ok(Attributes {
             modified_ns: facts.modified_ns,
             mode: facts.mode,
-            owner: facts.owner.filter(|_| self.carries_owner()),
+            owner: facts.owner.filter(|&owner| self.carries_owner() || Some(owner) == new_owner),
             extended,
         })
     }
@@ -111,13 +113,17 @@ impl CopyContext {
 /// The bits with which a program runs as the user, or in the group, that it belongs to.
 const SPECIAL_BITS: u32 = 0o6000;
 
+fn is_special(mode: u32) -> bool {
+    mode & SPECIAL_BITS != 0
+}
+
 /// What may be set of the attributes of a file or folder, and whether that leaves something out. A set-user bit that was
 /// about one user would be about another one: whoever copies a program of somebody else's as root would give everybody
 /// the rights of root. So these bits go with the owner, or not at all. Where both are set a store sets the owner first,
 /// and it is an error if that cannot be done.
 pub(super) fn without_foreign_bits(attributes: &Attributes) -> (Cow<'_, Attributes>, bool) {
     match attributes.mode {
-        Some(mode) if attributes.owner.is_none() && mode & SPECIAL_BITS != 0 => {
+        Some(mode) if attributes.owner.is_none() && is_special(mode) => {
             (Cow::Owned(Attributes { mode: Some(mode & !SPECIAL_BITS), ..attributes.clone() }), true)
         }
         _ => (Cow::Borrowed(attributes), false),

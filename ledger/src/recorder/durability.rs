@@ -18,6 +18,9 @@ const COMMIT_ROWS_MAX: usize = 125_000;
 /// A checkpoint is due after this many rows: the log is then some 15 MB long, and is replayed in a quarter of a second.
 const CHECKPOINT_ROWS_MAX: usize = 500_000;
 
+/// Memory that DuckDB may take when a run ends.
+const END_MEMORY_MIB: u32 = 128;
+
 impl Recorder {
     /// How many rows a crash would lose now.
     pub fn uncommitted_rows(&self) -> usize {
@@ -68,9 +71,10 @@ impl Recorder {
         assert!(!self.has_unmatched(), "pages are matched before the run ends");
         self.commit()?;
         let overview = self.guarded(|this| {
-            // The workers have done their work: their cores are free.
+            // The workers have done their work: their cores are free, and what they had of memory.
             let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
-            this.connection.execute_batch(&format!("SET threads = {cores}"))?;
+            this.connection
+                .execute_batch(&format!("SET threads = {cores}; SET memory_limit = '{END_MEMORY_MIB}MiB'"))?;
             let is_discovered = Migration::read(&this.connection)?.phase == Phase::Traversing && phase == Phase::Review;
             fold_events(&this.connection)?;
             if is_discovered {

@@ -389,28 +389,23 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
         Side::Destination => "false",
     };
     // A source folder that was gone is not known any more, because what it had is not: if it is there again it is a new one.
-    connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE known AS
-         SELECT n.id, n.parent_id, n.name, n.kind, n.size, n.modified_ns, {was_gone} AS was_gone
+    let known = format!(
+        "SELECT n.id, n.parent_id, n.name, n.kind, n.size, n.modified_ns, {was_gone} AS was_gone
          FROM {name}_nodes n
          WHERE n.parent_id >= {first} AND n.parent_id <= {last} AND n.id < {first_id}
-           AND n.parent_id IN (SELECT id FROM ended) AND NOT (n.kind = 'folder' AND {was_gone});
-
-         CREATE OR REPLACE TEMP TABLE to_be_new (id BIGINT)"
-    ))?;
+           AND n.parent_id IN (SELECT id FROM ended) AND NOT (n.kind = 'folder' AND {was_gone})"
+    );
+    connection.execute_batch("CREATE OR REPLACE TEMP TABLE to_be_new (id BIGINT)")?;
     if side == Side::Destination {
-        find_counterparts_of_known(connection)?;
+        find_counterparts_of_known(connection, &known)?;
     }
     connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE differing AS
          WITH listed AS (
-           -- A store may give a name twice.
-           SELECT folder_id, name, kind, first(size) AS size, first(modified_ns) AS modified_ns, first(remark) AS remark,
-             first(left_out) AS left_out
            FROM relisted_{name}
            WHERE folder_id IN (SELECT id FROM ended)
-           GROUP BY folder_id, name, kind
-         )
+         ),
+         known AS ({known})
          SELECT
            row_number() OVER (ORDER BY coalesce(l.folder_id, k.parent_id)) AS number,
            coalesce(l.folder_id, k.parent_id) AS folder_id,
@@ -439,19 +434,23 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
     Ok(connection.query_row("SELECT count(*) FROM differing", [], |row| row.get(0))?)
 }
 
-/// Fills `to_be_new (id)` with those destination folders in `known` that had no counterpart, so that they were not descended
-/// into, and that have one now.
-fn find_counterparts_of_known(connection: &Connection) -> Result<()> {
+/// Fills `to_be_new (id)` with those destination folders that the query `known` gives, that had no counterpart, so that they
+/// were not descended into, and that have one now.
+fn find_counterparts_of_known(connection: &Connection, known: &str) -> Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE known_folders AS
+         SELECT id, parent_id, name
+         FROM ({known})
+         WHERE kind = 'folder'"
+    ))?;
     let bounds: (Option<i64>, Option<i64>) =
-        connection.query_row("SELECT min(id), max(id) FROM known WHERE kind = 'folder'", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+        connection.query_row("SELECT min(id), max(id) FROM known_folders", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(first), Some(last)) = bounds else { return Ok(()) };
     let unmatched = connection.execute(
         "INSERT INTO to_be_new
          SELECT id
-         FROM known
-         WHERE kind = 'folder' AND id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= ? AND dst_id <= ?)",
+         FROM known_folders
+         WHERE id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= ? AND dst_id <= ?)",
         params![first, last],
     )?;
     if unmatched > 0 {
@@ -459,7 +458,7 @@ fn find_counterparts_of_known(connection: &Connection) -> Result<()> {
             "DELETE FROM to_be_new
              WHERE id NOT IN (
                SELECT k.id
-               FROM known k
+               FROM known_folders k
                SEMI JOIN to_be_new b ON b.id = k.id
                JOIN dst_folders f ON f.id = k.parent_id
                JOIN src_called s ON s.parent_id = f.src_id AND s.name = k.name AND s.kind = 'folder'
