@@ -1,9 +1,13 @@
 //! `copy`, where all goes well.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::Path;
 
 use crate::program::Place;
+
+/// Somebody else.
+const NOBODY: u32 = 65_534;
 
 /// Names in the destination, with everything that could be left behind.
 fn names(place: &Place) -> Vec<String> {
@@ -153,12 +157,20 @@ fn conflicts_that_come_up_while_it_is_copied_end_with_3_whatever_comes_after() {
 
 #[test]
 fn set_user_and_set_group_bits_go_with_the_owner_or_not_at_all() {
+    // Nobody else may give files away.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
     let place = Place::new();
+    let make_theirs = |path: &Path, mode| {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
     for (name, mode) in [("program", 0o4755), ("group", 0o2755), ("plain", 0o755), ("sticky", 0o1777)] {
         place.file(&format!("src/folder/{name}"), "1");
-        fs::set_permissions(place.path("src/folder").join(name), fs::Permissions::from_mode(mode)).unwrap();
+        make_theirs(&place.path("src/folder").join(name), mode);
     }
-    fs::set_permissions(place.path("src/folder"), fs::Permissions::from_mode(0o2775)).unwrap();
+    make_theirs(&place.path("src/folder"), 0o2775);
     let modes = || {
         ["folder", "folder/program", "folder/group", "folder/plain", "folder/sticky"]
             .map(|name| place.path("dst").join(name).metadata().unwrap().mode() & 0o7777)
@@ -168,9 +180,6 @@ fn set_user_and_set_group_bits_go_with_the_owner_or_not_at_all() {
     assert_eq!(modes(), [0o775, 0o755, 0o755, 0o755, 0o1777]);
     assert_eq!(said.err.matches("set-user and set-group bits are not kept").count(), 1, "{}", said.err);
     assert!(said.err.contains("nodes=3"), "{}", said.err);
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
     fs::remove_dir_all(place.path("dst/folder")).unwrap();
     let said = place.run(&["migrate", "src", "dst", "--ledger", "second.duckdb", "--preserve", "owner"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::program::Place;
@@ -230,14 +231,17 @@ fn a_run_that_was_killed_goes_on_by_the_same_filter() {
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("longhaul"))
         .current_dir(place.path("."))
         .args(begin)
-        .args(["-q"])
+        .args(["-v"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Killed when the first listings are durable: what comes before them takes less of the log.
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("traversing")), "it begins to list");
+    // Killed when the first listings are durable: the log grows by nothing else from here on.
     let log_bytes = || fs::metadata(place.path("ledger.duckdb.wal")).map_or(0, |log| log.len());
-    while log_bytes() < 16 << 10 {
+    let bytes_before = log_bytes();
+    while log_bytes() == bytes_before {
         assert!(child.try_wait().unwrap().is_none(), "it ends before it is killed");
         std::thread::yield_now();
     }
