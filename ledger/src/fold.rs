@@ -10,6 +10,12 @@ use crate::error::Result;
 /// Ids whose events are folded by one statement: what it keeps of each has to fit into the memory that DuckDB has.
 const FOLDED_IDS: i64 = 131_072;
 
+/// Bytes of what is said of nodes that are folded by one statement, which keeps them more than once.
+const FOLDED_BYTES: i64 = 2 << 20;
+
+/// Ids of which it is counted together how much is said of them.
+const COUNTED_IDS: i64 = 1_024;
+
 /// Folds all events that are not folded yet into `src_current` and `dst_current`.
 ///
 /// Each range of ids in a transaction of its own, because DuckDB keeps in memory much of what a transaction adds; that
@@ -20,26 +26,49 @@ pub(crate) fn fold_events(connection: &Connection) -> Result<()> {
 
 fn fold_side(connection: &Connection, side: &str) -> Result<()> {
     let fresh = format!("{side}_status_events WHERE seq > (SELECT {side}_folded_seq FROM migration)");
-    let (first, last): (Option<i64>, Option<i64>) =
-        connection.query_row(&format!("SELECT min(node_id), max(node_id) FROM {fresh}"), [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    let Some((mut start, last)) = first.zip(last) else { return Ok(()) };
+    let ranges = ranges(connection, &fresh)?;
+    if ranges.is_empty() {
+        return Ok(());
+    }
     // Of this connection only, and never in the file or its log.
     connection.execute_batch(
         "CREATE OR REPLACE TEMP TABLE merged AS FROM src_current LIMIT 0;
          CREATE OR REPLACE TEMP TABLE to_merge (id BIGINT);",
     )?;
-    while start <= last {
-        let end = start.saturating_add(FOLDED_IDS);
-        in_transaction(connection, || fold_range(connection, side, &fresh, &(start..end)))?;
-        start = end;
+    for ids in ranges {
+        in_transaction(connection, || fold_range(connection, side, &fresh, &ids))?;
     }
     connection.execute_batch(&format!(
         "UPDATE migration
          SET {side}_folded_seq = (SELECT max(seq) FROM {side}_status_events)"
     ))?;
     Ok(())
+}
+
+/// Cuts the ids of all nodes with events into ranges, each of which can be folded by one statement.
+fn ranges(connection: &Connection, fresh: &str) -> Result<Vec<Range<i64>>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT node_id // {COUNTED_IDS} * {COUNTED_IDS} AS first, sum(coalesce(strlen(error), 0))::BIGINT
+         FROM {fresh}
+         GROUP BY first
+         ORDER BY first"
+    ))?;
+    let mut rows = statement.query([])?;
+    let (mut ranges, mut bytes): (Vec<Range<i64>>, i64) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let (first, said): (i64, i64) = (row.get(0)?, row.get(1)?);
+        match ranges.last_mut() {
+            Some(range) if first + COUNTED_IDS - range.start <= FOLDED_IDS && bytes + said <= FOLDED_BYTES => {
+                range.end = first + COUNTED_IDS;
+                bytes += said;
+            }
+            _ => {
+                ranges.push(first..first + COUNTED_IDS);
+                bytes = said;
+            }
+        }
+    }
+    Ok(ranges)
 }
 
 fn in_transaction(connection: &Connection, action: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use duckdb::{Connection, params};
-use longhaul_model::{CompareBy, ConflictPolicy, CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, Side};
+use longhaul_model::{CompareBy, ConflictPolicy, CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, SHOWN_PATH_CHARACTERS_MAX, Side};
 
 use crate::counters::CountersToWrite;
 use crate::error::Result;
@@ -132,7 +132,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
 }
 
 /// Fills `in_conflict` with the folders whose place is taken by something else and all folders below them, each with the
-/// path of the topmost one.
+/// path of the topmost one, or what a person can read of it: it is said of every node below.
 fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
     // Of this connection only, and never in the file or its log.
     connection.execute_batch("CREATE OR REPLACE TEMP TABLE in_conflict (id BIGINT, top VARCHAR)")?;
@@ -140,7 +140,7 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
         connection
             .query_row("SELECT count(*) FROM src_current WHERE copy_status = 'conflict'", [], |row| row.get(0))?;
     if conflicts > 0 {
-        connection.execute_batch(
+        connection.execute_batch(&format!(
             "INSERT INTO in_conflict
              WITH RECURSIVE below AS (
                SELECT f.id, f.path AS top
@@ -151,10 +151,10 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
                FROM below
                JOIN src_nodes n ON n.parent_id = below.id AND n.kind = 'folder'
              )
-             SELECT id, min(top)
+             SELECT id, min(CASE WHEN length(top) > {SHOWN_PATH_CHARACTERS_MAX} THEN left(top, 100) || '…' || right(top, 100) ELSE top END)
              FROM below
              GROUP BY id",
-        )?;
+        ))?;
     }
     Ok(())
 }

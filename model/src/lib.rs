@@ -16,7 +16,9 @@ mod verify_level;
 
 pub use comparison::{CompareBy, Comparison, FileFacts};
 pub use error_class::{ErrorClass, UnknownErrorClass};
-pub use name::{UnreadableName, child_path, decode_name, encode_name, encode_name_into};
+pub use name::{
+    SHOWN_PATH_CHARACTERS_MAX, UnreadableName, child_path, decode_name, encode_name, encode_name_into, shown_path,
+};
 pub use node::{FIRST_NODE_ID, NodeId, NodeKind, UnknownNodeKind};
 pub use page::{Page, PageEntry};
 pub use phase::{Phase, UnknownPhase};

@@ -94,6 +94,21 @@ pub fn child_path(parent: &str, name: &str) -> String {
     path
 }
 
+/// Characters of a path from which on a sentence shows its two ends only.
+pub const SHOWN_PATH_CHARACTERS_MAX: usize = 240;
+
+/// What a sentence shows of a printable path: there are paths of kilobytes, and a reason may be given for a great many nodes.
+pub fn shown_path(path: &str) -> Cow<'_, str> {
+    const END_CHARACTERS: usize = 100;
+    let count = path.chars().count();
+    if count <= SHOWN_PATH_CHARACTERS_MAX {
+        return Cow::Borrowed(path);
+    }
+    let beginning: String = path.chars().take(END_CHARACTERS).collect();
+    let end: String = path.chars().skip(count - END_CHARACTERS).collect();
+    Cow::Owned(format!("{beginning}…{end}"))
+}
+
 fn push_one(bytes: &mut Vec<u8>, byte: u8) -> usize {
     bytes.push(byte);
     1
@@ -149,6 +164,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_long_path_is_shown_by_its_ends() {
+        assert_eq!(shown_path("/a/b"), "/a/b");
+        let long = format!("/first/{}/last", "ü".repeat(300));
+        let shown = shown_path(&long);
+        assert!(shown.starts_with("/first/") && shown.ends_with("/last") && shown.contains('…'), "{shown}");
+        assert_eq!(shown.chars().count(), 201);
+    }
 
     #[test]
     fn ordinary_names_are_their_own_printable_form() {

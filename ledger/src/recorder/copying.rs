@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use duckdb::params;
-use longhaul_model::{CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Side};
+use longhaul_model::{CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Side, shown_path};
 
 use super::Recorder;
 use crate::copying::{
@@ -122,7 +122,8 @@ impl Recorder {
             .connection
             .prepare_cached("SELECT path FROM src_folders WHERE id = ?")?
             .query_row(params![folder.0], |row| row.get(0))?;
-        let reason = format!("the folder {path} {what}");
+        // It is said of every node below.
+        let reason = format!("the folder {} {what}", shown_path(&path));
         let mut level = vec![folder.0];
         while !level.is_empty() {
             let mut next_level = Vec::new();
