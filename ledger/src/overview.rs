@@ -1,7 +1,7 @@
 //! Where a migration stands: what `status` shows, and what a run ends with.
 
 use duckdb::Connection;
-use longhaul_model::{BySide, Phase};
+use longhaul_model::{BySide, Phase, Side};
 
 use crate::counters::{Counters, DepthCounters};
 use crate::error::{LedgerError, Result};
@@ -31,7 +31,7 @@ pub struct Overview {
     pub sweep: Option<SweepSummary>,
     /// How many problems there are.
     pub problem_count: i64,
-    /// The first [`PROBLEMS_MAX`] of them, by side and path.
+    /// The first [`PROBLEMS_MAX`] of them, by side and in the order in which they were found.
     pub problems: Vec<Problem>,
 }
 
@@ -55,18 +55,7 @@ pub struct Problem {
 impl Overview {
     /// Reads it.
     pub(crate) fn read(connection: &Connection) -> Result<Overview> {
-        let errors: i64 = connection.query_row(
-            "SELECT (SELECT count(*) FROM errors) + (SELECT count(*) FROM differences)",
-            [],
-            |row| row.get(0),
-        )?;
-        // The view goes through all nodes; without an error there is nothing in it.
-        let (problem_count, problems) = if errors == 0 {
-            (0, Vec::new())
-        } else {
-            let count = connection.query_row("SELECT count(*) FROM problems", [], |row| row.get(0))?;
-            (count, read_problems(connection, PROBLEMS_MAX)?)
-        };
+        let (problem_count, problems) = (count_problems(connection)?, read_problems(connection, PROBLEMS_MAX)?);
         let totals = DepthCounters::read(connection)?.totals();
         let late_conflicts = if totals.src.conflicts == 0 {
             0
@@ -88,15 +77,71 @@ impl Overview {
     }
 }
 
-/// The first `limit` problems, by side and path.
+/// The nodes that are in the view `problems`, without what is said of them: `side, id`. There may be millions of them, and
+/// a run that ends has little memory.
+const WITH_PROBLEMS: &str = "
+  SELECT 'src'::side AS side, node_id AS id
+  FROM errors
+  WHERE side = 'src' AND node_id IN (
+    SELECT id FROM src_latest WHERE traversal_status = 'failed' OR copy_status = 'failed'
+  )
+  UNION
+  SELECT 'dst'::side, node_id
+  FROM errors
+  WHERE side = 'dst' AND node_id IN (SELECT id FROM dst_latest WHERE traversal_status = 'failed')";
+
+/// How many rows the view `problems` has.
+fn count_problems(connection: &Connection) -> Result<i64> {
+    let sql = format!("SELECT (SELECT count(*) FROM ({WITH_PROBLEMS})) + (SELECT count(*) FROM differences)");
+    Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+}
+
+/// The first `limit` problems, by side and in the order in which their nodes were found.
 pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec<Problem>> {
-    let mut statement = connection.prepare(
-        "SELECT side::VARCHAR, path, phase::VARCHAR, coalesce(class::VARCHAR, 'different'), message, attempts
-         FROM problems
-         ORDER BY side, path
-         LIMIT ?",
-    )?;
-    let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let chosen = format!("{WITH_PROBLEMS} ORDER BY side, id LIMIT {limit}");
+    let mut problems = Vec::new();
+    for side in Side::BOTH {
+        let side = side.prefix();
+        let mut statement = connection.prepare(&format!(
+            "WITH chosen AS ({chosen}),
+             last_errors AS (
+               SELECT node_id AS id, arg_max(phase, at_ns) AS phase, arg_max(class, at_ns) AS class,
+                 arg_max(message, at_ns) AS message, arg_max(attempts, at_ns) AS attempts
+               FROM errors
+               WHERE side = '{side}' AND node_id IN (SELECT id FROM chosen WHERE side = '{side}')
+               GROUP BY node_id
+             )
+             SELECT '{side}', {PATH}, phase::VARCHAR, class::VARCHAR, message, attempts
+             FROM last_errors
+             JOIN (
+               FROM {side}_nodes
+               WHERE id IN (SELECT id FROM chosen WHERE side = '{side}')
+             ) n USING (id)
+             LEFT JOIN {side}_folders f ON f.id = n.parent_id
+             ORDER BY id"
+        ))?;
+        problems.extend(rows_of(&mut statement)?);
+    }
+    let left = limit - i64::try_from(problems.len()).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare(&format!(
+        "WITH chosen AS (FROM differences ORDER BY src_id LIMIT {left})
+         SELECT 'dst', {PATH}, 'verifying', 'different', chosen.message, 1
+         FROM chosen
+         JOIN (FROM src_nodes WHERE id IN (SELECT src_id FROM chosen)) n ON n.id = chosen.src_id
+         LEFT JOIN src_folders f ON f.id = n.parent_id
+         ORDER BY n.id"
+    ))?;
+    problems.extend(rows_of(&mut statement)?);
+    Ok(problems)
+}
+
+/// The path of the node `n` in the folder `f`.
+const PATH: &str =
+    "CASE WHEN n.parent_id IS NULL THEN '/' WHEN f.id = 1 THEN '/' || n.name ELSE f.path || '/' || n.name END";
+
+fn rows_of(statement: &mut duckdb::Statement<'_>) -> Result<Vec<Problem>> {
+    let mut rows = statement.query([])?;
     let mut problems = Vec::new();
     while let Some(row) = rows.next()? {
         let phase: String = row.get(2)?;
