@@ -56,9 +56,7 @@ pub(super) fn set(file: BorrowedFd<'_>, root: &Root, attributes: &Attributes, ne
     for (name, value) in &attributes.extended {
         match system::set_extended_attribute(file, name, value) {
             Err(Errno::NOTSUP) if !root.keeps_extended => break,
-            set => {
-                set.map_err(|errno| cannot_set(&format!("the extended attribute {}", encode_name(name)), errno))?;
-            }
+            set => set.map_err(|errno| cannot_set_extended(name, errno))?,
         }
     }
     let mode = mode_of(attributes.mode.unwrap_or(new_mode & !root.umask));
@@ -111,6 +109,12 @@ fn timestamps(modified_ns: i64) -> Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT.into() },
         last_modification: Timespec { tv_sec: modified_ns.div_euclid(NS), tv_nsec: nanoseconds },
     }
+}
+
+/// That there is no room for one is no lack of room for files: file systems keep little for what belongs to one file.
+fn cannot_set_extended(name: &[u8], errno: Errno) -> StoreError {
+    let error = cannot_set(&format!("the extended attribute {}", encode_name(name)), errno);
+    if error.class == ErrorClass::NoSpace { StoreError { class: ErrorClass::Denied, ..error } } else { error }
 }
 
 fn cannot_set(what: &str, errno: Errno) -> StoreError {
