@@ -14,15 +14,18 @@ use crate::renames::find_renamed_folders;
 use crate::verification::{ExpectedBatch, VerifyRemaining, pull_expected};
 
 impl Recorder {
-    /// Begins to verify, or with `resume` goes on where an earlier run was, as closely as that looked, if one has begun since the
-    /// copy. What an earlier verification found is forgotten, as far as it is looked at again.
+    /// Begins to verify, or with `resume` goes on where an earlier run was, as closely as that looked, if one has begun since
+    /// the copy. To look more closely than that is to begin anew. What an earlier verification found is forgotten, as far as
+    /// it is looked at again.
     pub fn begin_verifying(&mut self, resume: bool, level: VerifyLevel) -> Result<(VerifyLevel, VerifyRemaining)> {
         self.guarded(|this| {
             fold_events(&this.connection)?;
             this.begin_transaction()?;
+            let marks = this.counters.marks;
             // After a copy there is none yet to go on with.
-            if !resume || this.counters.marks.verification_begun == 0 {
-                let marks = this.counters.marks.without_verification();
+            let is_begun = marks.verification_begun != 0 && level as i64 <= marks.verify_level;
+            if !(resume && is_begun) {
+                let marks = marks.without_verification();
                 this.counters.marks = Marks { verification_begun: 1, verify_level: level as i64, ..marks };
             }
             set_phase(&this.connection, Phase::Verifying, None)?;
