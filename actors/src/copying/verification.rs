@@ -205,7 +205,9 @@ async fn read_file(
     buffer: &mut [u8],
     checked: &mut Checked,
 ) -> Attempt<Option<String>> {
-    if level == VerifyLevel::Checksum && node.checksum.is_none() {
+    // What was copied without a checksum has to be compared with the source: the copy's word is not taken for it.
+    let reads_source = level == VerifyLevel::Full || node.is_copied && node.checksum.is_none();
+    if !reads_source && node.checksum.is_none() {
         return Ok(None);
     }
     let name = decode_name(name_of(node)).expect("the ledger gives out printable names");
@@ -218,9 +220,8 @@ async fn read_file(
     {
         return Ok(Some("its contents are not those that were copied".to_owned()));
     }
-    let (VerifyLevel::Full, Some(folders)) = (level, folders) else {
-        let is_gone = level == VerifyLevel::Full;
-        return Ok(is_gone.then(|| "it is gone from the source, so that it cannot be compared".to_owned()));
+    let Some(folders) = folders.filter(|_| reads_source) else {
+        return Ok(reads_source.then(|| "it is gone from the source, so that it cannot be compared".to_owned()));
     };
     let name = decode_name(&node.name).expect("the ledger gives out printable names");
     let ours = folders.source.open(&name).await.on(Side::Source)?;
