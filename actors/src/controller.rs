@@ -379,7 +379,9 @@ fn copy_with(
     let stores = open(&migration.spec)?;
     let needed = opened.totals()?.src.copy_pending_bytes();
     let retry = RetryPolicy::from(&tuning);
-    let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, needed, config.force))?;
+    // A large file that was begun has some of its room already.
+    let is_room_enough = config.force || config.resume;
+    let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, needed, is_room_enough))?;
     // What was measured when copying began stays.
     let settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
     let recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
@@ -439,12 +441,16 @@ pub fn retry(config: &CopyConfig) -> Result<Controller, StartError> {
     let tuning = config.tuning.clone();
     let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
     let migration = opened.migration().clone();
-    match migration.current_phase() {
+    let marked = match migration.current_phase() {
         Phase::Created | Phase::Traversing => return Err(StartError::NotDiscovered),
         _ => opened.require_marks()?,
-    }
+    };
     Filter::new(&migration.spec.settings.filter)?;
     let stores = open_recorded_pair(&migration.spec)?;
+    if marked.folders == 0 {
+        // Only what can be written to at all; how much of it there is room for shows.
+        block_on(refuse_unfit_destination(&stores.dst, RetryPolicy::from(&tuning), 0, true))?;
+    }
     let mut recorder = opened.begin("retry", system_now_ns)?;
     let marked = recorder.begin_retry()?;
     tracing::info!(folders = marked.folders, copies = marked.copies, "retrying");

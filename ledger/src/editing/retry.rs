@@ -109,11 +109,13 @@ impl Editor {
 
 impl Opened {
     /// Refuses to go on where nothing is marked for retry.
-    pub fn require_marks(&self) -> Result<()> {
-        if marked(&self.connection)? == Marked::default() {
-            return Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()));
+    pub fn require_marks(&self) -> Result<Marked> {
+        match marked(&self.connection)? {
+            none if none == Marked::default() => {
+                Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()))
+            }
+            marked => Ok(marked),
         }
-        Ok(())
     }
 }
 
