@@ -566,7 +566,7 @@ struct Probed {
 async fn probe(store: &Arc<dyn Store>) -> Result<Probed, StoreError> {
     let root = store.clone().folder(b"/").await?;
     let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
-    let target = Target { name: &name, temporary: &name, replace: false, mode: None };
+    let target = Target { name: &name, temporary: &name, replace: false, known: Known::default() };
     let mut draft = root.create(target).await?;
     let kept_ns = if store.keeps().modified { draft.try_time(time_step::PROBED_NS).await? } else { None };
     // Dropping it removes it.

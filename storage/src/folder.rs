@@ -92,9 +92,28 @@ pub struct Target<'a> {
     pub temporary: &'a [u8],
     /// Whether a file that has the name may be replaced.
     pub replace: bool,
-    /// The permission bits that it gets when it is whole, where they are known when it is begun: that can save setting
-    /// them. What it gets is what [`Attributes`] say.
+    /// What is known of it when it is begun. What it gets is what [`Attributes`] say.
+    pub known: Known,
+}
+
+/// What is known of a file before the first byte of it is written. It can save setting it later, and there are stores
+/// that have to be told then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The permission bits that it gets when it is whole.
     pub mode: Option<u32>,
+    /// The modification time that it gets, in nanoseconds since 1970.
+    pub modified_ns: Option<i64>,
+    /// Its bytes.
+    pub size: Option<u64>,
+}
+
+impl Known {
+    /// Of a copy of a file with these facts.
+    pub fn of(facts: &Facts) -> Known {
+        let Facts { mode, modified_ns, size, .. } = *facts;
+        Known { mode, modified_ns, size: size.and_then(|size| u64::try_from(size).ok()) }
+    }
 }
 
 /// How much care is taken that what was made survives a power cut.

@@ -118,6 +118,7 @@ impl Store for LocalStore {
             // A cold tree gains from more, up to eight; a warm one is bound by the cores.
             listings_at_once: cores.clamp(2, 8),
             names: self.root.names,
+            ..Capabilities::default()
         }
     }
 

@@ -68,6 +68,7 @@ impl Store for SpectraStore {
             listings_at_once: if self.waits { 32 } else { cores.clamp(1, 8) },
             // It takes any name; longer ones than these are of no use to anybody.
             names: RuleSet::Linux,
+            ..Capabilities::default()
         }
     }
 

@@ -27,6 +27,24 @@ pub struct Capabilities {
     pub listings_at_once: usize,
     /// Which names it refuses, or takes for one another.
     pub names: RuleSet,
+    /// The times in its listings are those that files were given; otherwise only looking at a file tells.
+    pub lists_times: bool,
+    /// A folder is there by itself, with nothing in it as well.
+    pub has_folders: bool,
+}
+
+impl Default for Capabilities {
+    /// Those of an ordinary file system.
+    fn default() -> Self {
+        Capabilities {
+            blocks_thread: true,
+            time_resolution_ns: 1,
+            listings_at_once: 1,
+            names: RuleSet::Linux,
+            lists_times: true,
+            has_folders: true,
+        }
+    }
 }
 
 /// One tree in one place.

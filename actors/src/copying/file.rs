@@ -182,7 +182,7 @@ pub(super) async fn copy_file(
                 match claim {
                     Some(Claim::Copy(claimed)) => claimed.copied(path_in(folders.path, name)),
                     Some(Claim::LinkTo(existing)) => {
-                        let target = Target { name, temporary: &temporary, replace: true, mode: None };
+                        let target = Target { name, temporary: &temporary, replace: true, known: Known::default() };
                         join(context, folders, &existing, target, &facts).await?;
                     }
                     None => {}
@@ -208,7 +208,7 @@ pub(super) async fn copy_file(
                 is_to_be_looked_at = true;
                 continue;
             }
-            let target = Target { name, temporary: &temporary, replace, mode: None };
+            let target = Target { name, temporary: &temporary, replace, known: Known::default() };
             match link(context, folders, existing, target, &facts).await? {
                 Some(Placed::Done) => return Ok(CopyOutcome::Copied(copied(context, &facts, None))),
                 Some(Placed::Taken) => {
@@ -219,7 +219,7 @@ pub(super) async fn copy_file(
             }
         }
         let replace = replace || in_place_of.is_some();
-        let target = Target { name, temporary: &temporary, replace, mode: facts.mode };
+        let target = Target { name, temporary: &temporary, replace, known: Known::of(&facts) };
         let (draft, checksum) = write_draft(context, folders, target, original.as_ref(), &facts, buffer).await?;
         let after = original.facts().await.on(Side::Source)?;
         if compared(&after) != compared(&facts) {

@@ -111,7 +111,7 @@ async fn make_link(
         }
     };
     let attributes = link_attributes(context, &facts);
-    let target = Target { name, temporary: &temporary, replace, mode: None };
+    let target = Target { name, temporary: &temporary, replace, known: Known::default() };
     let placed = folders.destination.create_link(target, &points_to, &attributes, context.durability).await;
     match placed.on(Side::Destination)? {
         Placed::Done => Ok(CopyOutcome::Copied(copied(context, &facts, None))),
@@ -133,7 +133,7 @@ async fn make_link_beside(
         let name = beside(name, number);
         let made = match folders.destination.look(&name).await.on(Side::Destination)? {
             None => {
-                let target = Target { name: &name, temporary: &temporary, replace: false, mode: None };
+                let target = Target { name: &name, temporary: &temporary, replace: false, known: Known::default() };
                 let attributes = link_attributes(context, facts);
                 let durability = context.durability;
                 let placed = folders.destination.create_link(target, points_to, &attributes, durability).await;

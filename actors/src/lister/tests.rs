@@ -52,7 +52,7 @@ impl Store for ScriptedStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: false, time_resolution_ns: 1, listings_at_once: 1, names: RuleSet::Linux }
+        Capabilities { blocks_thread: false, ..Capabilities::default() }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

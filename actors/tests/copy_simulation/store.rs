@@ -65,7 +65,7 @@ impl Store for SimulatedStore {
 
     fn capabilities(&self) -> Capabilities {
         let time_resolution_ns = self.nature.resolution_ns.unsigned_abs();
-        Capabilities { blocks_thread: false, time_resolution_ns, listings_at_once: 2, names: RuleSet::Linux }
+        Capabilities { blocks_thread: false, time_resolution_ns, listings_at_once: 2, ..Capabilities::default() }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

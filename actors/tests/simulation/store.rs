@@ -225,9 +225,8 @@ impl Store for SimulatedStore {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             blocks_thread: self.blocks_thread,
-            time_resolution_ns: 1,
             listings_at_once: 2,
-            names: RuleSet::Linux,
+            ..Capabilities::default()
         }
     }
 

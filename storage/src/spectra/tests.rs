@@ -29,7 +29,7 @@ async fn open(store: &Arc<SpectraStore>, path: &[u8]) -> Box<dyn Folder> {
 }
 
 fn new(name: &[u8]) -> Target<'_> {
-    Target { name, temporary: b".draft", replace: false, mode: None }
+    Target { name, temporary: b".draft", replace: false, known: Known::default() }
 }
 
 fn timed(modified_ns: i64) -> Attributes {

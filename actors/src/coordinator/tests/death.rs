@@ -103,7 +103,7 @@ impl Store for PanickingStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: true, time_resolution_ns: 1, listings_at_once: 1, names: RuleSet::Linux }
+        Capabilities::default()
     }
 
     fn list(self: Arc<Self>, _: &[u8]) -> PageStream {

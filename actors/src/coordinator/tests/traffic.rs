@@ -29,7 +29,7 @@ impl Store for Binary {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: true, time_resolution_ns: 1, listings_at_once: 2, names: RuleSet::Linux }
+        Capabilities { listings_at_once: 2, ..Capabilities::default() }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

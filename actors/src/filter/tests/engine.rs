@@ -27,7 +27,7 @@ impl Store for Bushy {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { blocks_thread: false, time_resolution_ns: 1, listings_at_once: 2, names: RuleSet::default() }
+        Capabilities { blocks_thread: false, listings_at_once: 2, ..Capabilities::default() }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

@@ -32,7 +32,7 @@ pub(super) fn class<T>(answer: Answer<'_, T>) -> ErrorClass {
 
 /// A new name that replaces nothing.
 pub(super) fn new(name: &[u8]) -> Target<'_> {
-    Target { name, temporary: b".draft", replace: false, mode: None }
+    Target { name, temporary: b".draft", replace: false, known: Known::default() }
 }
 
 /// A name that may be taken by a file.
