@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use crossbeam_channel::{Receiver, bounded};
 use longhaul_ledger::{
-    CopySettings, FilterRule, FilterSettings, LedgerError, Log, Migration, MigrationSpec, Opened, Reader, Recorder,
-    Settings, system_now_ns,
+    CopyRemaining, CopySettings, FilterRule, FilterSettings, LedgerError, Log, Migration, MigrationSpec, Opened,
+    Reader, Recorder, Settings, system_now_ns,
 };
-use longhaul_model::{BySide, Comparison, FIRST_NODE_ID, Phase, Side};
+use longhaul_model::{BySide, Comparison, FIRST_NODE_ID, Phase, Side, decode_name};
 use longhaul_naming::RuleSet;
-use longhaul_storage::{Location, OpenError, OpenOptions, Store, StoreError, Target, open_pair};
+use longhaul_storage::{Known, Location, OpenError, OpenOptions, Replace, Store, StoreError, Target, open_pair};
 use parking_lot::Mutex;
 
 use crate::config::{CopyChoices, CopyConfig, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
@@ -402,9 +402,26 @@ fn launch_copy(
     for what in lost_on_the_way(&stores, &copying) {
         tracing::warn!(nodes = remaining.nodes, "the destination does not keep {what}: they are not carried over");
     }
+    block_on(remove_given_up(&stores.dst, &remaining));
     let task = Task::Copy { remaining, durability: copying.durability };
     let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads))
+}
+
+/// Removes what earlier runs have left of large files that are not to be copied any more. Where that fails it is in the way
+/// of nothing.
+async fn remove_given_up(destination: &Arc<dyn Store>, remaining: &CopyRemaining) {
+    for (id, folder) in &remaining.given_up {
+        let temporary = format!("{}{id}", remaining.temporary_prefix);
+        let path = decode_name(folder).expect("the ledger gives out printable paths");
+        let removed = match destination.clone().folder(&path).await {
+            Ok(folder) => folder.remove_draft(temporary.as_bytes()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            tracing::debug!(%id, "its temporary file stays, if there is one: {error}");
+        }
+    }
 }
 
 /// How files are copied is chosen once: what was chosen before, with what is chosen now where nothing was. Anything else
@@ -427,6 +444,7 @@ fn lost_on_the_way(stores: &BySide<Arc<dyn Store>>, copying: &CopySettings) -> V
     let lost = [
         (source.modified && !destination.modified, "modification times"),
         (source.mode && !destination.mode, "permissions"),
+        (source.symlinks && !destination.symlinks, "symbolic links"),
         // Somebody who cannot set them can read them nevertheless.
         (copying.owner && !destination.owner, "users and groups"),
         (copying.extended && source.extended && !destination.extended, "extended attributes"),
@@ -566,11 +584,12 @@ struct Probed {
 async fn probe(store: &Arc<dyn Store>) -> Result<Probed, StoreError> {
     let root = store.clone().folder(b"/").await?;
     let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
-    let target = Target { name: &name, temporary: &name, replace: false, known: Known::default() };
+    let target = Target { name: &name, temporary: &name, replace: Replace::Nothing, known: Known::default() };
     let mut draft = root.create(target).await?;
     let kept_ns = if store.keeps().modified { draft.try_time(time_step::PROBED_NS).await? } else { None };
     // Dropping it removes it.
     drop(draft);
+    store.measure(&name).await?;
     Ok(Probed { free_bytes: store.free_bytes().await?, time_step_ns: kept_ns.and_then(time_step::of_kept) })
 }
 

@@ -112,6 +112,9 @@ pub struct CopyRemaining {
     pub temporary_prefix: String,
     /// Files with several names that were copied already: device, inode, and the path of one of its names.
     pub linked: Vec<(i64, i64, String)>,
+    /// Large files that an earlier run may have begun and that are not to be copied any more, since they were excluded or
+    /// are gone: source ids, with the printable path of their folder on the destination. What is left of them goes.
+    pub given_up: Vec<(NodeId, String)>,
 }
 
 /// What became of an item.
@@ -437,7 +440,12 @@ pub(crate) fn pull_children(
 }
 
 /// What is still to be copied, of which `counters` has the numbers. The events must have been folded.
-pub(crate) fn remaining(connection: &Connection, counters: &Counters, begun_below: i64) -> Result<CopyRemaining> {
+pub(crate) fn remaining(
+    connection: &Connection,
+    counters: &Counters,
+    begun_below: i64,
+    large_from: u64,
+) -> Result<CopyRemaining> {
     find_renamed_folders(connection)?;
     // What is done already is passed over when it is pulled.
     let (first, last) = connection.query_row(
@@ -466,7 +474,24 @@ pub(crate) fn remaining(connection: &Connection, counters: &Counters, begun_belo
         nodes,
         bytes: counters.copy_pending_bytes(),
         linked: linked.collect::<duckdb::Result<_>>()?,
+        given_up: given_up(connection, begun_below, large_from)?,
     })
+}
+
+fn given_up(connection: &Connection, begun_below: i64, large_from: u64) -> Result<Vec<(NodeId, String)>> {
+    let mut statement = connection.prepare(
+        "SELECT n.id, coalesce(d.path, f.path)
+         FROM src_nodes n
+         JOIN src_current c ON c.id = n.id
+         JOIN src_folders f ON f.id = n.parent_id
+         LEFT JOIN renamed_folders d ON d.id = f.id
+         WHERE n.id < ? AND n.kind = 'file' AND n.size >= ?
+           AND c.copy_status IN ('excluded_explicit', 'excluded_inherited', 'vanished')
+         ORDER BY n.id",
+    )?;
+    let large_from = i64::try_from(large_from).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![begun_below, large_from], |row| Ok((NodeId(row.get(0)?), row.get(1)?)))?;
+    Ok(rows.collect::<duckdb::Result<_>>()?)
 }
 
 /// A prefix that tells this migration's temporary files from any other name.

@@ -4,7 +4,9 @@
 use std::ops::Range;
 
 use duckdb::{Connection, params};
-use longhaul_model::{CompareBy, ConflictPolicy, CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, SHOWN_PATH_CHARACTERS_MAX, Side};
+use longhaul_model::{
+    CompareBy, ConflictPolicy, CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, SHOWN_PATH_CHARACTERS_MAX, Side,
+};
 
 use crate::counters::CountersToWrite;
 use crate::error::Result;

@@ -4,7 +4,7 @@
 //! that is swapped in on the way leads elsewhere. Names are bytes and have no `/` in them.
 
 use futures_util::future::BoxFuture;
-use longhaul_model::NodeKind;
+use longhaul_model::{FileFacts, NodeKind};
 
 use crate::error::StoreError;
 
@@ -90,10 +90,29 @@ pub struct Target<'a> {
     pub name: &'a [u8],
     /// The name that it has until then, where the store has such a thing.
     pub temporary: &'a [u8],
-    /// Whether a file that has the name may be replaced.
-    pub replace: bool,
+    /// What may be replaced that has the name already.
+    pub replace: Replace,
     /// What is known of it when it is begun. What it gets is what [`Attributes`] say.
     pub known: Known,
+}
+
+/// What may be replaced by something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// Nothing at all.
+    Nothing,
+    /// A file or link, whichever.
+    Any,
+    /// A file that has these facts: one that has changed, at whatever moment, is left. A store that cannot look and
+    /// replace in one step replaces what it finds: whoever asks looks a moment before.
+    Only(FileFacts),
+}
+
+impl Replace {
+    /// Whether there is anything that may be.
+    pub fn is_allowed(self) -> bool {
+        self != Replace::Nothing
+    }
 }
 
 /// What is known of a file before the first byte of it is written. It can save setting it later, and there are stores
@@ -157,7 +176,7 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     /// As [`Folder::open_draft`], where it must have been begun before: one that is not there has vanished.
     fn reopen_draft<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>>;
 
-    /// Creates a symbolic link with its time and owner, whole or not at all. With `target.replace` a file or link that
+    /// Creates a symbolic link with its time and owner, whole or not at all. Where `target.replace` says so a file or link that
     /// has the name is replaced.
     fn create_link<'a>(
         &'a self,
@@ -167,7 +186,7 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
         durability: Durability,
     ) -> Answer<'a, Placed>;
 
-    /// Gives the file at `existing`, a path from the store's root, another name in this folder. With `target.replace` a
+    /// Gives the file at `existing`, a path from the store's root, another name in this folder. Where `target.replace` says so a
     /// file or link that has the name is replaced, unless it is that file already.
     fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, durability: Durability) -> Answer<'a, Placed>;
 

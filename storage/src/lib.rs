@@ -14,7 +14,9 @@ mod local;
 mod spectra;
 
 pub use error::StoreError;
-pub use folder::{Answer, Attributes, Draft, Durability, Facts, FileIdentity, Folder, Keeps, Original, Placed, Target};
+pub use folder::{
+    Answer, Attributes, Draft, Durability, Facts, FileIdentity, Folder, Keeps, Known, Original, Placed, Replace, Target,
+};
 pub use local::LocalStore;
 pub use location::{Location, LocationError, Overlap};
 pub use opening::{OpenError, OpenOptions, open_pair};

@@ -12,6 +12,7 @@ mod portable;
 mod attributes;
 mod draft;
 mod folder;
+mod measured;
 mod original;
 mod placing;
 
@@ -21,8 +22,8 @@ mod times;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, Page};
@@ -31,6 +32,7 @@ use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use self::measured::Measured;
 use crate::error::StoreError;
 use crate::folder::{Answer, Folder, Keeps};
 use crate::store::{Capabilities, PageStream, Store};
@@ -64,6 +66,8 @@ struct Root {
     keeps_extended: bool,
     /// Permissions that nothing new has.
     umask: u32,
+    /// What it was seen to keep, where that was tried.
+    measured: OnceLock<Measured>,
     /// Whether there are files without a name, as far as is known.
     has_unnamed: AtomicBool,
     /// A folder of every other file system that was opened: all of them have to be flushed.
@@ -98,6 +102,7 @@ impl LocalStore {
             names,
             keeps_extended,
             umask,
+            measured: OnceLock::new(),
             has_unnamed,
             mounted_below,
         };
@@ -132,16 +137,22 @@ impl Store for LocalStore {
     fn keeps(&self) -> Keeps {
         Keeps {
             modified: true,
-            mode: true,
-            // Nobody else may give files away.
-            owner: rustix::process::geteuid().is_root(),
+            mode: self.root.measured().mode,
+            owner: self.root.measured().owner,
             new_owner: Some((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())),
             extended: self.root.keeps_extended,
-            symlinks: true,
+            symlinks: self.root.measured().symlinks,
             hard_links: true,
             holes: true,
             parts: true,
         }
+    }
+
+    fn measure<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
+        at_once(Measured::of(self.root.folder.as_fd(), temporary).map(|measured| {
+            // What was seen before is as good.
+            let _ = self.root.measured.set(measured);
+        }))
     }
 
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {

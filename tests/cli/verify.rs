@@ -103,3 +103,23 @@ fn a_verification_that_has_not_begun_is_not_gone_on_with_but_done_as_closely_as_
     assert_eq!(place.on_ledger(&["verify", "--resume"]).code, Some(3));
     assert_eq!(place.query("SELECT path FROM problems"), ["/one"]);
 }
+
+#[test]
+fn what_was_copied_without_a_checksum_is_compared_with_the_source() {
+    for options in [&["--checksum", "off"][..], &["--preserve", "hard-links"]] {
+        let place = Place::new();
+        place.file("src/file", "1234");
+        fs::hard_link(place.path("src/file"), place.path("src/other name")).unwrap();
+        let said = place.run(&[&["migrate", "src", "dst", "--ledger", "ledger.duckdb"], options].concat());
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert_eq!(verify(&place, "checksum").code, Some(0));
+        let time = place.path("dst/file").metadata().unwrap().modified().unwrap();
+        for name in ["dst/file", "dst/other name"] {
+            fs::remove_file(place.path(name)).unwrap();
+            place.file(name, "1243");
+            fs::File::options().append(true).open(place.path(name)).unwrap().set_modified(time).unwrap();
+        }
+        assert_eq!(verify(&place, "checksum").code, Some(3), "{options:?}");
+        assert_eq!(place.query("SELECT path FROM problems ORDER BY path"), ["/file", "/other name"], "{options:?}");
+    }
+}

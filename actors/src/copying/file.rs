@@ -3,7 +3,7 @@
 
 use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
 use longhaul_model::{BySide, ConflictPolicy, ErrorClass, FileFacts, NodeKind, PlanAction, Side, encode_name};
-use longhaul_storage::{Attributes, Draft, Facts, Folder, Original, Placed, StoreError, Target};
+use longhaul_storage::{Attributes, Draft, Facts, Folder, Known, Original, Placed, Replace, StoreError, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble, without_foreign_bits};
 use super::hard_links::Claim;
@@ -34,6 +34,16 @@ pub(super) enum Way {
     Beside,
     /// It does not go there: this is what became of it.
     Nowhere(CopyOutcome),
+}
+
+impl Way {
+    /// What may be replaced on it.
+    pub(super) fn replaces(&self) -> Replace {
+        match self {
+            Way::Replace(facts) => Replace::Only(*facts),
+            Way::Free | Way::Beside | Way::Nowhere(_) => Replace::Nothing,
+        }
+    }
 }
 
 /// The part of facts that comparing is about.
@@ -182,7 +192,8 @@ pub(super) async fn copy_file(
                 match claim {
                     Some(Claim::Copy(claimed)) => claimed.copied(path_in(folders.path, name)),
                     Some(Claim::LinkTo(existing)) => {
-                        let target = Target { name, temporary: &temporary, replace: true, known: Known::default() };
+                        let target =
+                            Target { name, temporary: &temporary, replace: Replace::Any, known: Known::default() };
                         join(context, folders, &existing, target, &facts).await?;
                     }
                     None => {}
@@ -202,7 +213,7 @@ pub(super) async fn copy_file(
                 }
             }
         }
-        let replace = matches!(way, Way::Replace(_));
+        let replace = way.replaces();
         if let Some(Claim::LinkTo(existing)) = &claim {
             if !still_replaces(folders, name, &way).await? {
                 is_to_be_looked_at = true;
@@ -218,7 +229,7 @@ pub(super) async fn copy_file(
                 None => claim = None,
             }
         }
-        let replace = replace || in_place_of.is_some();
+        let replace = if in_place_of.is_some() { Replace::Any } else { replace };
         let target = Target { name, temporary: &temporary, replace, known: Known::of(&facts) };
         let (draft, checksum) = write_draft(context, folders, target, original.as_ref(), &facts, buffer).await?;
         let after = original.facts().await.on(Side::Source)?;
@@ -485,7 +496,7 @@ pub(super) async fn place_beside(
 ) -> Attempt<Vec<u8>> {
     if let Some(LeftBeside { name, facts }) = left {
         let is_still_left = still_replaces(folders, &name, &Way::Replace(facts)).await?;
-        let target = Target { name: &name, replace: true, ..target };
+        let target = Target { name: &name, replace: Replace::Only(facts), ..target };
         if is_still_left && finish(context, draft, target, size, attributes).await? == Placed::Done {
             return Ok(name);
         }
@@ -496,7 +507,7 @@ pub(super) async fn place_beside(
         if folders.destination.look(&name).await.on(Side::Destination)?.is_some() {
             continue;
         }
-        let target = Target { name: &name, replace: false, ..target };
+        let target = Target { name: &name, replace: Replace::Nothing, ..target };
         // Somebody who takes the name at this very moment makes it another attempt.
         return match finish(context, draft, target, size, attributes).await? {
             Placed::Done => Ok(name),

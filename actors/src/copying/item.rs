@@ -2,7 +2,7 @@
 
 use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
 use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Side, encode_name};
-use longhaul_storage::{Attributes, Facts, Placed, Target};
+use longhaul_storage::{Attributes, Facts, Known, Placed, Replace, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::{Folders, Names, beside, compared, copied, copy_file};
@@ -66,6 +66,9 @@ async fn make_link(
     names: Names<'_>,
 ) -> Attempt<CopyOutcome> {
     let name = names.dst;
+    if !context.keeps(Side::Destination).symlinks {
+        return Ok(CopyOutcome::Skipped("the destination has no symbolic links".to_owned()));
+    }
     let Some(facts) = folders.source.look(names.src).await.on(Side::Source)? else {
         return Ok(CopyOutcome::Vanished("it is gone from the source".to_owned()));
     };
@@ -75,7 +78,7 @@ async fn make_link(
         folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
     }
     let replace = match folders.destination.look(name).await.on(Side::Destination)? {
-        None => false,
+        None => Replace::Nothing,
         Some(found) if found.kind != NodeKind::Symlink => {
             let reason = format!("the source has a symlink of this name, the destination a {}", found.kind);
             return Ok(CopyOutcome::Conflict(reason));
@@ -93,9 +96,9 @@ async fn make_link(
             }
             let is_newer = context.settings.comparison.is_newer(compared(&facts), compared(&found));
             match context.settings.on_conflict {
-                _ if is_as_planned => true,
-                ConflictPolicy::Overwrite => true,
-                ConflictPolicy::Newer if is_newer => true,
+                _ if is_as_planned => Replace::Any,
+                ConflictPolicy::Overwrite => Replace::Any,
+                ConflictPolicy::Newer if is_newer => Replace::Any,
                 ConflictPolicy::Ask => {
                     let reason = "the destination has another link (on conflict: ask)".to_owned();
                     return Ok(CopyOutcome::Conflict(reason));
@@ -133,7 +136,8 @@ async fn make_link_beside(
         let name = beside(name, number);
         let made = match folders.destination.look(&name).await.on(Side::Destination)? {
             None => {
-                let target = Target { name: &name, temporary: &temporary, replace: false, known: Known::default() };
+                let target =
+                    Target { name: &name, temporary: &temporary, replace: Replace::Nothing, known: Known::default() };
                 let attributes = link_attributes(context, facts);
                 let durability = context.durability;
                 let placed = folders.destination.create_link(target, points_to, &attributes, durability).await;

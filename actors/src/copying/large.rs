@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use longhaul_ledger::{CopiedFile, CopyOutcome, PartCopied};
 use longhaul_model::{ErrorClass, Side, encode_name};
-use longhaul_storage::{Draft, Placed, Target};
+use longhaul_storage::{Draft, Known, Placed, Replace, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::{
@@ -74,7 +74,7 @@ pub(super) async fn prepare(
         folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
     }
     // From here on it has to be there: one that comes into being later would lack what was written before.
-    let target = Target { name: names.dst, temporary: &temporary, replace: false, known: Known::default() };
+    let target = Target { name: names.dst, temporary: &temporary, replace: Replace::Nothing, known: Known::default() };
     folders.destination.open_draft(target).await.on(Side::Destination)?;
     Ok(Prepared::File(LargeFile { large: large.clone(), facts: now, part_bytes, parts, done }))
 }
@@ -90,7 +90,7 @@ pub(super) async fn copy_part(
 ) -> Attempt<Option<[u8; 32]>> {
     context.check_stop()?;
     let temporary = context.temporary_name(file.large.item.id);
-    let target = Target { name: names.dst, temporary: &temporary, replace: false, known: Known::default() };
+    let target = Target { name: names.dst, temporary: &temporary, replace: Replace::Nothing, known: Known::default() };
     let mut draft = open_draft(folders, target).await?;
     let range = file.range(part);
     if let Some(done) = file.done.iter().find(|done| done.part == part)
@@ -176,7 +176,7 @@ pub(super) async fn place(
         return Ok(outcome);
     }
     let attributes = context.attributes(folders.source, names.src, &facts).await?;
-    let target = Target { name: names.dst, temporary: &temporary, replace: matches!(way, Way::Replace(_)), known: Known::default() };
+    let target = Target { name: names.dst, temporary: &temporary, replace: way.replaces(), known: Known::default() };
     let draft = open_draft(folders, target).await?;
     let size = facts.size.map_or(0, i64::unsigned_abs);
     if let Way::Beside = way {

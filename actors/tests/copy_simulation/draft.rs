@@ -113,7 +113,7 @@ impl SimulatedDraft {
         if self.temporary.as_ref().is_some_and(|temporary| disk.entry(temporary) != Some(&Entry::File(self.number))) {
             return Err(gone("the draft"));
         }
-        if !may_place(disk.entry(&path).map(Entry::kind), target.replace) {
+        if !may_place(disk.entry(&path).map(Entry::kind), target.replace.is_allowed()) {
             return Ok(Placed::Taken);
         }
         if let Some(temporary) = &self.temporary {

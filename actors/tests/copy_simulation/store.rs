@@ -215,7 +215,7 @@ impl Folder for SimulatedFolder {
         Box::pin(async move {
             let placed = self.call(Operation::CreateLink, target.name, |world, path| {
                 let disk = &world.disks[self.store.side];
-                if !may_place(disk.entry(path).map(Entry::kind), target.replace) {
+                if !may_place(disk.entry(path).map(Entry::kind), target.replace.is_allowed()) {
                     return Ok(Placed::Taken);
                 }
                 let modified_ns = world.kept_time(self.store.side, attributes.modified_ns);
@@ -235,7 +235,7 @@ impl Folder for SimulatedFolder {
                 let Some(Entry::File(number)) = disk.entry(existing).cloned() else {
                     return Err(gone("its other name"));
                 };
-                if !may_place(disk.entry(path).map(Entry::kind), target.replace) {
+                if !may_place(disk.entry(path).map(Entry::kind), target.replace.is_allowed()) {
                     return Ok(Placed::Taken);
                 }
                 disk.put(path, Entry::File(number));

@@ -223,11 +223,7 @@ impl Store for SimulatedStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            blocks_thread: self.blocks_thread,
-            listings_at_once: 2,
-            ..Capabilities::default()
-        }
+        Capabilities { blocks_thread: self.blocks_thread, listings_at_once: 2, ..Capabilities::default() }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {

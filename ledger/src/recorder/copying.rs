@@ -38,7 +38,8 @@ impl Recorder {
         })?;
         self.commit()?;
         let remaining = self.guarded(|this| {
-            remaining(&this.connection, &this.counters.get().totals().src, this.counters.marks.copy_given_out)
+            let (source, begun_below) = (this.counters.get().totals().src, this.counters.marks.copy_given_out);
+            remaining(&this.connection, &source, begun_below, settings.large_from)
         })?;
         Ok((settings, remaining))
     }

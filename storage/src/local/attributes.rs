@@ -61,7 +61,7 @@ pub(super) fn set(file: BorrowedFd<'_>, root: &Root, attributes: &Attributes, ne
     }
     let mode = mode_of(attributes.mode.unwrap_or(new_mode & !root.umask));
     // Looking is cheaper than setting, and a new file often has it already.
-    if Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode) != mode {
+    if root.measured().mode && Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode) != mode {
         rustix::fs::fchmod(file, mode).map_err(|errno| cannot_set("the mode", errno))?;
     }
     // Last: some of the above may count as a change.

@@ -34,7 +34,7 @@ impl LocalDraft {
     /// Begins a draft that nobody else knows of: without a name, where there is such a thing. Then nothing has to be
     /// removed, not even after a kill, and one call less is made. What replaces another file has to have a name first.
     pub(super) fn create(folder: &Arc<OpenFolder>, target: Target<'_>) -> Result<Self, StoreError> {
-        let unnamed = if target.replace { None } else { create_unnamed(folder, target.known.mode)? };
+        let unnamed = if target.replace.is_allowed() { None } else { create_unnamed(folder, target.known.mode)? };
         let (file, temporary) = match unnamed {
             Some(file) => (file, None),
             None => (create_named(folder, target.temporary)?, Some(target.temporary.to_owned())),
@@ -126,7 +126,7 @@ impl LocalDraft {
     fn take_name_away(&self, target: Target<'_>) {
         let ours = rustix::fs::fstat(&self.file).map(|found| attributes::identity_of(&found));
         let there = look(self.folder.as_fd(), target.name).map(|found| found.map(|it| attributes::identity_of(&it)));
-        if !target.replace && ours.is_ok_and(|ours| there == Ok(Some(ours))) {
+        if !target.replace.is_allowed() && ours.is_ok_and(|ours| there == Ok(Some(ours))) {
             let _ = rustix::fs::unlinkat(self.folder.as_fd(), target.name, AtFlags::empty());
         }
     }

@@ -106,7 +106,7 @@ impl LocalFolder {
             let identity = || Ok::<_, Errno>(look(self.as_fd(), target.name)?.map(|it| attributes::identity_of(&it)));
             let ours = identity();
             self.settle_name(durability).inspect_err(|_| {
-                if !target.replace && identity() == ours {
+                if !target.replace.is_allowed() && identity() == ours {
                     let _ = rustix::fs::unlinkat(self.as_fd(), target.name, AtFlags::empty());
                 }
             })?;
@@ -151,7 +151,8 @@ impl LocalFolder {
         }
         let denied = |why: &str| Err(StoreError::new(ErrorClass::Denied, why));
         let link = |name: &[u8]| rustix::fs::linkat(parent.as_fd(), existing, self.as_fd(), name, AtFlags::empty());
-        let linked = if target.replace { self.link_in_its_place(target, &link) } else { link(target.name) };
+        let linked =
+            if target.replace.is_allowed() { self.link_in_its_place(target, &link) } else { link(target.name) };
         match linked {
             Ok(()) => self.settle_placed(Placed::Done, target, durability),
             Err(Errno::EXIST) => Ok(Placed::Taken),

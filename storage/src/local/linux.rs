@@ -16,8 +16,8 @@ use super::portable::{describe, kind_of, push_unreadable};
 use super::{MOUNT_POINT, PAGE_ENTRIES_MAX, Root, components};
 use crate::error::StoreError;
 pub(super) use files::{
-    copy_range, create_unnamed, data_within, extended_attributes, flush, keeps_extended, name_rules, name_unnamed,
-    rename_new, set_extended_attribute,
+    copy_range, create_unnamed, data_within, exchange, extended_attributes, flush, keeps_extended, name_rules,
+    name_unnamed, rename_new, set_extended_attribute,
 };
 
 pub(super) use times::{has_no_birth, time_step_of_type};

@@ -198,6 +198,11 @@ pub(super) fn rename_unseen(folder: BorrowedFd<'_>, temporary: &[u8], name: &[u8
     }
 }
 
+/// There is no way that goes for every system.
+pub(super) fn exchange(_folder: BorrowedFd<'_>, _one: &[u8], _other: &[u8]) -> Result<bool, Errno> {
+    Ok(false)
+}
+
 /// The stretches of `range` that have bytes in them: all of it, as far as can be known everywhere.
 #[allow(clippy::unnecessary_wraps, reason = "as where it can be found out")]
 pub(super) fn data_within(_file: BorrowedFd<'_>, range: Range<u64>) -> Result<Vec<Range<u64>>, Errno> {

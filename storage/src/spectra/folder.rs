@@ -118,7 +118,7 @@ impl Folder for SpectraFolder {
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
         Box::pin(async move {
             let path = self.child(target.name)?;
-            let reply = self.store.world.begin_file(&path, target.replace, self.store.started.elapsed());
+            let reply = self.store.world.begin_file(&path, target.replace.is_allowed(), self.store.started.elapsed());
             let writer = match awaited(reply).await {
                 Ok(writer) => Some(writer),
                 // As with any other store it is only said at the end.

@@ -5,7 +5,7 @@ use longhaul_spectra::{
 };
 
 use super::*;
-use crate::folder::{Attributes, Draft, Durability, Placed, Target};
+use crate::folder::{Attributes, Draft, Durability, Known, Placed, Replace, Target};
 
 /// A world in memory with a few generated folders and files in it.
 fn store() -> Arc<SpectraStore> {
@@ -29,7 +29,7 @@ async fn open(store: &Arc<SpectraStore>, path: &[u8]) -> Box<dyn Folder> {
 }
 
 fn new(name: &[u8]) -> Target<'_> {
-    Target { name, temporary: b".draft", replace: false, known: Known::default() }
+    Target { name, temporary: b".draft", replace: Replace::Nothing, known: Known::default() }
 }
 
 fn timed(modified_ns: i64) -> Attributes {
@@ -117,9 +117,9 @@ async fn a_name_that_is_taken_is_left_alone_unless_a_file_may_be_replaced() {
     let earlier = read(&*root, b"file_1.txt").await;
     assert_eq!(write(&*root, new(b"file_1.txt"), b"later").await, Ok(Placed::Taken));
     assert_eq!(write(&*root, new(b"folder_1"), b"later").await, Ok(Placed::Taken));
-    assert_eq!(write(&*root, Target { replace: true, ..new(b"folder_1") }, b"later").await, Ok(Placed::Taken));
+    assert_eq!(write(&*root, Target { replace: Replace::Any, ..new(b"folder_1") }, b"later").await, Ok(Placed::Taken));
     assert_eq!(read(&*root, b"file_1.txt").await, earlier);
-    let replacing = Target { replace: true, ..new(b"file_1.txt") };
+    let replacing = Target { replace: Replace::Any, ..new(b"file_1.txt") };
     assert_eq!(write(&*root, replacing, b"later").await, Ok(Placed::Done));
     assert_eq!(read(&*root, b"file_1.txt").await, b"later");
     // It is taken while the draft is written.

@@ -31,6 +31,15 @@ pub(in super::super) fn rename_new(folder: BorrowedFd<'_>, temporary: &[u8], nam
     }
 }
 
+/// Makes two entries of `folder` change their names in one step; `false` where that cannot be done.
+pub(in super::super) fn exchange(folder: BorrowedFd<'_>, one: &[u8], other: &[u8]) -> Result<bool, Errno> {
+    match rustix::fs::renameat_with(folder, one, folder, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => portable::exchange(folder, one, other),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// Begins a file in `folder` that has no name yet, and is gone with the process; `None` where there is no such thing.
 pub(in super::super) fn create_unnamed(folder: BorrowedFd<'_>, mode: Mode) -> Result<Option<OwnedFd>, Errno> {
     match rustix::fs::openat(folder, c".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {

@@ -2,12 +2,13 @@
 
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use longhaul_model::ErrorClass;
+use longhaul_model::{ErrorClass, FileFacts};
 use rustix::io::Errno;
 
 use super::super::draft::explain_writing;
 use super::tree::{Tree, begin, class, new, now, replacing, write, write_with};
-use crate::folder::{Attributes, Durability, Placed, Target};
+use crate::folder::{Attributes, Durability, Known, Placed, Replace, Target};
+use crate::store::Store;
 
 #[test]
 fn a_file_is_seen_under_its_name_only_when_it_is_whole() {
@@ -127,7 +128,7 @@ fn a_finish_that_fails_leaves_nothing() {
         ];
         let can_fail_so = |attributes: &Attributes| attributes.extended.is_empty() || tree.store.root.keeps_extended;
         for (name, size, attributes, expected) in cases.iter().filter(|case| can_fail_so(&case.2)) {
-            for replace in [false, true] {
+            for replace in [Replace::Nothing, Replace::Any] {
                 let target = Target { replace, ..new(name) };
                 let draft = begin(&*root, target, b"12345");
                 let finished = now(draft.finish(target, *size, attributes, Durability::Later));
@@ -188,7 +189,12 @@ fn attributes_are_those_that_were_asked_for() {
             };
             let name = format!("file {number}").into_bytes();
             assert_eq!(
-                write_with(&*root, Target { mode: Some(mode), ..new(&name) }, b"x", &attributes),
+                write_with(
+                    &*root,
+                    Target { known: Known { mode: Some(mode), ..Known::default() }, ..new(&name) },
+                    b"x",
+                    &attributes
+                ),
                 Ok(Placed::Done)
             );
             let facts = now(root.look(&name)).unwrap().unwrap();
@@ -214,4 +220,43 @@ fn why_nothing_could_be_written_is_told_apart() {
     ] {
         assert_eq!(explain_writing(errno).class, class, "{errno:?}");
     }
+}
+
+#[test]
+fn a_file_that_changes_at_the_last_moment_is_not_replaced() {
+    for tree in Tree::of_both_kinds() {
+        let root = tree.root();
+        std::fs::write(tree.at("a"), b"earlier").unwrap();
+        let found = now(root.look(b"a")).unwrap().unwrap();
+        let expected = FileFacts { size: found.size, modified_ns: found.modified_ns };
+        let target = Target { replace: Replace::Only(expected), ..new(b"a") };
+        let draft = begin(&*root, target, b"later");
+        std::fs::write(tree.at("a"), b"somebody else's").unwrap();
+        let placed = now(draft.finish(target, 5, &Attributes::default(), Durability::Later));
+        assert_eq!(placed, Ok(Placed::Taken));
+        assert_eq!(std::fs::read(tree.at("a")).unwrap(), b"somebody else's");
+        assert_eq!(tree.names(), [b"a"]);
+
+        let found = now(root.look(b"a")).unwrap().unwrap();
+        let expected = FileFacts { size: found.size, modified_ns: found.modified_ns };
+        let target = Target { replace: Replace::Only(expected), ..new(b"a") };
+        let draft = begin(&*root, target, b"later");
+        let placed = now(draft.finish(target, 5, &Attributes::default(), Durability::EachFile));
+        assert_eq!(placed, Ok(Placed::Done));
+        assert_eq!((std::fs::read(tree.at("a")).unwrap().as_slice(), tree.names().len()), (&b"later"[..], 1));
+
+        let draft = begin(&*root, target, b"again");
+        std::fs::remove_file(tree.at("a")).unwrap();
+        let placed = now(draft.finish(target, 5, &Attributes::default(), Durability::Later));
+        assert_eq!((placed, tree.names().len()), (Ok(Placed::Done), 1));
+    }
+}
+
+#[test]
+fn an_ordinary_file_system_keeps_everything_and_nothing_is_left_of_trying() {
+    let tree = Tree::new();
+    let expected = tree.store.keeps();
+    now(tree.store.measure(b".tried")).unwrap();
+    assert_eq!(tree.store.keeps(), expected);
+    assert!(expected.mode && expected.symlinks && tree.names().is_empty());
 }

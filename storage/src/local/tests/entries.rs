@@ -48,7 +48,12 @@ fn a_name_that_is_a_path_is_refused_by_every_call() {
         if !name.is_empty() {
             classes.push(class(root.extended_attributes(name)));
         }
-        let temporary = crate::folder::Target { name: b"a", temporary: name, replace: false, known: Known::default() };
+        let temporary = crate::folder::Target {
+            name: b"a",
+            temporary: name,
+            replace: crate::folder::Replace::Nothing,
+            known: crate::folder::Known::default(),
+        };
         classes.extend([class(root.create(temporary)), class(root.open_draft(temporary))]);
         assert!(classes.iter().all(|&class| class == ErrorClass::BadName), "{}: {classes:?}", name.escape_ascii());
     }

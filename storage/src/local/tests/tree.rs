@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode};
 use tempfile::TempDir;
 
 use crate::error::StoreError;
-use crate::folder::{Answer, Attributes, Draft, Durability, Folder, Placed, Target};
+use crate::folder::{Answer, Attributes, Draft, Durability, Folder, Known, Placed, Replace, Target};
 use crate::local::LocalStore;
 use crate::store::Store;
 
@@ -32,12 +32,12 @@ pub(super) fn class<T>(answer: Answer<'_, T>) -> ErrorClass {
 
 /// A new name that replaces nothing.
 pub(super) fn new(name: &[u8]) -> Target<'_> {
-    Target { name, temporary: b".draft", replace: false, known: Known::default() }
+    Target { name, temporary: b".draft", replace: Replace::Nothing, known: Known::default() }
 }
 
 /// A name that may be taken by a file.
 pub(super) fn replacing(name: &[u8]) -> Target<'_> {
-    Target { replace: true, ..new(name) }
+    Target { replace: Replace::Any, ..new(name) }
 }
 
 /// A root with a store in it, and something secret beside it.
