@@ -249,9 +249,9 @@ pub(crate) struct PlanArguments {
     #[arg(long, value_name = "PATH")]
     pub(crate) under: Option<String>,
 
-    /// Show no more than so many items
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub(crate) limit: u64,
+    /// Show no more than so many items, instead of the totals [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
 
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Table)]

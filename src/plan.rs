@@ -9,6 +9,9 @@ use longhaul_ledger::{PlanFilter, Reader, Table};
 use crate::cli::PlanArguments;
 use crate::{Exit, query, soundness};
 
+/// Items that are shown where nobody says how many.
+const LIMIT: u64 = 1_000;
+
 pub(crate) fn run(ledger: &Path, arguments: &PlanArguments) -> anyhow::Result<Exit> {
     soundness::require(ledger)?;
     let reader = Reader::open(ledger)?;
@@ -19,7 +22,7 @@ pub(crate) fn run(ledger: &Path, arguments: &PlanArguments) -> anyhow::Result<Ex
         );
     }
     let mut out = io::stdout().lock();
-    if arguments.action.is_none() && arguments.under.is_none() {
+    if arguments.action.is_none() && arguments.under.is_none() && arguments.limit.is_none() {
         let rows = reader
             .plan_totals()?
             .into_iter()
@@ -28,7 +31,11 @@ pub(crate) fn run(ledger: &Path, arguments: &PlanArguments) -> anyhow::Result<Ex
         query::print(&Table { columns, rows: rows.collect() }, arguments.format, &mut out)?;
         return Ok(Exit::Done);
     }
-    let filter = PlanFilter { action: arguments.action, under: arguments.under.clone(), limit: arguments.limit };
+    let filter = PlanFilter {
+        action: arguments.action,
+        under: arguments.under.clone(),
+        limit: arguments.limit.unwrap_or(LIMIT),
+    };
     query::print(&reader.plan_items(&filter)?, arguments.format, &mut out)?;
     Ok(Exit::Done)
 }

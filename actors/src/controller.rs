@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use crate::config::{CopyChoices, CopyConfig, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
 use crate::copying::{CopyRun, Task};
+use crate::destination::{lost_on_the_way, refuse_unfit_destination, remove_given_up, reopen_folders};
 use crate::ending::{Ended, Outcome};
 use crate::engine::{Engine, Placement};
 use crate::filter::{Filter, FilterError};
@@ -403,25 +404,12 @@ fn launch_copy(
         tracing::warn!(nodes = remaining.nodes, "the destination does not keep {what}: they are not carried over");
     }
     block_on(remove_given_up(&stores.dst, &remaining));
+    if !config.resume {
+        block_on(reopen_folders(&stores.dst, &remaining));
+    }
     let task = Task::Copy { remaining, durability: copying.durability };
     let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads))
-}
-
-/// Removes what earlier runs have left of large files that are not to be copied any more. Where that fails it is in the way
-/// of nothing.
-async fn remove_given_up(destination: &Arc<dyn Store>, remaining: &CopyRemaining) {
-    for (id, folder) in &remaining.given_up {
-        let temporary = format!("{}{id}", remaining.temporary_prefix);
-        let path = decode_name(folder).expect("the ledger gives out printable paths");
-        let removed = match destination.clone().folder(&path).await {
-            Ok(folder) => folder.remove_draft(temporary.as_bytes()).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = removed {
-            tracing::debug!(%id, "its temporary file stays, if there is one: {error}");
-        }
-    }
 }
 
 /// How files are copied is chosen once: what was chosen before, with what is chosen now where nothing was. Anything else
@@ -431,27 +419,25 @@ pub fn settle_copy_settings(migration: &Migration, choices: CopyChoices) -> Resu
     let settings = choices.on_top_of(recorded.unwrap_or_default());
     match recorded {
         Some(recorded) if recorded.completed_by(settings) != settings => {
-            let in_words = |settings| serde_json::to_string(settings).expect("settings are plain data");
-            Err(different("way of copying", &in_words(&settings), &in_words(&recorded)))
+            let (given, recorded) = differences(&settings, &recorded);
+            Err(different("way of copying", &given, &recorded))
         }
         _ => Ok(settings),
     }
 }
 
-/// What the source has, or somebody asked for, and the destination cannot keep: said once, and not for each file.
-fn lost_on_the_way(stores: &BySide<Arc<dyn Store>>, copying: &CopySettings) -> Vec<&'static str> {
-    let (source, destination) = (stores.src.keeps(), stores.dst.keeps());
-    let lost = [
-        (source.modified && !destination.modified, "modification times"),
-        (source.mode && !destination.mode, "permissions"),
-        (source.symlinks && !destination.symlinks, "symbolic links"),
-        // Somebody who cannot set them can read them nevertheless.
-        (copying.owner && !destination.owner, "users and groups"),
-        (copying.extended && source.extended && !destination.extended, "extended attributes"),
-        (copying.hard_links && source.hard_links && !destination.hard_links, "several names for one file"),
-        (copying.holes && source.holes && !destination.holes, "holes in files"),
-    ];
-    lost.into_iter().filter_map(|(is_lost, what)| is_lost.then_some(what)).collect()
+/// What is different between two ways of copying, in words: `checksum: false` and `checksum: true`.
+fn differences(given: &CopySettings, recorded: &CopySettings) -> (String, String) {
+    let fields = |settings| match serde_json::to_value(settings) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => unreachable!("settings are plain data with names"),
+    };
+    let (given, recorded) = (fields(given), fields(recorded));
+    let in_words = |these: &serde_json::Map<String, _>, others: &serde_json::Map<String, serde_json::Value>| {
+        let different = these.iter().filter(|(name, value)| others.get(*name) != Some(value));
+        different.map(|(name, value)| format!("{}: {value}", name.replace('_', " "))).collect::<Vec<_>>().join(", ")
+    };
+    (in_words(&given, &recorded), in_words(&recorded, &given))
 }
 
 /// Begins a sweep over what is marked for retry: lists folders again, or copies again what could not be copied.
@@ -541,56 +527,6 @@ fn refuse_names(opened: &Opened) -> Result<(), StartError> {
     let first = linted.page(None, SHOWN)?;
     let shown: Vec<_> = first.iter().map(|found| format!("{} ({})", found.path, found.reason)).collect();
     Err(StartError::Names { count, rules: linted.rules(), such_as: shown.join(", ") })
-}
-
-/// What is known beforehand to fail is said before anything is done. Returns the steps in which the destination keeps
-/// times, in nanoseconds, if that can be measured.
-async fn refuse_unfit_destination(
-    store: &Arc<dyn Store>,
-    retry: RetryPolicy,
-    needed: i64,
-    force: bool,
-) -> Result<Option<u64>, StartError> {
-    let unfit = |error: StoreError| StartError::Destination { location: store.location(), reason: error.message };
-    let mut pauses = retry.pauses(FIRST_NODE_ID);
-    let Probed { free_bytes, time_step_ns } = loop {
-        match probe(store).await {
-            Ok(probed) => break probed,
-            Err(error) if error.class.is_retried() => match pauses.next() {
-                Some(pause) => tokio::time::sleep(error.retry_after.unwrap_or(pause)).await,
-                None => return Err(unfit(error)),
-            },
-            Err(error) => return Err(unfit(error)),
-        }
-    };
-    match free_bytes {
-        Some(free) if free < needed.unsigned_abs() && !force => {
-            Err(StartError::NoRoom { needed: needed.unsigned_abs(), free })
-        }
-        _ => Ok(time_step_ns),
-    }
-}
-
-/// What is known of a destination that was written to.
-#[derive(Debug)]
-struct Probed {
-    /// What there is room for.
-    free_bytes: Option<u64>,
-    /// As measured.
-    time_step_ns: Option<u64>,
-}
-
-/// Begins a file in the root, which is removed at once.
-async fn probe(store: &Arc<dyn Store>) -> Result<Probed, StoreError> {
-    let root = store.clone().folder(b"/").await?;
-    let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
-    let target = Target { name: &name, temporary: &name, replace: Replace::Nothing, known: Known::default() };
-    let mut draft = root.create(target).await?;
-    let kept_ns = if store.keeps().modified { draft.try_time(time_step::PROBED_NS).await? } else { None };
-    // Dropping it removes it.
-    drop(draft);
-    store.measure(&name).await?;
-    Ok(Probed { free_bytes: store.free_bytes().await?, time_step_ns: kept_ns.and_then(time_step::of_kept) })
 }
 
 /// Runs a future that may have to wait, on a thread without a runtime.

@@ -20,6 +20,7 @@ mod observer;
 mod open_ledger;
 
 // How a run ends, and when something is tried again.
+mod destination;
 mod ending;
 mod retry;
 

@@ -115,6 +115,9 @@ pub struct CopyRemaining {
     /// Large files that an earlier run may have begun and that are not to be copied any more, since they were excluded or
     /// are gone: source ids, with the printable path of their folder on the destination. What is left of them goes.
     pub given_up: Vec<(NodeId, String)>,
+    /// Folders that earlier runs have made, and finished perhaps, and that something is still to be copied into: printable
+    /// paths on the destination.
+    pub made_before: Vec<String>,
 }
 
 /// What became of an item.
@@ -475,7 +478,27 @@ pub(crate) fn remaining(
         bytes: counters.copy_pending_bytes(),
         linked: linked.collect::<duckdb::Result<_>>()?,
         given_up: given_up(connection, begun_below, large_from)?,
+        made_before: if begun_below > 0 { made_before(connection)? } else { Vec::new() },
     })
+}
+
+fn made_before(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare(
+        "SELECT coalesce(d.path, f.path)
+         FROM src_folders f
+         JOIN src_current c ON c.id = f.id
+         LEFT JOIN renamed_folders d ON d.id = f.id
+         WHERE c.copy_status = 'successful' AND f.id IN (
+           SELECT n.parent_id
+           FROM plan p
+           JOIN src_nodes n ON n.id = p.src_id
+           LEFT JOIN src_current i ON i.id = p.src_id
+           WHERE p.action NOT IN ('skip', 'conflict', 'not_copied') AND coalesce(i.copy_status, 'pending') = 'pending'
+         )
+         ORDER BY f.id",
+    )?;
+    let paths = statement.query_map([], |row| row.get(0))?;
+    Ok(paths.collect::<duckdb::Result<_>>()?)
 }
 
 fn given_up(connection: &Connection, begun_below: i64, large_from: u64) -> Result<Vec<(NodeId, String)>> {

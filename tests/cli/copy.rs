@@ -205,3 +205,34 @@ fn large_files_go_in_parts_and_names_of_one_file_stay_together() {
     assert!(place.query("FROM parts").is_empty(), "nobody needs them any more");
     assert_eq!(place.on_ledger(&["verify", "--level", "full"]).code, Some(0));
 }
+
+#[test]
+fn nothing_is_left_of_a_large_file_that_was_begun_and_is_not_wanted_any_more() {
+    let place = Place::new();
+    let bytes = vec![7; 40_000_000];
+    for name in ["src/excluded", "src/gone"] {
+        fs::write(place.path(name), &bytes).unwrap();
+    }
+    place.file("src/small", "1");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("longhaul"));
+    child.current_dir(place.path(".")).args(["copy", "--approve", "--large-from", "1M", "--ledger", "ledger.duckdb"]);
+    let mut child = child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let drafts = || {
+        let names = fs::read_dir(place.path("dst")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(".longhaul-")).count()
+    };
+    // It may be over before it is seen: then nothing of it is left either.
+    while drafts() == 0 && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    let _ = place.on_ledger(&["exclude", "/excluded", "--reason", "not wanted"]);
+    fs::remove_file(place.path("src/gone")).unwrap();
+    let said = place.on_ledger(&["refresh"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let said = place.on_ledger(&["copy", "--approve"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(drafts(), 0);
+}

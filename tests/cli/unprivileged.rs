@@ -238,3 +238,24 @@ fn a_ledger_that_may_not_be_made_read_or_written_is_refused() {
         "root goes on where it was"
     );
 }
+
+#[test]
+fn what_failed_in_a_folder_that_nobody_may_write_to_is_copied_by_a_retry() {
+    let Some(user) = Unprivileged::new() else { return };
+    for name in ["src/closed/one", "src/closed/other"] {
+        user.place.file(name, "1");
+        user.give(name);
+    }
+    user.give("src/closed");
+    user.set_mode("src/closed/one", 0);
+    user.set_mode("src/closed", 0o555);
+    assert_eq!(user.migrate(&["--yes"]).code, Some(3));
+    let mode = || user.place.path("dst/closed").metadata().unwrap().mode() & 0o777;
+    assert_eq!(mode(), 0o555);
+    user.set_mode("src/closed/one", 0o644);
+    assert_eq!(user.on_ledger(&["mark-retry", "--failed"]).code, Some(0));
+    let said = user.on_ledger(&["retry"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    assert_eq!(fs::read(user.place.path("dst/closed/one")).unwrap(), b"1");
+    assert_eq!(mode(), 0o555, "it is what it is on the source when all is done");
+}

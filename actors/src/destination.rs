@@ -1,0 +1,125 @@
+//! Getting a destination ready before the first byte is copied: whether it can be written to, what it keeps, and what
+//! earlier runs have left there.
+
+use std::sync::Arc;
+
+use longhaul_ledger::{CopyRemaining, CopySettings};
+use longhaul_model::{BySide, ErrorClass, FIRST_NODE_ID, decode_name};
+use longhaul_storage::{Attributes, Durability, Known, Replace, Store, StoreError, Target};
+
+use crate::controller::StartError;
+use crate::retry::RetryPolicy;
+use crate::time_step;
+
+/// What is known beforehand to fail is said before anything is done. Returns the steps in which the destination keeps
+/// times, in nanoseconds, if that can be measured.
+pub(crate) async fn refuse_unfit_destination(
+    store: &Arc<dyn Store>,
+    retry: RetryPolicy,
+    needed: i64,
+    force: bool,
+) -> Result<Option<u64>, StartError> {
+    let unfit = |error: StoreError| StartError::Destination { location: store.location(), reason: error.message };
+    let mut pauses = retry.pauses(FIRST_NODE_ID);
+    let Probed { free_bytes, time_step_ns } = loop {
+        match probe(store).await {
+            Ok(probed) => break probed,
+            Err(error) if error.class.is_retried() => match pauses.next() {
+                Some(pause) => tokio::time::sleep(error.retry_after.unwrap_or(pause)).await,
+                None => return Err(unfit(error)),
+            },
+            Err(error) => return Err(unfit(error)),
+        }
+    };
+    match free_bytes {
+        Some(free) if free < needed.unsigned_abs() && !force => {
+            Err(StartError::NoRoom { needed: needed.unsigned_abs(), free })
+        }
+        _ => Ok(time_step_ns),
+    }
+}
+
+/// What is known of a destination that was written to.
+#[derive(Debug)]
+struct Probed {
+    /// What there is room for.
+    free_bytes: Option<u64>,
+    /// As measured.
+    time_step_ns: Option<u64>,
+}
+
+/// Begins a file in the root, which is removed at once.
+async fn probe(store: &Arc<dyn Store>) -> Result<Probed, StoreError> {
+    let root = store.clone().folder(b"/").await?;
+    let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
+    let target = Target { name: &name, temporary: &name, replace: Replace::Nothing, known: Known::default() };
+    let mut draft = root.create(target).await?;
+    let kept_ns = if store.keeps().modified { draft.try_time(time_step::PROBED_NS).await? } else { None };
+    // Dropping it removes it.
+    drop(draft);
+    store.measure(&name).await?;
+    Ok(Probed { free_bytes: store.free_bytes().await?, time_step_ns: kept_ns.and_then(time_step::of_kept) })
+}
+
+/// What the source has, or somebody asked for, and the destination cannot keep: said once, and not for each file.
+pub(crate) fn lost_on_the_way(stores: &BySide<Arc<dyn Store>>, copying: &CopySettings) -> Vec<&'static str> {
+    let (source, destination) = (stores.src.keeps(), stores.dst.keeps());
+    let lost = [
+        (source.modified && !destination.modified, "modification times"),
+        (source.mode && !destination.mode, "permissions"),
+        (source.symlinks && !destination.symlinks, "symbolic links"),
+        // Somebody who cannot set them can read them nevertheless.
+        (copying.owner && !destination.owner, "users and groups"),
+        (copying.extended && source.extended && !destination.extended, "extended attributes"),
+        (copying.hard_links && source.hard_links && !destination.hard_links, "several names for one file"),
+        (copying.holes && source.holes && !destination.holes, "holes in files"),
+    ];
+    lost.into_iter().filter_map(|(is_lost, what)| is_lost.then_some(what)).collect()
+}
+
+/// Removes what earlier runs have left of large files that are not to be copied any more. Where that fails it is in the way
+/// of nothing.
+pub(crate) async fn remove_given_up(destination: &Arc<dyn Store>, remaining: &CopyRemaining) {
+    for (id, folder) in &remaining.given_up {
+        let temporary = format!("{}{id}", remaining.temporary_prefix);
+        let path = decode_name(folder).expect("the ledger gives out printable paths");
+        let removed = match destination.clone().folder(&path).await {
+            Ok(folder) => folder.remove_draft(temporary.as_bytes()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            tracing::debug!(%id, "its temporary file stays, if there is one: {error}");
+        }
+    }
+}
+
+/// What whoever owns a folder needs of its permissions to make something in it.
+const OWNER_MAY_WRITE: u32 = 0o300;
+
+/// Has folders that earlier runs made, and gave permissions by which nothing can be made in them, written to again. They
+/// get their permissions back with all others when everything is copied.
+pub(crate) async fn reopen_folders(destination: &Arc<dyn Store>, remaining: &CopyRemaining) {
+    for printable in &remaining.made_before {
+        let path = decode_name(printable).expect("the ledger gives out printable paths");
+        if let Err(error) = reopen_folder(destination, &path).await {
+            // What is to be copied into it says so, if it matters.
+            tracing::debug!(path = printable, "its permissions stay: {error}");
+        }
+    }
+}
+
+async fn reopen_folder(destination: &Arc<dyn Store>, path: &[u8]) -> Result<(), StoreError> {
+    let folder = destination.clone().folder(path).await?;
+    let found = folder.facts().await?;
+    match found.mode {
+        Some(mode) if mode & OWNER_MAY_WRITE != OWNER_MAY_WRITE => {
+            let attributes = Attributes { mode: Some(mode | 0o700), ..Attributes::default() };
+            match folder.set_attributes(&attributes, Durability::Later).await {
+                // Somebody else's: then it is theirs who may write there.
+                Err(error) if error.class == ErrorClass::Denied => Ok(()),
+                set => set,
+            }
+        }
+        _ => Ok(()),
+    }
+}
