@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use futures_util::{StreamExt, stream};
 use longhaul_ledger::{MigrationSpec, Reader, Resources, Settings};
 use longhaul_model::{BySide, Comparison};
-use longhaul_naming::RuleSet;
 use longhaul_storage::{Capabilities, PageStream, Store};
 
 use super::*;
