@@ -36,8 +36,7 @@ const BELOW: &str = "
 
 impl Editor {
     /// Marks what failed, among the chosen nodes and below them, or everywhere: folders that could not be listed, and what
-    /// could not be copied. A chosen folder is marked as well if nothing failed in it: then it is listed again, with all that
-    /// is below it.
+    /// could not be copied. A chosen folder is listed again in any case, with all that is below it.
     pub fn mark_retry(self, selection: Option<&Selection>) -> Result<Marked> {
         let connection = self.connection();
         match selection {
@@ -65,14 +64,17 @@ impl Editor {
                  JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'"
             ))?;
             if selection.is_some() {
-                // Chosen ones in which nothing failed.
-                connection.execute_batch(&format!(
-                    "INSERT INTO failed
+                // With a chosen folder everything below it is listed again.
+                connection.execute_batch(
+                    "DELETE FROM failed
+                     WHERE phase = 'traversing' AND id NOT IN (FROM selected);
+
+                     INSERT INTO failed
                      SELECT s.id, 'traversing', NULL
-                     FROM selected s
+                     FROM (SELECT DISTINCT id FROM selected) s
                      SEMI JOIN src_folders f ON f.id = s.id
-                     WHERE NOT EXISTS ({BELOW} FROM below WHERE id IN (SELECT id FROM failed))"
-                ))?;
+                     WHERE s.id NOT IN (SELECT id FROM failed WHERE phase = 'traversing')",
+                )?;
             }
             let found: i64 = connection.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
             if found == 0 {

@@ -235,3 +235,58 @@ fn a_mark_changes_nothing_but_itself_and_keeps_the_plan_from_being_approved() {
     assert!(matches!(scene.edit().unmark(None), Err(LedgerError::NothingToChange(_))));
     scene.edit().approve(false).unwrap();
 }
+
+/// Fails the copy of what has this path.
+fn fail_copy(scene: &Scene, path: &str) {
+    scene.edit().approve(true).unwrap();
+    let opened = Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
+    let mut recorder = opened.begin("copy", some_time_ns).unwrap();
+    recorder.begin_copying(&crate::CopySettings::default()).unwrap();
+    let batches = recorder.pull_plan(&(0..10_000)).unwrap();
+    let (depth, item) = batches
+        .iter()
+        .flat_map(|batch| batch.items.iter().map(move |item| (batch, item)))
+        .find(|(batch, item)| child_path(&batch.path, &item.name) == path)
+        .map(|(batch, item)| (batch.depth, item))
+        .unwrap();
+    let outcome =
+        crate::CopyOutcome::Failed { class: longhaul_model::ErrorClass::Denied, message: "denied".to_owned() };
+    let size = item.facts.size;
+    let result = crate::CopyResult { id: item.id, depth, kind: item.kind, size, outcome, attempts: 1 };
+    recorder.record_copies(&[result]).unwrap();
+    recorder.end(Phase::Verifying, None, "complete").unwrap();
+}
+
+fn tree_of(paths: &[(&str, bool)]) -> Tree {
+    paths.iter().map(|&(path, is_folder)| (path.to_owned(), (is_folder, false))).collect()
+}
+
+fn paths(paths: &[&str]) -> Selection {
+    Selection::Paths(paths.iter().map(|&path| path.to_owned()).collect())
+}
+
+/// What is marked: paths, with what is tried again.
+fn marks(scene: &Scene) -> Vec<String> {
+    let reader = Reader::open(&scene.path).unwrap();
+    let rows = reader.query(
+        "SELECT path || ' ' || phase::VARCHAR
+         FROM marks
+         JOIN src_status ON id = node_id
+         ORDER BY ALL",
+    );
+    rows.unwrap().rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect()
+}
+
+#[test]
+fn each_folder_that_is_named_is_marked_whatever_failed_in_it_or_in_another_one() {
+    let scene = Scene::new(
+        &tree_of(&[("/a", true), ("/a/bad", false), ("/b", true), ("/b/fine", false), ("/c", true)]),
+        ConflictPolicy::Newer,
+    );
+    fail_copy(&scene, "/a/bad");
+    let marked = scene.edit().mark_retry(Some(&paths(&["/a", "/b"]))).unwrap();
+    assert_eq!(marked, Marked { folders: 2, copies: 1 });
+    assert_eq!(marks(&scene), ["/a traversing", "/a/bad copying", "/b traversing"]);
+    // Once more, and nothing is marked twice.
+    assert_eq!(scene.edit().mark_retry(Some(&paths(&["/b", "/a", "/b"]))).unwrap(), marked);
+}
