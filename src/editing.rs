@@ -52,12 +52,20 @@ pub(crate) fn approve(ledger: &Path, arguments: &ApproveArguments) -> anyhow::Re
 }
 
 pub(crate) fn mark_retry(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result<Exit> {
-    let marked = open(ledger)?.mark_retry(marked_nodes(arguments).as_ref())?;
+    let editor = open(ledger)?;
+    let marked = if arguments.all {
+        editor.mark_failed(arguments.under.as_deref())?
+    } else {
+        editor.mark_retry(&Selection::Paths(arguments.paths.clone()))?
+    };
     tell_marked(marked, arguments.json)
 }
 
 pub(crate) fn unmark(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result<Exit> {
-    let marked = open(ledger)?.unmark(marked_nodes(arguments).as_ref())?;
+    // What is marked in a folder, and the mark of the folder itself, are at its path and below it.
+    let paths: Vec<String> = arguments.paths.iter().chain(&arguments.under).cloned().collect();
+    let chosen = (!paths.is_empty()).then_some(Selection::Paths(paths));
+    let marked = open(ledger)?.unmark(chosen.as_ref())?;
     tell_marked(marked, arguments.json)
 }
 
@@ -71,11 +79,6 @@ fn selection(arguments: &SelectionArguments) -> anyhow::Result<Selection> {
     // What is only on the destination cannot be excluded or decided.
     let condition = Condition::parse_for(text, Side::Source).map_err(|error| explain(&error))?;
     Ok(Selection::Where(condition))
-}
-
-fn marked_nodes(arguments: &MarkArguments) -> Option<Selection> {
-    let paths: Vec<String> = arguments.paths.iter().chain(&arguments.under).cloned().collect();
-    (!paths.is_empty()).then_some(Selection::Paths(paths))
 }
 
 fn tell(changed: &Changed, json: bool) -> anyhow::Result<Exit> {

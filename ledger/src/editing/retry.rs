@@ -35,47 +35,39 @@ const BELOW: &str = "
     )";
 
 impl Editor {
-    /// Marks what failed, among the chosen nodes and below them, or everywhere: folders that could not be listed, and what
-    /// could not be copied. A chosen folder is listed again in any case, with all that is below it.
-    pub fn mark_retry(self, selection: Option<&Selection>) -> Result<Marked> {
-        let connection = self.connection();
-        match selection {
-            Some(selection) => selection.select(connection, (self.now_ns)())?,
-            None => connection.execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id")?,
-        }
+    /// Marks the chosen folders, each of which is listed again in any case with all that is below it; and what could not be
+    /// copied, among the chosen nodes and below them.
+    pub fn mark_retry(self, selection: &Selection) -> Result<Marked> {
+        selection.select(self.connection(), (self.now_ns)())?;
+        self.mark(|connection| {
+            find_failed(connection)?;
+            // With a chosen folder everything below it is listed again.
+            connection.execute_batch(
+                "DELETE FROM failed
+                 WHERE phase = 'traversing' AND id NOT IN (FROM selected);
+
+                 INSERT INTO failed
+                 SELECT s.id, 'traversing', NULL
+                 FROM (SELECT DISTINCT id FROM selected) s
+                 SEMI JOIN src_folders f ON f.id = s.id
+                 WHERE s.id NOT IN (SELECT id FROM failed WHERE phase = 'traversing')",
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Marks what failed, and nothing else: folders that could not be listed, and what could not be copied. Everywhere, or
+    /// at the printable path `under` of the source and below it.
+    pub fn mark_failed(self, under: Option<&str>) -> Result<Marked> {
+        select_below_path(&self, under)?;
+        self.mark(find_failed)
+    }
+
+    /// Marks what `find` puts into the temporary table `failed (id, phase, reason)`.
+    fn mark(self, find: impl FnOnce(&Connection) -> Result<()>) -> Result<Marked> {
         self.in_run("mark-retry", |recorder| {
             let connection = &recorder.connection;
-            connection.execute_batch(&format!(
-                "CREATE OR REPLACE TEMP TABLE failed AS
-                 {BELOW}
-                 SELECT b.id, 'traversing'::phase AS phase, c.traversal_error AS reason
-                 FROM below b
-                 JOIN src_current c ON c.id = b.id AND c.traversal_status = 'failed'
-                 UNION ALL
-                 -- Its counterpart on the source was listed, and could not be told from one that failed.
-                 SELECT f.src_id, 'traversing', c.traversal_error
-                 FROM below b
-                 JOIN dst_folders f ON f.src_id = b.id
-                 JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'
-                 WHERE b.id NOT IN (SELECT id FROM src_current WHERE traversal_status = 'failed')
-                 UNION ALL
-                 SELECT b.id, 'copying', c.copy_error
-                 FROM below b
-                 JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'"
-            ))?;
-            if selection.is_some() {
-                // With a chosen folder everything below it is listed again.
-                connection.execute_batch(
-                    "DELETE FROM failed
-                     WHERE phase = 'traversing' AND id NOT IN (FROM selected);
-
-                     INSERT INTO failed
-                     SELECT s.id, 'traversing', NULL
-                     FROM (SELECT DISTINCT id FROM selected) s
-                     SEMI JOIN src_folders f ON f.id = s.id
-                     WHERE s.id NOT IN (SELECT id FROM failed WHERE phase = 'traversing')",
-                )?;
-            }
+            find(connection)?;
             let found: i64 = connection.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
             if found == 0 {
                 return Err(LedgerError::NothingToChange("nothing has failed there".to_owned()));
@@ -87,7 +79,7 @@ impl Editor {
                  ANTI JOIN marks m ON m.node_id = f.id AND m.phase = f.phase",
                 params![recorder.run, (recorder.now_ns)()],
             )?;
-            marked(&recorder.connection)
+            marked(connection)
         })
     }
 
@@ -107,6 +99,40 @@ impl Editor {
             marked(&recorder.connection)
         })
     }
+}
+
+/// Fills the temporary table `selected (id)` with what there is at a printable path of the source, or with the root.
+fn select_below_path(editor: &Editor, path: Option<&str>) -> Result<()> {
+    // The root may be named here: everything is below it.
+    match path.filter(|path| !path.trim_matches('/').is_empty()) {
+        Some(path) => Selection::Paths(vec![path.to_owned()]).select(editor.connection(), (editor.now_ns)()),
+        None => {
+            let root = "CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id";
+            Ok(editor.connection().execute_batch(root)?)
+        }
+    }
+}
+
+/// Fills the temporary table `failed (id, phase, reason)` with what failed among the nodes in `selected` and below them.
+fn find_failed(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE failed AS
+         {BELOW}
+         SELECT b.id, 'traversing'::phase AS phase, c.traversal_error AS reason
+         FROM below b
+         JOIN src_current c ON c.id = b.id AND c.traversal_status = 'failed'
+         UNION ALL
+         -- Its counterpart on the source was listed, and could not be told from one that failed.
+         SELECT f.src_id, 'traversing', c.traversal_error
+         FROM below b
+         JOIN dst_folders f ON f.src_id = b.id
+         JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'
+         WHERE b.id NOT IN (SELECT id FROM src_current WHERE traversal_status = 'failed')
+         UNION ALL
+         SELECT b.id, 'copying', c.copy_error
+         FROM below b
+         JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'"
+    ))?)
 }
 
 impl Opened {

@@ -226,9 +226,9 @@ fn a_mark_changes_nothing_but_itself_and_keeps_the_plan_from_being_approved() {
         [("/a", true), ("/a/b", false)].map(|(path, is_folder)| (path.to_owned(), (is_folder, false))).into();
     let scene = Scene::new(&tree, ConflictPolicy::Newer);
     let before = scene.statuses();
-    assert!(matches!(scene.edit().mark_retry(None), Err(LedgerError::NothingToChange(_))));
+    assert!(matches!(scene.edit().mark_failed(None), Err(LedgerError::NothingToChange(_))));
     let chosen = Selection::Paths(vec!["/a".to_owned()]);
-    assert_eq!(scene.edit().mark_retry(Some(&chosen)).unwrap(), Marked { folders: 1, copies: 0 });
+    assert_eq!(scene.edit().mark_retry(&chosen).unwrap(), Marked { folders: 1, copies: 0 });
     assert_eq!(scene.statuses(), before);
     assert!(matches!(scene.edit().approve(false), Err(LedgerError::Marked(1))));
     assert_eq!(scene.edit().unmark(Some(&chosen)).unwrap(), Marked::default());
@@ -284,9 +284,26 @@ fn each_folder_that_is_named_is_marked_whatever_failed_in_it_or_in_another_one()
         ConflictPolicy::Newer,
     );
     fail_copy(&scene, "/a/bad");
-    let marked = scene.edit().mark_retry(Some(&paths(&["/a", "/b"]))).unwrap();
+    let marked = scene.edit().mark_retry(&paths(&["/a", "/b"])).unwrap();
     assert_eq!(marked, Marked { folders: 2, copies: 1 });
     assert_eq!(marks(&scene), ["/a traversing", "/a/bad copying", "/b traversing"]);
     // Once more, and nothing is marked twice.
-    assert_eq!(scene.edit().mark_retry(Some(&paths(&["/b", "/a", "/b"]))).unwrap(), marked);
+    assert_eq!(scene.edit().mark_retry(&paths(&["/b", "/a", "/b"])).unwrap(), marked);
+}
+
+#[test]
+fn of_what_failed_only_what_is_under_a_path_is_marked_and_never_the_path_itself() {
+    let scene = Scene::new(
+        &tree_of(&[("/a", true), ("/a/bad", false), ("/b", true), ("/b/fine", false)]),
+        ConflictPolicy::Newer,
+    );
+    fail_copy(&scene, "/a/bad");
+    let error = scene.edit().mark_failed(Some("/b")).unwrap_err();
+    assert!(error.to_string().contains("nothing has failed there"), "{error}");
+    assert!(marks(&scene).is_empty());
+    let error = scene.edit().mark_failed(Some("/nowhere/at/all")).unwrap_err();
+    assert!(error.to_string().ends_with("the nearest that is: /"), "{error}");
+    assert_eq!(scene.edit().mark_failed(Some("/a")).unwrap(), Marked { folders: 0, copies: 1 });
+    assert_eq!(marks(&scene), ["/a/bad copying"]);
+    assert_eq!(scene.edit().mark_failed(Some("/")).unwrap(), Marked { folders: 0, copies: 1 });
 }
