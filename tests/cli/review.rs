@@ -145,3 +145,40 @@ fn the_plan_can_be_changed_while_a_copy_waits_to_be_verified() {
     assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
     assert_eq!(place.contents("dst/c/four"), "c/four");
 }
+
+#[test]
+fn a_retry_copies_nothing_that_nobody_has_approved() {
+    let place = Place::new();
+    for name in ["a/one", "b/two"] {
+        place.file(&format!("src/{name}"), name);
+    }
+    fs::create_dir_all(place.path("dst/a")).unwrap();
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["exclude", "/b", "--reason", "not yet"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    // What was a folder leads elsewhere, and nothing is written there.
+    fs::rename(place.path("dst/a"), place.path("moved")).unwrap();
+    symlink(place.path("moved"), place.path("dst/a")).unwrap();
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(3));
+    fs::remove_file(place.path("dst/a")).unwrap();
+    fs::rename(place.path("moved"), place.path("dst/a")).unwrap();
+
+    assert_eq!(place.on_ledger(&["include", "/b"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["mark-retry", "--failed"]).code, Some(0));
+    // Another way of copying than it began with is refused while the marks are still there.
+    let said = place.on_ledger(&["retry", "--large-from", "7"]);
+    assert!(said.err.contains("way of copying cannot be changed"), "{}", said.err);
+    assert_eq!(place.query("SELECT count(*) FROM marks"), ["1"]);
+    let said = place.on_ledger(&["retry"]);
+    assert!(said.err.contains("has to be approved"), "{}", said.err);
+    assert!(!place.path("dst/b").exists() && !place.path("dst/a/one").exists());
+    assert_eq!(place.query("SELECT phase FROM migration"), ["review"]);
+    assert_eq!(
+        place.query("SELECT path, copy_status FROM src_status WHERE kind = 'file' ORDER BY path"),
+        ["/a/one|pending", "/b/two|pending"]
+    );
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(1));
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
+    assert_eq!((place.contents("dst/a/one"), place.contents("dst/b/two")), ("a/one".to_owned(), "b/two".to_owned()));
+}

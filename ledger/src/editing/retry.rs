@@ -4,14 +4,16 @@
 //! is marked is listed again, with everything below it, on both sides; an item whose copy failed is pending again.
 
 use duckdb::{Connection, params};
-use longhaul_model::Phase;
+use longhaul_model::{CopyStatus, Phase, Side};
 
+use super::approval::is_approved;
 use super::exclusion::cover_changing;
 use super::selection::Selection;
-use super::{Editor, change_statuses, revoke};
+use super::{Approval, Editor, change_statuses, revoke};
 use crate::Opened;
 use crate::error::{LedgerError, Result};
-use crate::migration::{Migration, set_phase};
+use crate::copying::CopyRemaining;
+use crate::migration::{CopySettings, Migration, set_phase};
 use crate::recorder::Recorder;
 use crate::sweeping::SweepKind;
 
@@ -157,19 +159,49 @@ pub(crate) fn marked(connection: &Connection) -> Result<Marked> {
     )?)
 }
 
+/// A copy that has begun.
+#[derive(Debug)]
+pub struct BegunCopy {
+    /// Of the plan that it carries out.
+    pub approval: Approval,
+    /// How files are copied.
+    pub settings: CopySettings,
+    /// What is to be done.
+    pub remaining: CopyRemaining,
+}
+
+/// As [`Retry`], before it is committed.
+enum Begun {
+    Listing(Marked),
+    Copying(Marked, Approval, CopySettings),
+    ToApprove(Marked),
+}
+
+/// What a retry has begun with.
+#[derive(Debug)]
+pub enum Retry {
+    /// Folders are to be listed again; the phase is `traversing`.
+    Listing(Marked),
+    /// What was marked is to be copied, and the plan is approved; the phase is `copying`.
+    Copying(Marked, BegunCopy),
+    /// What was marked is pending again, and somebody has to approve the plan: there is other work in it than was marked, or
+    /// there are open conflicts, and nobody has approved that. The phase is `review`.
+    ToApprove(Marked),
+}
+
 impl Recorder {
-    /// Turns the marks into work, and commits that with the phase that comes of it: `traversing` where folders are to be
-    /// listed again, `review` otherwise. The events must have been folded.
-    pub fn begin_retry(&mut self) -> Result<Marked> {
-        let marked = self.change_plan(|this| {
+    /// Turns the marks into work, and commits that together with all that begins with it: so a crash leaves either the marks,
+    /// or a listing or a copy that can be gone on with. `chosen` is how files are copied, as for [`Recorder::begin_copying`].
+    /// The events must have been folded.
+    pub fn begin_retry(&mut self, chosen: &CopySettings) -> Result<Retry> {
+        let begun = self.change_plan(|this| {
             let marked = marked(&this.connection)?;
             if marked == Marked::default() {
                 return Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()));
             }
+            let was_approved = is_approved(&this.connection)?;
             revoke(this)?;
-            if marked.copies > 0 {
-                this.copy_again()?;
-            }
+            let again = if marked.copies > 0 { this.copy_again()? } else { 0 };
             if marked.folders > 0 {
                 this.list_again()?;
             } else if Migration::read(&this.connection)?.phase != Phase::Review {
@@ -177,13 +209,29 @@ impl Recorder {
                 set_phase(&this.connection, Phase::Review, None)?;
             }
             this.connection.execute_batch("DELETE FROM marks")?;
-            Ok(marked)
+            if marked.folders > 0 {
+                return Ok(Begun::Listing(marked));
+            }
+            let totals = this.counters.get().totals()[Side::Source];
+            assert!(again <= totals.copy_pending(), "what is to be tried again is pending");
+            let is_all_that_was_marked = again == totals.copy_pending() && totals.conflicts == 0;
+            if !was_approved && !is_all_that_was_marked {
+                return Ok(Begun::ToApprove(marked));
+            }
+            let approval = this.note_plan()?;
+            Ok(Begun::Copying(marked, approval, this.settle_copying(chosen)?))
         })?;
-        self.commit()?;
-        Ok(marked)
+        Ok(match begun {
+            Begun::Listing(marked) => Retry::Listing(marked),
+            Begun::ToApprove(marked) => Retry::ToApprove(marked),
+            Begun::Copying(marked, approval, settings) => {
+                Retry::Copying(marked, BegunCopy { approval, settings, remaining: self.remaining_copies()? })
+            }
+        })
     }
 
-    fn copy_again(&mut self) -> Result<()> {
+    /// Returns how many nodes are pending again.
+    fn copy_again(&mut self) -> Result<i64> {
         self.connection.execute_batch(
             "CREATE OR REPLACE TEMP TABLE changing AS
              SELECT DISTINCT m.node_id AS id, 'failed'::copy_status AS was, 'pending'::copy_status AS becomes,
@@ -193,8 +241,9 @@ impl Recorder {
              WHERE m.phase = 'copying'",
         )?;
         cover_changing(&self.connection)?;
-        change_statuses(self)?;
-        Ok(())
+        let changed = change_statuses(self)?;
+        let pending = changed.by_status.iter().filter(|change| change.is == CopyStatus::Pending);
+        Ok(pending.map(|change| change.nodes).sum())
     }
 
     /// Those that are below another one are listed again with it.

@@ -307,3 +307,39 @@ fn of_what_failed_only_what_is_under_a_path_is_marked_and_never_the_path_itself(
     assert_eq!(marks(&scene), ["/a/bad copying"]);
     assert_eq!(scene.edit().mark_failed(Some("/")).unwrap(), Marked { folders: 0, copies: 1 });
 }
+
+#[test]
+fn a_retry_that_is_killed_leaves_the_marks_or_a_copy_that_can_be_gone_on_with() {
+    let scene = Scene::new(&tree_of(&[("/a", true), ("/a/bad", false), ("/b", false)]), ConflictPolicy::Newer);
+    fail_copy(&scene, "/a/bad");
+    scene.edit().mark_failed(None).unwrap();
+    let before = scene.statuses();
+    let open = || Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
+    let begin = || open().begin("retry", some_time_ns).unwrap();
+    let settings = crate::CopySettings::default();
+
+    // Before anything is done.
+    drop(begin());
+    assert_eq!((marks(&scene), scene.statuses()), (vec!["/a/bad copying".to_owned()], before.clone()));
+
+    // At the last of its steps.
+    let mut recorder = begin();
+    let differences = "CREATE TABLE differences (src_id BIGINT NOT NULL, message VARCHAR NOT NULL, at_ns BIGINT NOT NULL)";
+    recorder.connection.execute_batch("DROP TABLE differences").unwrap();
+    recorder.begin_retry(&settings).unwrap_err();
+    recorder.connection.execute_batch(differences).unwrap();
+    drop(recorder);
+    assert_eq!((marks(&scene), scene.statuses()), (vec!["/a/bad copying".to_owned()], before));
+
+    // When it has begun.
+    let mut recorder = begin();
+    let Retry::Copying(marked, begun) = recorder.begin_retry(&settings).unwrap() else { panic!("it was approved") };
+    assert_eq!((marked, begun.remaining.nodes), (Marked { folders: 0, copies: 1 }, 3));
+    drop(recorder);
+    assert!(marks(&scene).is_empty());
+    let opened = open();
+    assert_eq!(opened.migration().current_phase(), Phase::Copying);
+    opened.require_approval(Approving::Before).unwrap();
+    let (_, remaining) = opened.begin("copy --resume", some_time_ns).unwrap().begin_copying(&settings).unwrap();
+    assert_eq!(remaining.nodes, 3);
+}

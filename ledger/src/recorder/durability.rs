@@ -110,8 +110,8 @@ impl Recorder {
         })
     }
 
-    /// Ends a run that was about changing the plan, and has changed it or not, and closes the ledger.
-    pub(crate) fn end_change(self, has_changed: bool) -> Result<()> {
+    /// Ends a run that was about changing the plan, and has changed it or not, and closes the ledger. The phase stays.
+    pub fn end_change(self, has_changed: bool) -> Result<()> {
         let outcome = if has_changed { "complete" } else { "refused" };
         Run::end(&self.connection, self.run, outcome, (self.now_ns)())?;
         self.connection.execute_batch("CHECKPOINT")?;
