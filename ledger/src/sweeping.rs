@@ -394,6 +394,8 @@ impl Recorder {
                        WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
                        WHEN m.same THEN 'already_existed'
                        WHEN c.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN c.copy_status
+                       -- What somebody has decided stays decided.
+                       WHEN c.copy_status = 'skipped' AND q.action = 'skip' THEN 'skipped'
                        WHEN x.id IS NOT NULL THEN 'conflict'
                        WHEN c.copy_status IS NULL THEN 'pending'
                        WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
@@ -437,6 +439,7 @@ impl Recorder {
                      WHERE src_id >= {start} AND src_id < {end} AND action = 'skip' AND dst_id IS NOT NULL
                    ) p ON p.src_id = s.id
                    LEFT JOIN renames r ON r.src_id = s.id
+                   LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = s.id
                    LEFT JOIN gone_src g ON g.id = s.id
                    LEFT JOIN differs e ON e.id = s.id
                    LEFT JOIN taken x ON x.id = s.id
