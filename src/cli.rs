@@ -364,7 +364,7 @@ pub(crate) struct DecideArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
 
-    /// What is done about conflicts there and below
+    /// What is done about conflicts there and below, those that were decided before among them, until it is done
     #[arg(long, value_enum)]
     pub(crate) action: DecisionArgument,
 
@@ -382,6 +382,8 @@ pub(crate) enum DecisionArgument {
     KeepBoth,
     /// The destination's stays, and the source's is not copied
     Skip,
+    /// What was decided is taken back: it is a conflict again
+    Undecide,
 }
 
 #[derive(Debug, Args)]

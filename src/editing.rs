@@ -27,12 +27,13 @@ pub(crate) fn include(ledger: &Path, arguments: &IncludeArguments) -> anyhow::Re
 
 pub(crate) fn decide(ledger: &Path, arguments: &DecideArguments) -> anyhow::Result<Exit> {
     let selection = selection(&arguments.selection)?;
-    let decision = match arguments.action {
-        DecisionArgument::Overwrite => Decision::Overwrite,
-        DecisionArgument::KeepBoth => Decision::KeepBoth,
-        DecisionArgument::Skip => Decision::Skip,
+    let editor = open(ledger)?;
+    let changed = match arguments.action {
+        DecisionArgument::Overwrite => editor.decide(&selection, Decision::Overwrite)?,
+        DecisionArgument::KeepBoth => editor.decide(&selection, Decision::KeepBoth)?,
+        DecisionArgument::Skip => editor.decide(&selection, Decision::Skip)?,
+        DecisionArgument::Undecide => editor.undecide(&selection)?,
     };
-    let changed = open(ledger)?.decide(&selection, decision)?;
     tell(&changed, arguments.json)
 }
 
@@ -91,7 +92,7 @@ fn tell(changed: &Changed, json: bool) -> anyhow::Result<Exit> {
         writeln!(out, "{} nodes, {} bytes: {}, now {}", part.nodes, part.bytes, part.was, part.is)?;
     }
     if changed.reasons > 0 {
-        writeln!(out, "{} nodes: excluded as before, for another reason", changed.reasons)?;
+        writeln!(out, "{} nodes: status as before, for another reason", changed.reasons)?;
     } else if changed.nodes == 0 {
         writeln!(out, "no status has changed")?;
     }

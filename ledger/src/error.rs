@@ -126,6 +126,28 @@ pub enum LedgerError {
         /// Which rule it was.
         reason: String,
     },
+    /// What has its place on the destination is of another kind, or the folder that it is in has no place there.
+    #[error(
+        "nothing was changed: {path} cannot replace what has its place, which is another kind of thing{}: skip it, or \
+         keep both if it is a file or a link", and_others(*.others)
+    )]
+    CannotOverwrite {
+        /// The first of them.
+        path: String,
+        /// How many others there are.
+        others: i64,
+    },
+    /// It is a folder, or in one whose place is taken.
+    #[error(
+        "nothing was changed: {path} cannot be kept beside what has its place, because it is a folder or in one that has \
+         no place there{}: skip it", and_others(*.others)
+    )]
+    CannotBeKept {
+        /// The first of them.
+        path: String,
+        /// How many others there are.
+        others: i64,
+    },
     /// There is nothing that the wish could be about.
     #[error("nothing was changed: {0}")]
     NothingToChange(String),
@@ -148,6 +170,11 @@ pub enum LedgerError {
     /// An invariant of the ledger does not hold: a bug, or a damaged file.
     #[error("ledger is inconsistent: {0}")]
     Inconsistent(String),
+}
+
+/// What is said of `others` beside the one that is named.
+fn and_others(others: i64) -> String {
+    if others == 0 { String::new() } else { format!(" (and {others} others)") }
 }
 
 /// The result of something asked of the ledger.

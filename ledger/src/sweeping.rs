@@ -396,7 +396,7 @@ impl Recorder {
                        WHEN c.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN c.copy_status
                        -- What somebody has decided stays decided.
                        WHEN c.copy_status = 'skipped' AND q.action = 'skip' THEN 'skipped'
-                       WHEN x.id IS NOT NULL THEN 'conflict'
+                       WHEN x.id IS NOT NULL AND (q.action IS NULL OR q.action <> 'keep_both') THEN 'conflict'
                        WHEN c.copy_status IS NULL THEN 'pending'
                        WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
                        WHEN c.copy_status = 'successful' THEN

@@ -182,3 +182,68 @@ fn a_retry_copies_nothing_that_nobody_has_approved() {
     assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
     assert_eq!((place.contents("dst/a/one"), place.contents("dst/b/two")), ("a/one".to_owned(), "b/two".to_owned()));
 }
+
+#[test]
+fn what_was_decided_can_be_decided_otherwise_until_it_is_done() {
+    let place = Place::new();
+    for name in ["p/kind", "p/folder/below", "p/file"] {
+        place.file(&format!("src/{name}"), name);
+    }
+    symlink("there", place.path("src/p/link")).unwrap();
+    symlink("there", place.path("src/p/twin")).unwrap();
+    fs::create_dir_all(place.path("dst/p/kind")).unwrap();
+    for name in ["p/folder", "p/link", "p/file"] {
+        place.file(&format!("dst/{name}"), "in the way");
+    }
+    symlink("elsewhere", place.path("dst/p/twin")).unwrap();
+    assert_eq!(place.discover(&["--on-conflict", "ask"]).code, Some(0));
+    let decide = |path: &str, action: &str| place.on_ledger(&["decide", path, "--action", action]);
+    let why = "SELECT s.copy_status, s.error, p.action, p.reason
+         FROM src_status s
+         JOIN plan p ON p.src_id = s.id
+         WHERE s.path LIKE '/p/folder%' OR s.path = '/p/file'
+         ORDER BY s.path";
+    let before = place.query(why);
+    for (path, action, line) in [
+        ("/p", "overwrite", "/p/folder cannot replace"),
+        ("/p/kind", "overwrite", "/p/kind cannot replace what has its place, which is another kind of thing: skip it"),
+        ("/p", "keep-both", "/p/folder cannot be kept beside"),
+        ("/p/folder/below", "keep-both", "/p/folder/below cannot be kept beside"),
+        ("/p", "undecide", "nothing has been decided there"),
+    ] {
+        let said = decide(path, action);
+        assert_eq!(said.code, Some(1), "{path} {action}");
+        assert!(said.err.contains(line), "{path} {action}: {}", said.err);
+    }
+    assert_eq!(decide("/p", "skip").code, Some(0));
+    let said = decide("/p", "undecide");
+    assert!(said.out.contains("skipped, now conflict"), "{}{}", said.out, said.err);
+    assert_eq!(place.query(why), before, "as if nothing had been decided");
+
+    assert_eq!(decide("/p", "skip").code, Some(0));
+    let said = decide("/p", "skip");
+    assert!(said.err.contains("decided so before"), "{}", said.err);
+    for path in ["/p/kind", "/p/link", "/p/twin"] {
+        let said = decide(path, "keep-both");
+        assert!(said.out.contains("skipped, now pending"), "{path}: {}{}", said.out, said.err);
+    }
+    assert_eq!(decide("/p/file", "keep-both").code, Some(0));
+    let said = decide("/p/file", "overwrite");
+    assert!(said.out.contains("1 nodes: status as before"), "{}{}", said.out, said.err);
+
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    assert_eq!(place.contents("dst/p/kind (source)"), "p/kind");
+    assert!(place.path("dst/p/kind").is_dir());
+    assert_eq!(place.contents("dst/p/file"), "p/file");
+    for name in ["link", "twin"] {
+        assert_eq!(fs::read_link(place.path(&format!("dst/p/{name} (source)"))).unwrap(), std::path::Path::new("there"));
+    }
+    assert_eq!(place.contents("dst/p/link"), "in the way");
+    assert_eq!(fs::read_link(place.path("dst/p/twin")).unwrap(), std::path::Path::new("elsewhere"));
+    // It is done, and stays so.
+    let said = decide("/p/kind", "skip");
+    assert!(said.err.contains("there is no conflict"), "{}", said.err);
+    assert_eq!(place.on_ledger(&["verify"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["refresh"]).code, Some(0));
+    assert_eq!(place.query("SELECT count(*) FROM src_status WHERE copy_status IN ('conflict', 'pending')"), ["0"]);
+}
