@@ -399,7 +399,7 @@ pub(crate) struct ApproveArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct MarkArguments {
-    /// Paths from the root of the source: they and what is below them
+    /// Paths from the root of the source: they and what is below them; of what is in conflict, the folder that it is in
     #[arg(value_name = "PATH", required_unless_present = "all")]
     pub(crate) paths: Vec<String>,
 

@@ -54,12 +54,19 @@ pub(crate) fn approve(ledger: &Path, arguments: &ApproveArguments) -> anyhow::Re
 
 pub(crate) fn mark_retry(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result<Exit> {
     let editor = open(ledger)?;
-    let marked = if arguments.all {
-        editor.mark_failed(arguments.under.as_deref())?
-    } else {
-        editor.mark_retry(&Selection::Paths(arguments.paths.clone()))?
-    };
-    tell_marked(marked, arguments.json)
+    if arguments.all {
+        return tell_marked(editor.mark_failed(arguments.under.as_deref())?, arguments.json);
+    }
+    let marking = editor.mark_retry(&Selection::Paths(arguments.paths.clone()))?;
+    if arguments.json {
+        writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&marking)?)?;
+        return Ok(Exit::Done);
+    }
+    for folder in &marking.folders_of_conflicts {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{folder} is listed again, with all that is below it, because of what is in conflict in it")?;
+    }
+    tell_marked(marking.marked, false)
 }
 
 pub(crate) fn unmark(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result<Exit> {

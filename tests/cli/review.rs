@@ -247,3 +247,52 @@ fn what_was_decided_can_be_decided_otherwise_until_it_is_done() {
     assert_eq!(place.on_ledger(&["refresh"]).code, Some(0));
     assert_eq!(place.query("SELECT count(*) FROM src_status WHERE copy_status IN ('conflict', 'pending')"), ["0"]);
 }
+
+#[test]
+fn a_conflict_whose_cause_is_gone_is_cleared_by_its_mark() {
+    let place = Place::new();
+    for name in ["p/kind", "p/folder/sub/below", "q/other"] {
+        place.file(&format!("src/{name}"), name);
+    }
+    fs::create_dir_all(place.path("dst/p/kind")).unwrap();
+    place.file("dst/p/folder", "in the way");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve", "--leave-conflicts"]).code, Some(0));
+    fs::remove_dir(place.path("dst/p/kind")).unwrap();
+    fs::remove_file(place.path("dst/p/folder")).unwrap();
+    // They were known when the plan was made, and did not fail.
+    let said = place.on_ledger(&["mark-retry", "--failed"]);
+    assert!(said.err.contains("nothing has failed there"), "{}", said.err);
+    let said = place.on_ledger(&["mark-retry", "/p/kind", "/p/folder/sub/below"]);
+    assert!(said.out.starts_with("/p is listed again, with all that is below it"), "{}{}", said.out, said.err);
+    assert!(said.out.contains("marked: 1 folders to list again, 0 nodes"), "{}", said.out);
+    assert_eq!(place.on_ledger(&["retry"]).code, Some(0));
+    assert_eq!(place.query("SELECT path FROM src_status WHERE copy_status = 'conflict'"), [""; 0]);
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    assert_eq!(place.contents("dst/p/kind"), "p/kind");
+    assert_eq!(place.contents("dst/p/folder/sub/below"), "p/folder/sub/below");
+}
+
+#[test]
+fn a_conflict_that_came_up_while_it_was_copied_is_tried_again_with_what_failed() {
+    let place = Place::new();
+    for name in ["late", "folder/below"] {
+        place.file(&format!("src/{name}"), name);
+    }
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    fs::create_dir(place.path("dst/late")).unwrap();
+    place.file("dst/folder", "in the way");
+    place.on_ledger(&["copy"]);
+    let conflicts = "SELECT path FROM src_status WHERE copy_status = 'conflict' ORDER BY path";
+    assert_eq!(place.query(conflicts), ["/folder", "/folder/below", "/late"]);
+    fs::remove_dir(place.path("dst/late")).unwrap();
+    fs::remove_file(place.path("dst/folder")).unwrap();
+    let said = place.on_ledger(&["mark-retry", "--failed"]);
+    assert!(said.out.contains("0 folders to list again, 3 nodes to copy again"), "{}{}", said.out, said.err);
+    let said = place.on_ledger(&["retry"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(place.contents("dst/late"), "late");
+    assert_eq!(place.contents("dst/folder/below"), "folder/below");
+    assert_eq!(place.query(conflicts), [""; 0]);
+}

@@ -26,6 +26,19 @@ pub struct Marked {
     pub copies: i64,
 }
 
+/// What somebody has marked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Marking {
+    /// What is marked now, all in all.
+    #[serde(flatten)]
+    pub marked: Marked,
+    /// The printable paths of the folders that were marked because something chosen in them is in conflict.
+    pub folders_of_conflicts: Vec<String>,
+}
+
+/// No folder is marked because of a conflict in it.
+const NO_CONFLICTS: &str = "CREATE OR REPLACE TEMP TABLE of_conflicts (id BIGINT)";
+
 /// Everything at the selected nodes and below them.
 const BELOW: &str = "
     WITH RECURSIVE below AS (
@@ -38,8 +51,9 @@ const BELOW: &str = "
 
 impl Editor {
     /// Marks the chosen folders, each of which is listed again in any case with all that is below it; and what could not be
-    /// copied, among the chosen nodes and below them.
-    pub fn mark_retry(self, selection: &Selection) -> Result<Marked> {
+    /// copied, among the chosen nodes and below them. Where a chosen node is in conflict, it is the folder that it is in that
+    /// has to be listed again, and is marked.
+    pub fn mark_retry(self, selection: &Selection) -> Result<Marking> {
         selection.select(self.connection(), (self.now_ns)())?;
         self.mark(|connection| {
             find_failed(connection)?;
@@ -54,7 +68,8 @@ impl Editor {
                  SEMI JOIN src_folders f ON f.id = s.id
                  WHERE s.id NOT IN (SELECT id FROM failed WHERE phase = 'traversing')",
             )?;
-            Ok(())
+            mark_folders_of_conflicts(connection)?;
+            refuse_without_failure(connection, selection)
         })
     }
 
@@ -62,11 +77,16 @@ impl Editor {
     /// at the printable path `under` of the source and below it.
     pub fn mark_failed(self, under: Option<&str>) -> Result<Marked> {
         select_below_path(&self, under)?;
-        self.mark(find_failed)
+        self.mark(|connection| {
+            find_failed(connection)?;
+            Ok(connection.execute_batch(NO_CONFLICTS)?)
+        })
+        .map(|marking| marking.marked)
     }
 
-    /// Marks what `find` puts into the temporary table `failed (id, phase, reason)`.
-    fn mark(self, find: impl FnOnce(&Connection) -> Result<()>) -> Result<Marked> {
+    /// Marks what `find` puts into the temporary table `failed (id, phase, reason)`; which of it are folders that conflicts are
+    /// in, it puts into `of_conflicts (id)`.
+    fn mark(self, find: impl FnOnce(&Connection) -> Result<()>) -> Result<Marking> {
         self.in_run("mark-retry", |recorder| {
             let connection = &recorder.connection;
             find(connection)?;
@@ -81,7 +101,14 @@ impl Editor {
                  ANTI JOIN marks m ON m.node_id = f.id AND m.phase = f.phase",
                 params![recorder.run, (recorder.now_ns)()],
             )?;
-            marked(connection)
+            let mut statement = connection.prepare(
+                "SELECT path
+                 FROM src_folders
+                 SEMI JOIN of_conflicts USING (id)
+                 ORDER BY path",
+            )?;
+            let folders = statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?;
+            Ok(Marking { marked: marked(connection)?, folders_of_conflicts: folders })
         })
     }
 
@@ -133,8 +160,68 @@ fn find_failed(connection: &Connection) -> Result<()> {
          UNION ALL
          SELECT b.id, 'copying', c.copy_error
          FROM below b
-         JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'"
+         JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'
+         UNION ALL
+         -- What has come up since the plan was made: the destination is asked again when it is copied again.
+         SELECT b.id, 'copying', c.copy_error
+         FROM below b
+         JOIN src_current c ON c.id = b.id AND c.copy_status = 'conflict'
+         JOIN plan p ON p.src_id = b.id AND p.action <> 'conflict'"
     ))?)
+}
+
+/// Adds to `failed` the folders that those of the chosen nodes are in that were in conflict when the plan was made: whether
+/// they still are is seen where their folder is listed. One that is in a folder in conflict is so because of that one.
+fn mark_folders_of_conflicts(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE conflicts_above AS
+         WITH RECURSIVE up AS (
+           SELECT n.id, n.parent_id, c.copy_error
+           FROM (SELECT DISTINCT id FROM selected) s
+           JOIN src_nodes n ON n.id = s.id
+           JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
+           SEMI JOIN (FROM plan WHERE action = 'conflict') p ON p.src_id = n.id
+           UNION
+           SELECT n.id, n.parent_id, c.copy_error
+           FROM up
+           JOIN src_nodes n ON n.id = up.parent_id
+           JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
+         )
+         FROM up;
+
+         {NO_CONFLICTS};
+
+         INSERT INTO of_conflicts
+         SELECT DISTINCT parent_id
+         FROM conflicts_above
+         WHERE parent_id NOT IN (SELECT id FROM conflicts_above);
+
+         -- With its folder it is listed again itself.
+         DELETE FROM failed
+         WHERE phase = 'traversing'
+           AND (id IN (SELECT id FROM conflicts_above) OR id IN (FROM of_conflicts));
+
+         INSERT INTO failed
+         SELECT o.id, 'traversing', min(c.copy_error)
+         FROM of_conflicts o
+         JOIN conflicts_above c ON c.parent_id = o.id
+         GROUP BY o.id"
+    ))?)
+}
+
+/// That there is something to be tried again of each node that somebody has named.
+fn refuse_without_failure(connection: &Connection, selection: &Selection) -> Result<()> {
+    let Selection::Paths(paths) = selection else { return Ok(()) };
+    let wrong: Option<i64> = connection.query_row(
+        "SELECT min(rowid)
+         FROM selected
+         WHERE id NOT IN (SELECT id FROM failed) AND id NOT IN (SELECT id FROM conflicts_above)",
+        [],
+        |row| row.get(0),
+    )?;
+    let Some(index) = wrong else { return Ok(()) };
+    let path = usize::try_from(index).ok().and_then(|index| paths.get(index)).cloned().unwrap_or_default();
+    Err(LedgerError::NothingToChange(format!("nothing has failed at {path}")))
 }
 
 impl Opened {
@@ -234,10 +321,10 @@ impl Recorder {
     fn copy_again(&mut self) -> Result<i64> {
         self.connection.execute_batch(
             "CREATE OR REPLACE TEMP TABLE changing AS
-             SELECT DISTINCT m.node_id AS id, 'failed'::copy_status AS was, 'pending'::copy_status AS becomes,
+             SELECT DISTINCT m.node_id AS id, c.copy_status AS was, 'pending'::copy_status AS becomes,
                NULL::VARCHAR AS reason
              FROM marks m
-             JOIN src_current c ON c.id = m.node_id AND c.copy_status = 'failed'
+             JOIN src_current c ON c.id = m.node_id AND c.copy_status IN ('failed', 'conflict')
              WHERE m.phase = 'copying'",
         )?;
         cover_changing(&self.connection)?;

@@ -228,7 +228,7 @@ fn a_mark_changes_nothing_but_itself_and_keeps_the_plan_from_being_approved() {
     let before = scene.statuses();
     assert!(matches!(scene.edit().mark_failed(None), Err(LedgerError::NothingToChange(_))));
     let chosen = Selection::Paths(vec!["/a".to_owned()]);
-    assert_eq!(scene.edit().mark_retry(&chosen).unwrap(), Marked { folders: 1, copies: 0 });
+    assert_eq!(scene.edit().mark_retry(&chosen).unwrap().marked, Marked { folders: 1, copies: 0 });
     assert_eq!(scene.statuses(), before);
     assert!(matches!(scene.edit().approve(false), Err(LedgerError::Marked(1))));
     assert_eq!(scene.edit().unmark(Some(&chosen)).unwrap(), Marked::default());
@@ -284,11 +284,14 @@ fn each_folder_that_is_named_is_marked_whatever_failed_in_it_or_in_another_one()
         ConflictPolicy::Newer,
     );
     fail_copy(&scene, "/a/bad");
-    let marked = scene.edit().mark_retry(&paths(&["/a", "/b"])).unwrap();
+    let marked = scene.edit().mark_retry(&paths(&["/a", "/b"])).unwrap().marked;
     assert_eq!(marked, Marked { folders: 2, copies: 1 });
     assert_eq!(marks(&scene), ["/a traversing", "/a/bad copying", "/b traversing"]);
     // Once more, and nothing is marked twice.
-    assert_eq!(scene.edit().mark_retry(&paths(&["/b", "/a", "/b"])).unwrap(), marked);
+    assert_eq!(scene.edit().mark_retry(&paths(&["/b", "/a", "/b"])).unwrap().marked, marked);
+    // Nor is one that is named passed over.
+    let error = scene.edit().mark_retry(&paths(&["/a", "/b/fine"])).unwrap_err();
+    assert!(error.to_string().ends_with("nothing has failed at /b/fine"), "{error}");
 }
 
 #[test]
