@@ -68,6 +68,12 @@ impl Editor {
         if marked > 0 {
             return Err(LedgerError::Marked(marked));
         }
+        let is_copied = matches!(self.opened.migration().current_phase(), Phase::Verifying | Phase::Complete);
+        if is_copied && self.opened.totals()?.src.copy_pending() == 0 {
+            return Err(LedgerError::NothingToChange(
+                "the plan is carried out, and nothing is left that could be approved".to_owned(),
+            ));
+        }
         self.in_run("approve", |recorder| approve(recorder, leave_conflicts))
     }
 }
