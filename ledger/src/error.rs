@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use longhaul_model::Side;
+
 /// An error of the ledger. Each variant is something that a caller treats differently.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -97,9 +99,11 @@ pub enum LedgerError {
     /// The root is what it is all about.
     #[error("the root cannot be chosen: name what is below it")]
     IsRoot,
-    /// The source has nothing at this path.
-    #[error("{path} is not on the source; the nearest that is: {nearest}")]
+    /// There is nothing at this path.
+    #[error("{path} is not on the {side}; the nearest that is: {nearest}")]
     NoSuchPath {
+        /// Of which side, where it makes a difference; otherwise the source.
+        side: Side,
         /// What was asked for.
         path: String,
         /// The longest part of it that exists.

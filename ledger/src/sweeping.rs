@@ -69,7 +69,7 @@ impl Opened {
             Some(_) => Err(LedgerError::NotAFolder(path.to_owned())),
             None => {
                 let nearest = nearest_existing(&self.connection, Side::Source, path)?;
-                Err(LedgerError::NoSuchPath { path: path.to_owned(), nearest })
+                Err(LedgerError::NoSuchPath { side: Side::Source, path: path.to_owned(), nearest })
             }
         }
     }

@@ -58,12 +58,12 @@ pub enum ReportError {
         names: String,
     },
     /// Something in the folder could not be made, written or renamed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     NotWritten {
         /// What.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Not a source of this error, which says it already.
+        error: std::io::Error,
     },
     /// A file of it could not be put together.
     #[error("{name}: {reason}")]
@@ -144,5 +144,5 @@ fn not_made(name: &'static str, reason: &dyn std::fmt::Display) -> ReportError {
 
 fn not_written(path: &Path) -> impl FnOnce(std::io::Error) -> ReportError {
     let path = path.to_owned();
-    move |source| ReportError::NotWritten { path, source }
+    move |error| ReportError::NotWritten { path, error }
 }

@@ -239,3 +239,13 @@ fn the_plan_that_a_report_names_is_the_one_that_was_carried_out() {
     let page = place.contents("approved/report.html");
     assert!(page.contains(&carried_out.unwrap()) && page.contains(&now.unwrap()));
 }
+
+#[test]
+fn what_the_system_says_of_a_report_that_cannot_be_written_is_said_once() {
+    let place = Place::new();
+    assert_eq!(place.discover(&[]).code, Some(0));
+    place.file("in the way", "a file");
+    let said = report(&place, "in the way/report");
+    assert_eq!(said.code, Some(1));
+    assert_eq!(said.err.matches("Not a directory").count(), 1, "{}", said.err);
+}

@@ -68,6 +68,7 @@ fn wrong_wishes_get_one_line_and_change_nothing() {
     let place = discovered();
     let statuses = "SELECT path, copy_status FROM src_status ORDER BY path";
     let before = place.query(statuses);
+    let runs = place.query("SELECT * FROM runs");
     for (command, line) in [
         (&["exclude", "/a/zz/y", "--reason", "x"][..], "the nearest that is: /a"),
         (&["exclude", "/", "--reason", "x"], "the root cannot be chosen"),
@@ -75,6 +76,12 @@ fn wrong_wishes_get_one_line_and_change_nothing() {
         (&["exclude", "--where", "side = dst and name = three", "--reason", "x"], "^"),
         (&["decide", "--where", "side = dst", "--action", "skip"], "^"),
         (&["include", "/a"], "nobody has excluded it"),
+        (&["include", "--where", "name = two"], "nobody has excluded any of it"),
+        (&["find", "--under", "/a/nope"], "/a/nope is not on the source; the nearest that is: /a"),
+        (&["find", "--side", "dst", "--under", "/a/b"], "/a/b is not on the destination; the nearest that is: /"),
+        (&["find", "--under", "a"], "a path begins with /"),
+        (&["plan", "--under", "/a/nope"], "/a/nope is not on the source; the nearest that is: /a"),
+        (&["plan", "--under", "a"], "a path begins with /"),
         (&["decide", "/a", "--action", "skip"], "there is no conflict"),
         (&["mark-retry", "--failed"], "nothing has failed"),
         (&["unmark", "/a"], "nothing is marked"),
@@ -84,6 +91,7 @@ fn wrong_wishes_get_one_line_and_change_nothing() {
         assert_eq!(said.code, Some(1), "{command:?}: {}", said.err);
         assert!(said.err.contains(line), "{command:?}: {}", said.err);
         assert_eq!(place.query(statuses), before, "{command:?}");
+        assert_eq!(place.query("SELECT * FROM runs"), runs, "{command:?}");
     }
 }
 
