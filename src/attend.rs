@@ -109,6 +109,14 @@ pub(crate) fn run_phase(
             eprintln!("longhaul: nothing to do: {}, the migration is in phase {phase}", command.done);
             (Report::read(&cli.ledger)?, None)
         }
+        Resumed::ToApprove(marked) => {
+            eprintln!(
+                "longhaul: nothing was copied: what was marked ({}) is to be done, and other things besides, or conflicts are \
+                 open; the plan has to be approved, with longhaul approve, and then carried out, with longhaul copy",
+                marked.copies
+            );
+            (Report::read(&cli.ledger)?, None)
+        }
     };
     report.print_as(command.json, &mut io::stdout().lock())?;
     if let Some(signal) = interrupted {

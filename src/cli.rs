@@ -364,7 +364,7 @@ pub(crate) struct DecideArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
 
-    /// What is done about conflicts there and below
+    /// What is done about conflicts there and below, those that were decided before among them, until it is done
     #[arg(long, value_enum)]
     pub(crate) action: DecisionArgument,
 
@@ -382,6 +382,8 @@ pub(crate) enum DecisionArgument {
     KeepBoth,
     /// The destination's stays, and the source's is not copied
     Skip,
+    /// What was decided is taken back: it is a conflict again
+    Undecide,
 }
 
 #[derive(Debug, Args)]
@@ -397,7 +399,7 @@ pub(crate) struct ApproveArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct MarkArguments {
-    /// Paths from the root of the source: they and what is below them
+    /// Paths from the root of the source: they and what is below them; of what is in conflict, the folder that it is in
     #[arg(value_name = "PATH", required_unless_present = "all")]
     pub(crate) paths: Vec<String>,
 

@@ -27,12 +27,13 @@ pub(crate) fn include(ledger: &Path, arguments: &IncludeArguments) -> anyhow::Re
 
 pub(crate) fn decide(ledger: &Path, arguments: &DecideArguments) -> anyhow::Result<Exit> {
     let selection = selection(&arguments.selection)?;
-    let decision = match arguments.action {
-        DecisionArgument::Overwrite => Decision::Overwrite,
-        DecisionArgument::KeepBoth => Decision::KeepBoth,
-        DecisionArgument::Skip => Decision::Skip,
+    let editor = open(ledger)?;
+    let changed = match arguments.action {
+        DecisionArgument::Overwrite => editor.decide(&selection, Decision::Overwrite)?,
+        DecisionArgument::KeepBoth => editor.decide(&selection, Decision::KeepBoth)?,
+        DecisionArgument::Skip => editor.decide(&selection, Decision::Skip)?,
+        DecisionArgument::Undecide => editor.undecide(&selection)?,
     };
-    let changed = open(ledger)?.decide(&selection, decision)?;
     tell(&changed, arguments.json)
 }
 
@@ -52,12 +53,27 @@ pub(crate) fn approve(ledger: &Path, arguments: &ApproveArguments) -> anyhow::Re
 }
 
 pub(crate) fn mark_retry(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result<Exit> {
-    let marked = open(ledger)?.mark_retry(marked_nodes(arguments).as_ref())?;
-    tell_marked(marked, arguments.json)
+    let editor = open(ledger)?;
+    if arguments.all {
+        return tell_marked(editor.mark_failed(arguments.under.as_deref())?, arguments.json);
+    }
+    let marking = editor.mark_retry(&Selection::Paths(arguments.paths.clone()))?;
+    if arguments.json {
+        writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&marking)?)?;
+        return Ok(Exit::Done);
+    }
+    for folder in &marking.folders_of_conflicts {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{folder} is listed again, with all that is below it, because of what is in conflict in it")?;
+    }
+    tell_marked(marking.marked, false)
 }
 
 pub(crate) fn unmark(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result<Exit> {
-    let marked = open(ledger)?.unmark(marked_nodes(arguments).as_ref())?;
+    // What is marked in a folder, and the mark of the folder itself, are at its path and below it.
+    let paths: Vec<String> = arguments.paths.iter().chain(&arguments.under).cloned().collect();
+    let chosen = (!paths.is_empty()).then_some(Selection::Paths(paths));
+    let marked = open(ledger)?.unmark(chosen.as_ref())?;
     tell_marked(marked, arguments.json)
 }
 
@@ -73,11 +89,6 @@ fn selection(arguments: &SelectionArguments) -> anyhow::Result<Selection> {
     Ok(Selection::Where(condition))
 }
 
-fn marked_nodes(arguments: &MarkArguments) -> Option<Selection> {
-    let paths: Vec<String> = arguments.paths.iter().chain(&arguments.under).cloned().collect();
-    (!paths.is_empty()).then_some(Selection::Paths(paths))
-}
-
 fn tell(changed: &Changed, json: bool) -> anyhow::Result<Exit> {
     let mut out = io::stdout().lock();
     if json {
@@ -88,7 +99,7 @@ fn tell(changed: &Changed, json: bool) -> anyhow::Result<Exit> {
         writeln!(out, "{} nodes, {} bytes: {}, now {}", part.nodes, part.bytes, part.was, part.is)?;
     }
     if changed.reasons > 0 {
-        writeln!(out, "{} nodes: excluded as before, for another reason", changed.reasons)?;
+        writeln!(out, "{} nodes: status as before, for another reason", changed.reasons)?;
     } else if changed.nodes == 0 {
         writeln!(out, "no status has changed")?;
     }

@@ -16,6 +16,9 @@ pub(crate) fn run(ledger: &Path, arguments: &FindArguments) -> anyhow::Result<Ex
     soundness::require(ledger)?;
     let reader = Reader::open(ledger)?;
     let side = condition.side().or(arguments.side.map(Side::from)).unwrap_or(Side::Source);
+    if let Some(path) = &arguments.under {
+        reader.require_path(side, path)?;
+    }
     let question = FindQuery {
         side,
         sort: arguments.sort.into(),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use longhaul_ledger::{PlanFilter, Reader, Table};
+use longhaul_model::Side;
 
 use crate::cli::PlanArguments;
 use crate::{Exit, query, soundness};
@@ -31,11 +32,8 @@ pub(crate) fn run(ledger: &Path, arguments: &PlanArguments) -> anyhow::Result<Ex
         query::print(&Table { columns, rows: rows.collect() }, arguments.format, &mut out)?;
         return Ok(Exit::Done);
     }
-    let filter = PlanFilter {
-        action: arguments.action,
-        under: arguments.under.clone(),
-        limit: arguments.limit.unwrap_or(LIMIT),
-    };
+    let under = arguments.under.as_deref().map(|path| reader.require_path(Side::Source, path)).transpose()?;
+    let filter = PlanFilter { action: arguments.action, under, limit: arguments.limit.unwrap_or(LIMIT) };
     query::print(&reader.plan_items(&filter)?, arguments.format, &mut out)?;
     Ok(Exit::Done)
 }

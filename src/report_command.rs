@@ -2,19 +2,42 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use longhaul_ledger::reporting::ReportingResources;
 use longhaul_ledger::system_now_ns;
-use longhaul_reports::{ReportOptions, write_report};
+use longhaul_reports::{ReportError, ReportOptions, write_report};
 
 use crate::cli::ReportArguments;
-use crate::{Exit, soundness};
+use crate::{Exit, signals, soundness};
 
 pub(crate) fn run(ledger: &Path, arguments: &ReportArguments) -> anyhow::Result<Exit> {
     soundness::require(ledger)?;
-    let options =
-        ReportOptions { force: arguments.force, now_ns: system_now_ns(), resources: ReportingResources::default() };
-    let written = write_report(ledger, &arguments.out, &options)?;
+    let signals = signals::listen()?;
+    let (stop, received) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI32::new(0)));
+    let options = ReportOptions {
+        force: arguments.force,
+        now_ns: system_now_ns(),
+        resources: ReportingResources::default(),
+        stop: stop.clone(),
+    };
+    std::thread::Builder::new().name("interrupt".to_owned()).spawn({
+        let received = received.clone();
+        move || {
+            if let Ok(signal) = signals.recv() {
+                received.store(signal, Ordering::Relaxed);
+                stop.store(true, Ordering::Release);
+            }
+        }
+    })?;
+    let written = match write_report(ledger, &arguments.out, &options) {
+        Err(ReportError::Stopped) => {
+            eprintln!("longhaul: interrupted: {}", ReportError::Stopped);
+            return Ok(Exit::Interrupted(received.load(Ordering::Relaxed)));
+        }
+        written => written?,
+    };
     let mut out = io::stdout().lock();
     writeln!(out, "{}.", written.figures.conclusion.headline)?;
     for sentence in &written.figures.conclusion.sentences {

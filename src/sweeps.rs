@@ -14,7 +14,7 @@ pub(crate) fn retry(cli: &Cli, arguments: &RetryArguments) -> anyhow::Result<Exi
     // An interrupted sweep is a discovery, or a copy, like any other.
     let command =
         PhaseCommand { name: if lists { "discover" } else { "copy" }, done: "nothing is marked", json: *json };
-    run_phase(cli, &command, || Ok(Resumed::Running(begin_retry(&copy::config(cli.ledger.clone(), options, *limits))?)))
+    run_phase(cli, &command, || Ok(begin_retry(&copy::config(cli.ledger.clone(), options, *limits))?))
 }
 
 pub(crate) fn refresh(cli: &Cli, arguments: &RefreshArguments) -> anyhow::Result<Exit> {

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use crossbeam_channel::{Receiver, bounded};
 use longhaul_ledger::{
-    CopyRemaining, CopySettings, FilterRule, FilterSettings, LedgerError, Log, Migration, MigrationSpec, Opened,
-    Reader, Recorder, Settings, system_now_ns,
+    BegunCopy, CopySettings, FilterRule, FilterSettings, LedgerError, Log, Marked, Migration, MigrationSpec, Opened,
+    Reader, Recorder, Retry, Settings, system_now_ns,
 };
-use longhaul_model::{BySide, Comparison, FIRST_NODE_ID, Phase, Side, decode_name};
+use longhaul_model::{BySide, Comparison, Phase, Side};
 use longhaul_naming::RuleSet;
-use longhaul_storage::{Known, Location, OpenError, OpenOptions, Replace, Store, StoreError, Target, open_pair};
+use longhaul_storage::{Location, OpenError, OpenOptions, Store, open_pair};
 use parking_lot::Mutex;
 
 use crate::config::{CopyChoices, CopyConfig, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
@@ -26,7 +26,6 @@ use crate::messages::{Closed, Interrupt};
 use crate::progress::{Progress, ProgressReader};
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
-use crate::time_step;
 use crate::traffic::RunTraffic;
 
 /// Why a migration cannot be started. Nothing has been changed.
@@ -233,6 +232,8 @@ pub enum Resumed {
     Running(Controller),
     /// It had come to its end before, in this phase.
     NothingToDo(Phase),
+    /// What was marked for retry is to be done, along with other things that nobody has approved: that comes first.
+    ToApprove(Marked),
 }
 
 /// Goes on with a migration that was interrupted, suspended or killed. Where it is, and with what choices, is in its
@@ -385,28 +386,30 @@ fn copy_with(
     let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, needed, is_room_enough))?;
     // What was measured when copying began stays.
     let settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
-    let recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
-    launch_copy(stores, recorder, migration.spec.settings, &settings, config).map(Resumed::Running)
+    let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
+    let approval = recorder.note_approval()?;
+    let (settings, remaining) = recorder.begin_copying(&settings)?;
+    let begun = BegunCopy { approval, settings, remaining };
+    if !config.resume {
+        // What was interrupted has not given its folders their permissions yet.
+        block_on(reopen_folders(&stores.dst, &begun.remaining));
+    }
+    launch_copy(stores, recorder, migration.spec.settings, begun, tuning).map(Resumed::Running)
 }
 
 fn launch_copy(
     stores: BySide<Arc<dyn Store>>,
-    mut recorder: Recorder,
+    recorder: Recorder,
     settings: Settings,
-    chosen: &CopySettings,
-    config: &CopyConfig,
+    begun: BegunCopy,
+    tuning: Tuning,
 ) -> Result<Controller, StartError> {
-    let tuning = config.tuning.clone();
-    let approval = recorder.note_approval()?;
-    let (copying, remaining) = recorder.begin_copying(chosen)?;
+    let BegunCopy { approval, settings: copying, remaining } = begun;
     tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, plan = approval.hash, "copying");
     for what in lost_on_the_way(&stores, &copying) {
         tracing::warn!(nodes = remaining.nodes, "the destination does not keep {what}: they are not carried over");
     }
     block_on(remove_given_up(&stores.dst, &remaining));
-    if !config.resume {
-        block_on(reopen_folders(&stores.dst, &remaining));
-    }
     let task = Task::Copy { remaining, durability: copying.durability };
     let run = CopyRun { stores, recorder, settings, copying, task };
     launch(move |latest| Engine::start_copy(run, &tuning, latest, Placement::Threads))
@@ -440,8 +443,9 @@ fn differences(given: &CopySettings, recorded: &CopySettings) -> (String, String
     (in_words(&given, &recorded), in_words(&recorded, &given))
 }
 
-/// Begins a sweep over what is marked for retry: lists folders again, or copies again what could not be copied.
-pub fn retry(config: &CopyConfig) -> Result<Controller, StartError> {
+/// Begins a sweep over what is marked for retry: lists folders again, or copies again what could not be copied. Where
+/// nobody has approved what else there is to do, it is only made pending again.
+pub fn retry(config: &CopyConfig) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
     let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
     let migration = opened.migration().clone();
@@ -449,21 +453,33 @@ pub fn retry(config: &CopyConfig) -> Result<Controller, StartError> {
         Phase::Created | Phase::Traversing => return Err(StartError::NotDiscovered),
         _ => opened.require_marks()?,
     };
+    let mut settings = settle_copy_settings(&migration, config.choices)?;
     Filter::new(&migration.spec.settings.filter)?;
     let stores = open_recorded_pair(&migration.spec)?;
     if marked.folders == 0 {
         // Only what can be written to at all; how much of it there is room for shows.
-        block_on(refuse_unfit_destination(&stores.dst, RetryPolicy::from(&tuning), 0, true))?;
+        let retry = RetryPolicy::from(&tuning);
+        let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, 0, true))?;
+        settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
     }
+    // Nothing is refused from here on: what follows has changed the ledger.
     let mut recorder = opened.begin("retry", system_now_ns)?;
-    let marked = recorder.begin_retry()?;
+    let begun = recorder.begin_retry(&settings)?;
     tracing::info!(folders = marked.folders, copies = marked.copies, "retrying");
-    if marked.folders > 0 {
-        let schedule = Schedule::going_on(tuning.schedule_limits(), recorder.go_on_traversal()?);
-        return launch_traversal(stores, recorder, schedule, tuning);
+    match begun {
+        Retry::Listing(_) => {
+            let schedule = Schedule::going_on(tuning.schedule_limits(), recorder.go_on_traversal()?);
+            launch_traversal(stores, recorder, schedule, tuning).map(Resumed::Running)
+        }
+        Retry::Copying(_, begun) => {
+            block_on(reopen_folders(&stores.dst, &begun.remaining));
+            launch_copy(stores, recorder, migration.spec.settings, begun, tuning).map(Resumed::Running)
+        }
+        Retry::ToApprove(marked) => {
+            recorder.end_change(true)?;
+            Ok(Resumed::ToApprove(marked))
+        }
     }
-    let settings = settle_copy_settings(&migration, config.choices)?;
-    launch_copy(stores, recorder, migration.spec.settings, &settings, config)
 }
 
 /// Begins a delta pass: lists the source folder at the printable path `under` again, or the root, with everything below

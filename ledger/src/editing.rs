@@ -16,7 +16,7 @@ pub(crate) use retry::marked;
 pub use approval::{Approval, Approving};
 pub use decision::Decision;
 pub use renaming::Renamed;
-pub use retry::Marked;
+pub use retry::{BegunCopy, Marked, Marking, Retry};
 pub use selection::Selection;
 
 use std::path::Path;

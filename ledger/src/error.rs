@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use longhaul_model::Side;
+
 /// An error of the ledger. Each variant is something that a caller treats differently.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -97,9 +99,11 @@ pub enum LedgerError {
     /// The root is what it is all about.
     #[error("the root cannot be chosen: name what is below it")]
     IsRoot,
-    /// The source has nothing at this path.
-    #[error("{path} is not on the source; the nearest that is: {nearest}")]
+    /// There is nothing at this path.
+    #[error("{path} is not on the {side}; the nearest that is: {nearest}")]
     NoSuchPath {
+        /// Of which side, where it makes a difference; otherwise the source.
+        side: Side,
         /// What was asked for.
         path: String,
         /// The longest part of it that exists.
@@ -126,6 +130,28 @@ pub enum LedgerError {
         /// Which rule it was.
         reason: String,
     },
+    /// What has its place on the destination is of another kind, or the folder that it is in has no place there.
+    #[error(
+        "nothing was changed: {path} cannot replace what has its place, which is another kind of thing{}: skip it, or \
+         keep both if it is a file or a link", and_others(*.others)
+    )]
+    CannotOverwrite {
+        /// The first of them.
+        path: String,
+        /// How many others there are.
+        others: i64,
+    },
+    /// It is a folder, or in one whose place is taken.
+    #[error(
+        "nothing was changed: {path} cannot be kept beside what has its place, because it is a folder or in one that has \
+         no place there{}: skip it", and_others(*.others)
+    )]
+    CannotBeKept {
+        /// The first of them.
+        path: String,
+        /// How many others there are.
+        others: i64,
+    },
     /// There is nothing that the wish could be about.
     #[error("nothing was changed: {0}")]
     NothingToChange(String),
@@ -148,6 +174,11 @@ pub enum LedgerError {
     /// An invariant of the ledger does not hold: a bug, or a damaged file.
     #[error("ledger is inconsistent: {0}")]
     Inconsistent(String),
+}
+
+/// What is said of `others` beside the one that is named.
+fn and_others(others: i64) -> String {
+    if others == 0 { String::new() } else { format!(" (and {others} others)") }
 }
 
 /// The result of something asked of the ledger.

@@ -34,7 +34,10 @@ mod verification;
 
 pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PartCopied, PlanBatch, PlanItem};
 pub use counters::{Counters, DepthCounters};
-pub use editing::{Approval, Approving, Changed, ChangedStatus, Decision, Editor, Marked, Renamed, Selection};
+pub use editing::{
+    Approval, Approving, BegunCopy, Changed, ChangedStatus, Decision, Editor, Marked, Marking, Renamed, Retry,
+    Selection,
+};
 pub use error::{LedgerError, Result};
 pub use filter::{FilterRule, FilterSettings};
 pub use linting::{Linted, NameFinding};

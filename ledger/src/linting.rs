@@ -137,7 +137,10 @@ pub(crate) fn require_path(connection: &Connection, path: &str) -> Result<String
     }
     match resolve(connection, Side::Source, &path)? {
         Some(_) => Ok(path),
-        None => Err(LedgerError::NoSuchPath { nearest: nearest_existing(connection, Side::Source, &path)?, path }),
+        None => {
+            let nearest = nearest_existing(connection, Side::Source, &path)?;
+            Err(LedgerError::NoSuchPath { side: Side::Source, path, nearest })
+        }
     }
 }
 

@@ -286,6 +286,12 @@ impl Run {
         Ok(run)
     }
 
+    /// As if it had not begun: nothing may have been recorded in it.
+    pub(crate) fn forget(connection: &Connection, run: i32) -> Result<()> {
+        connection.execute("DELETE FROM runs WHERE run = ?", params![run])?;
+        Ok(())
+    }
+
     pub(crate) fn end(connection: &Connection, run: i32, outcome: &str, now_ns: i64) -> Result<()> {
         connection.execute("UPDATE runs SET ended_ns = ?, outcome = ? WHERE run = ?", params![now_ns, outcome, run])?;
         Ok(())

@@ -5,6 +5,7 @@ use std::path::Path;
 use duckdb::Connection;
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
+use longhaul_model::Side;
 
 use crate::counters::DepthCounters;
 use crate::editing::{Approval, Marked, marked, plan_approval};
@@ -14,6 +15,7 @@ use crate::opening;
 use crate::overview::{Overview, Problem, read_problems};
 use crate::plan::{PlanFilter, PlanTotal, plan_totals};
 use crate::review::find::{self, FindPage, FindQuery};
+use crate::review::paths::{nearest_existing, normal_path, resolve};
 use crate::review::tree::{self, TreePage, TreeQuery};
 
 /// An open ledger that is only read.
@@ -85,6 +87,17 @@ impl Reader {
     pub fn plan_items(&self, filter: &PlanFilter) -> Result<Table> {
         let (sql, parameters) = filter.to_sql();
         self.query_with(sql, parameters)
+    }
+
+    /// Refuses a path that somebody has typed and that one side has nothing at, so that a mistake is not taken for a folder
+    /// with nothing in it. Returns it without what changes nothing: slashes at the end, and several in a row.
+    pub fn require_path(&self, side: Side, path: &str) -> Result<String> {
+        let normal = normal_path(path).map_err(|message| LedgerError::Query(format!("{path}: {message}")))?;
+        if resolve(&self.connection, side, &normal)?.is_none() {
+            let nearest = nearest_existing(&self.connection, side, &normal)?;
+            return Err(LedgerError::NoSuchPath { side, path: normal, nearest });
+        }
+        Ok(normal)
     }
 
     /// A page of the nodes that meet a condition.

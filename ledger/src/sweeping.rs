@@ -69,7 +69,7 @@ impl Opened {
             Some(_) => Err(LedgerError::NotAFolder(path.to_owned())),
             None => {
                 let nearest = nearest_existing(&self.connection, Side::Source, path)?;
-                Err(LedgerError::NoSuchPath { path: path.to_owned(), nearest })
+                Err(LedgerError::NoSuchPath { side: Side::Source, path: path.to_owned(), nearest })
             }
         }
     }
@@ -394,7 +394,9 @@ impl Recorder {
                        WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
                        WHEN m.same THEN 'already_existed'
                        WHEN c.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN c.copy_status
-                       WHEN x.id IS NOT NULL THEN 'conflict'
+                       -- What somebody has decided stays decided.
+                       WHEN c.copy_status = 'skipped' AND q.action = 'skip' THEN 'skipped'
+                       WHEN x.id IS NOT NULL AND (q.action IS NULL OR q.action <> 'keep_both') THEN 'conflict'
                        WHEN c.copy_status IS NULL THEN 'pending'
                        WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
                        WHEN c.copy_status = 'successful' THEN
@@ -437,6 +439,7 @@ impl Recorder {
                      WHERE src_id >= {start} AND src_id < {end} AND action = 'skip' AND dst_id IS NOT NULL
                    ) p ON p.src_id = s.id
                    LEFT JOIN renames r ON r.src_id = s.id
+                   LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = s.id
                    LEFT JOIN gone_src g ON g.id = s.id
                    LEFT JOIN differs e ON e.id = s.id
                    LEFT JOIN taken x ON x.id = s.id

@@ -71,8 +71,10 @@ pub struct Figures {
     pub runs: Vec<Run>,
     /// What was copied when.
     pub throughput: Throughput,
-    /// The hash of the plan that was approved; `None` where nobody has approved one.
+    /// The hash of the plan that was carried out last; `None` where none was.
     pub plan_hash: Option<String>,
+    /// The hash of the plan that is approved now; `None` where nobody has approved it as it is.
+    pub approved_plan_hash: Option<String>,
     /// The policies of the migration.
     pub settings: Settings,
     /// How files are copied; `None` until that was chosen.
@@ -179,6 +181,7 @@ impl Figures {
             runs: about.runs,
             throughput: sums.throughput,
             plan_hash: about.plan_hash,
+            approved_plan_hash: about.approved_plan_hash,
             settings: migration.spec.settings,
         };
         figures.conclusion = conclude(&figures, current);

@@ -5,12 +5,17 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
 use crate::{NODES, PAGE, PROBLEMS, ReportError, Result, SUMMARY, not_written};
 
 /// Its files, in the order in which they appear: the page last, so that where it is, the others are.
 const FILES: [&str; 4] = [NODES, PROBLEMS, SUMMARY, PAGE];
+
+/// What the name of a folder begins with in which a report is written, before the number of the process that writes it.
+const UNFINISHED: &str = ".longhaul-report-";
 
 /// A folder that a report is being written for.
 #[derive(Debug)]
@@ -30,8 +35,9 @@ impl ReportFolder {
         }
         let was_made = !folder.exists();
         fs::create_dir_all(folder).map_err(not_written(folder))?;
-        let unfinished =
-            tempfile::Builder::new().prefix(".longhaul-report-").tempdir_in(folder).map_err(not_written(folder))?;
+        remove_unfinished(folder);
+        let prefix = format!("{UNFINISHED}{}-", std::process::id());
+        let unfinished = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder).map_err(not_written(folder))?;
         Ok(ReportFolder { folder: folder.to_owned(), unfinished: Some(unfinished), was_made, force })
     }
 
@@ -109,6 +115,33 @@ impl Drop for ReportFolder {
     }
 }
 
+/// Removes what processes that were killed have left of reports in this folder. Where that fails, it is in nobody's way.
+fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_left_over = entry.file_name().to_str().and_then(writer).is_some_and(has_ended);
+        // Not what a link of this name leads to.
+        if is_left_over && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The process that writes a report in a folder of this name, if that is what it is: `.longhaul-report-123-AbCdEf`.
+fn writer(name: &str) -> Option<Pid> {
+    let (number, random) = name.strip_prefix(UNFINISHED)?.split_once('-')?;
+    let is_ours = !random.is_empty() && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    // `parse` would take a sign.
+    if !is_ours || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Pid::from_raw(number.parse().ok()?)
+}
+
+/// Somebody else's process that may not be sent a signal is there as well.
+fn has_ended(process: Pid) -> bool {
+    test_kill_process(process) == Err(Errno::SRCH)
+}
+
 fn refuse_existing(folder: &Path) -> Result<()> {
     let there = FILES.iter().rev().filter(|name| folder.join(name).symlink_metadata().is_ok());
     let names: Vec<&str> = there.copied().collect();
@@ -180,5 +213,32 @@ mod tests {
         for name in FILES {
             assert_eq!(fs::read_to_string(place.path().join(name)).ok().as_deref(), Some("old"), "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_removed_by_the_next_report_and_nothing_else() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let (ended, alive) = (child.id(), std::process::id());
+        let place = tempfile::tempdir().unwrap();
+        let left_over = format!("{UNFINISHED}{ended}-AbC123");
+        let stays = [
+            format!("{UNFINISHED}{alive}-AbC123"),
+            format!("{UNFINISHED}{ended}"),
+            format!("{UNFINISHED}{ended}-"),
+            format!("{UNFINISHED}{ended}-my own"),
+            format!("{UNFINISHED}+{ended}-AbC123"),
+            format!("x{UNFINISHED}{ended}-AbC123"),
+        ];
+        for name in stays.iter().chain([&left_over]) {
+            fs::create_dir(place.path().join(name)).unwrap();
+            fs::write(place.path().join(name).join(PAGE), "half").unwrap();
+        }
+        let file = format!("{UNFINISHED}{ended}-File12");
+        fs::write(place.path().join(&file), "a file").unwrap();
+        whole(place.path(), false, "new").unwrap();
+        let mut expected: Vec<String> = FILES.map(str::to_owned).into_iter().chain(stays).chain([file]).collect();
+        expected.sort();
+        assert_eq!(names(place.path()), expected);
     }
 }

@@ -26,6 +26,8 @@ mod conclusion;
 mod words;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use longhaul_ledger::LedgerError;
 use longhaul_ledger::reporting::{Reporting, ReportingResources};
@@ -58,12 +60,12 @@ pub enum ReportError {
         names: String,
     },
     /// Something in the folder could not be made, written or renamed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     NotWritten {
         /// What.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Not a source of this error, which says it already.
+        error: std::io::Error,
     },
     /// A file of it could not be put together.
     #[error("{name}: {reason}")]
@@ -73,6 +75,9 @@ pub enum ReportError {
         /// What was wrong.
         reason: String,
     },
+    /// Somebody has asked for it to be given up.
+    #[error("the report was given up, and nothing of it is left")]
+    Stopped,
     /// The ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -90,6 +95,14 @@ pub struct ReportOptions {
     pub now_ns: i64,
     /// What it may take of the machine. Its folder for what does not fit into memory is chosen here, and not there.
     pub resources: ReportingResources,
+    /// Set by whoever wants it to be given up: it is then at the next opportunity, as long as it has not appeared.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl ReportOptions {
+    fn check_stop(&self) -> Result<()> {
+        if self.stop.load(Ordering::Acquire) { Err(ReportError::Stopped) } else { Ok(()) }
+    }
 }
 
 /// A report that is there.
@@ -117,6 +130,7 @@ pub fn write_report(ledger: &Path, out: &Path, options: &ReportOptions) -> Resul
     let mut noticed = Noticed::default();
     let mut sweep = reporting.sweep()?;
     while let Some(swept) = sweep.next()? {
+        options.check_stop()?;
         for batch in swept.nodes()? {
             nodes.write(&batch)?;
         }
@@ -125,6 +139,7 @@ pub fn write_report(ledger: &Path, out: &Path, options: &ReportOptions) -> Resul
             noticed.take(problem);
         }
     }
+    options.check_stop()?;
     let sums = sweep.sums()?;
     nodes.finish()?;
     problems.finish()?;
@@ -135,6 +150,7 @@ pub fn write_report(ledger: &Path, out: &Path, options: &ReportOptions) -> Resul
     folder.write(SUMMARY, &summary)?;
     let page = page::render(&figures, &noticed).map_err(|error| not_made(PAGE, &error))?;
     folder.write(PAGE, page.as_bytes())?;
+    options.check_stop()?;
     Ok(Written { files: folder.publish()?, figures })
 }
 
@@ -144,5 +160,5 @@ fn not_made(name: &'static str, reason: &dyn std::fmt::Display) -> ReportError {
 
 fn not_written(path: &Path) -> impl FnOnce(std::io::Error) -> ReportError {
     let path = path.to_owned();
-    move |source| ReportError::NotWritten { path, source }
+    move |error| ReportError::NotWritten { path, error }
 }

@@ -55,7 +55,7 @@ impl NodesFile {
 fn explain(path: &Path, error: ParquetError) -> ReportError {
     match error {
         ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
-            Ok(source) => ReportError::NotWritten { path: path.to_owned(), source: *source },
+            Ok(source) => ReportError::NotWritten { path: path.to_owned(), error: *source },
             Err(cause) => not_made(NODES, &cause),
         },
         other => not_made(NODES, &other),

@@ -71,7 +71,7 @@ fn guard(text: &str) -> Cow<'_, str> {
 
 fn explain(path: &Path, error: csv::Error) -> ReportError {
     match error.into_kind() {
-        csv::ErrorKind::Io(source) => ReportError::NotWritten { path: path.to_owned(), source },
+        csv::ErrorKind::Io(error) => ReportError::NotWritten { path: path.to_owned(), error },
         other => ReportError::NotMade { name: PROBLEMS, reason: format!("{other:?}") },
     }
 }

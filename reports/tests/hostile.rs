@@ -2,13 +2,15 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use duckdb::arrow::array::AsArray;
 use duckdb::arrow::datatypes::Int64Type;
 use longhaul_ledger::reporting::ReportingResources;
 use longhaul_ledger::{Folder, ListedPage, MigrationSpec, Recorder, Resources, Settings};
 use longhaul_model::{Comparison, FIRST_NODE_ID, NodeKind, Page, Phase, Side};
-use longhaul_reports::{NODES, PAGE, PROBLEMS, ReportOptions, SUMMARY, write_report};
+use longhaul_reports::{NODES, PAGE, PROBLEMS, ReportError, ReportOptions, SUMMARY, write_report};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 /// Names that mean something in a page, in a template, in SQL, and in a spreadsheet. The ones with a `|` in front are
@@ -30,7 +32,7 @@ fn now_ns() -> i64 {
 }
 
 fn options(force: bool) -> ReportOptions {
-    ReportOptions { force, now_ns: now_ns(), resources: ReportingResources::default() }
+    ReportOptions { force, now_ns: now_ns(), resources: ReportingResources::default(), stop: Arc::default() }
 }
 
 /// A ledger whose source is a hostile name itself; its discovery ends only if that is wanted.
@@ -152,5 +154,16 @@ fn a_ledger_that_cannot_be_read_makes_no_folder() {
     let out = place.path().join("out");
     let error = write_report(&place.path().join("none.duckdb"), &out, &options(true)).unwrap_err();
     assert!(error.to_string().contains("does not exist"), "{error}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn of_a_report_that_is_given_up_nothing_is_left() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("ledger.duckdb");
+    ledger(&path, true);
+    let out = place.path().join("report");
+    let stopped = ReportOptions { stop: Arc::new(AtomicBool::new(true)), ..options(false) };
+    assert!(matches!(write_report(&path, &out, &stopped), Err(ReportError::Stopped)));
     assert!(!out.exists());
 }

@@ -111,7 +111,7 @@ fn run(stage: &mut Stage<'_>, trial: &Trial, failures: &Failures) -> Result<Seen
     })?;
     let marked = stage.step("repair, and marks", |_| {
         trial.set_faults(traps(&first.ledger))?;
-        let marked = trial.edit()?.mark_retry(None)?;
+        let marked = trial.edit()?.mark_failed(None)?;
         Ok(Marked { folders: marked.folders, copies: marked.copies })
     })?;
     let swept = stage.step("copy of what had failed", |_| trial.sweep())?;

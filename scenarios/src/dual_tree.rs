@@ -61,7 +61,7 @@ pub(crate) fn play(stage: &mut Stage<'_>) -> Result<()> {
     let copied = stage.step("copy with faults, and verification", |_| seen(trial.copy_and_verify()?))?;
     let marked = stage.step("repair, and marks", |_| {
         trial.set_faults(Vec::new())?;
-        let marked = trial.edit()?.mark_retry(None)?;
+        let marked = trial.edit()?.mark_failed(None)?;
         Ok(Marked { folders: marked.folders, copies: marked.copies })
     })?;
     let swept = stage.step("sweep", |_| seen(vec![trial.sweep_here()?]))?;

@@ -236,3 +236,26 @@ fn what_a_filter_leaves_out_stays_left_out() {
         place.query("SELECT path FROM src_status WHERE kind = 'file' AND copy_status = 'successful' ORDER BY path");
     assert_eq!(copied, ["/keep/a", "/keep/b.bak", "/keep/e"]);
 }
+
+#[test]
+fn a_conflict_that_was_decided_stays_decided() {
+    let place = Place::new();
+    place.file("src/p/kind", "a file");
+    place.file("src/p/folder/in it", "below");
+    place.file("src/p/other", "other");
+    fs::create_dir_all(place.path("dst/p/kind")).unwrap();
+    place.file("dst/p/folder", "a file where the source has a folder");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["decide", "/p", "--action", "skip"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    let skipped = "SELECT path, error FROM src_status WHERE copy_status = 'skipped' ORDER BY path";
+    let decided = ["/p/folder|decided: skip", "/p/folder/in it|decided: skip", "/p/kind|decided: skip"];
+    assert_eq!(place.query(skipped), decided);
+    assert_eq!(place.on_ledger(&["refresh"]).code, Some(0));
+    assert_eq!(place.query(skipped), decided);
+    // Nor does it matter that the source's is another one by now.
+    place.file("src/p/kind", "another file");
+    assert_eq!(place.on_ledger(&["refresh"]).code, Some(0));
+    assert_eq!(place.query(skipped), decided);
+    assert_eq!(place.query("SELECT count(*) FROM src_status WHERE copy_status IN ('conflict', 'pending')"), ["0"]);
+}

@@ -208,3 +208,49 @@ fn nothing_is_left_of_a_report_that_cannot_be_made() {
     assert!(said.err.contains("report"), "{}", said.err);
     assert_eq!(place.contents("report"), "a file");
 }
+
+#[test]
+fn the_plan_that_a_report_names_is_the_one_that_was_carried_out() {
+    let place = Place::new();
+    place.file("src/one", "one");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    let hashes = |name: &str| {
+        assert_eq!(place.on_ledger(&["report", "--out", name]).code, Some(0));
+        let summary: serde_json::Value =
+            serde_json::from_str(&place.contents(&format!("{name}/summary.json"))).unwrap();
+        ["plan_hash", "approved_plan_hash"].map(|key| summary[key].as_str().map(str::to_owned))
+    };
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    let [carried_out, approved] = hashes("before");
+    assert!(carried_out.is_none() && approved.is_some());
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(0));
+    assert_eq!(hashes("copied"), [approved.clone(), approved.clone()]);
+    let said = place.on_ledger(&["approve"]);
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.err.contains("nothing is left that could be approved") && said.err.lines().count() == 1,
+        "{}",
+        said.err
+    );
+
+    // A later look at the trees makes another plan, and leaves what was done as it was.
+    place.file("src/two", "two");
+    assert_eq!(place.on_ledger(&["refresh"]).code, Some(0));
+    assert_eq!(hashes("refreshed"), [approved.clone(), None]);
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    let [carried_out, now] = hashes("approved");
+    assert_eq!(carried_out, approved);
+    assert!(now.is_some() && now != approved);
+    let page = place.contents("approved/report.html");
+    assert!(page.contains(&carried_out.unwrap()) && page.contains(&now.unwrap()));
+}
+
+#[test]
+fn what_the_system_says_of_a_report_that_cannot_be_written_is_said_once() {
+    let place = Place::new();
+    assert_eq!(place.discover(&[]).code, Some(0));
+    place.file("in the way", "a file");
+    let said = report(&place, "in the way/report");
+    assert_eq!(said.code, Some(1));
+    assert_eq!(said.err.matches("Not a directory").count(), 1, "{}", said.err);
+}

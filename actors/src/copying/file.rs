@@ -62,7 +62,12 @@ pub(super) async fn find_way(
     buffer: &mut [u8],
 ) -> Attempt<Way> {
     let Some(found) = folders.destination.look(name).await.on(Side::Destination)? else { return Ok(Way::Free) };
+    // Somebody has decided so, of what has its place and is of another kind, or was not there when the plan was made.
+    let is_kept_beside = item.action == PlanAction::KeepBoth && item.in_its_place.is_none();
     if found.kind != NodeKind::File {
+        if is_kept_beside {
+            return Ok(Way::Beside);
+        }
         let reason = format!("the source has a file of this name, the destination a {}", found.kind);
         return Ok(Way::Nowhere(CopyOutcome::Conflict(reason)));
     }
@@ -96,6 +101,9 @@ pub(super) async fn find_way(
             PlanAction::KeepBoth => return Ok(Way::Beside),
             _ => {}
         }
+    }
+    if is_kept_beside {
+        return Ok(Way::Beside);
     }
     // It is not what it was when the plan was made, or the plan left it open: the policy is asked now.
     let when = if item.in_its_place.is_none() { "which was not there when the plan was made" } else { "which differs" };

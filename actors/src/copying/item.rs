@@ -79,6 +79,9 @@ async fn make_link(
     }
     let replace = match folders.destination.look(name).await.on(Side::Destination)? {
         None => Replace::Nothing,
+        Some(found) if found.kind != NodeKind::Symlink && is_kept_beside(item, None) => {
+            return make_link_beside(context, folders, item, name, &points_to, &facts).await;
+        }
         Some(found) if found.kind != NodeKind::Symlink => {
             let reason = format!("the source has a symlink of this name, the destination a {}", found.kind);
             return Ok(CopyOutcome::Conflict(reason));
@@ -97,6 +100,9 @@ async fn make_link(
             let is_newer = context.settings.comparison.is_newer(compared(&facts), compared(&found));
             match context.settings.on_conflict {
                 _ if is_as_planned => Replace::Any,
+                _ if is_kept_beside(item, Some(&found)) => {
+                    return make_link_beside(context, folders, item, name, &points_to, &facts).await;
+                }
                 ConflictPolicy::Overwrite => Replace::Any,
                 ConflictPolicy::Newer if is_newer => Replace::Any,
                 ConflictPolicy::Ask => {
@@ -120,6 +126,13 @@ async fn make_link(
         Placed::Done => Ok(CopyOutcome::Copied(copied(context, &facts, None))),
         Placed::Taken => Err(Trouble::Changed("its name was taken a moment before".to_owned())),
     }
+}
+
+/// Whether the plan says that a link is kept beside what has its place: the link that had it when the plan was made, or what is
+/// of another kind or was not there then.
+fn is_kept_beside(item: &PlanItem, found: Option<&Facts>) -> bool {
+    let is_as_planned = item.in_its_place.is_none() || item.in_its_place == found.map(compared);
+    item.action == PlanAction::KeepBoth && is_as_planned
 }
 
 /// Makes a link under the first name beside its own that is free, unless an earlier run has made it there.

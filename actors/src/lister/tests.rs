@@ -12,7 +12,6 @@ use std::rc::Rc;
 use actix::Addr;
 use futures_util::stream;
 use longhaul_model::{ErrorClass, NodeId, NodeKind};
-use longhaul_naming::RuleSet;
 use longhaul_storage::{Capabilities, PageStream};
 use parking_lot::Mutex;
 

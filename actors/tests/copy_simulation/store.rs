@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, NodeKind, Page, Side};
-use longhaul_naming::RuleSet;
 use longhaul_storage::{
     Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Keeps, Original, PageStream, Placed, Store,
     StoreError, Target,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use longhaul_model::{BySide, ErrorClass, NodeKind, Page, Side};
-use longhaul_naming::RuleSet;
 use longhaul_spectra::{Fault, FaultClass, World};
 use longhaul_storage::{Capabilities, PageStream, Store, StoreError};
 use parking_lot::Mutex;

@@ -50,6 +50,16 @@ pub(crate) fn plan_approval(connection: &Connection) -> Result<Option<Approval>>
     Ok(approval)
 }
 
+/// Whether what is to be done is what somebody has approved. The events must have been folded.
+pub(super) fn is_approved(connection: &Connection) -> Result<bool> {
+    Ok(match plan_approval(connection)? {
+        None => false,
+        // Of a plan that is being carried out, some is done.
+        Some(_) if Migration::read(connection)?.phase != Phase::Review => true,
+        Some(approval) => plan_hash(connection)? == approval.hash,
+    })
+}
+
 impl Editor {
     /// Approves the plan as it is. Open conflicts are an error unless they are to be left as they are; so is what is
     /// marked for retry, which would change it.
@@ -58,11 +68,17 @@ impl Editor {
         if marked > 0 {
             return Err(LedgerError::Marked(marked));
         }
+        let is_copied = matches!(self.opened.migration().current_phase(), Phase::Verifying | Phase::Complete);
+        if is_copied && self.opened.totals()?.src.copy_pending() == 0 {
+            return Err(LedgerError::NothingToChange(
+                "the plan is carried out, and nothing is left that could be approved".to_owned(),
+            ));
+        }
         self.in_run("approve", |recorder| approve(recorder, leave_conflicts))
     }
 }
 
-/// Approves the plan as it is, inside the transaction that is open. The events must have been folded.
+/// Approves the plan as it is, inside the transaction that is open.
 pub(crate) fn approve(recorder: &Recorder, leave_conflicts: bool) -> Result<Approval> {
     let totals = recorder.counters.get().totals()[Side::Source];
     if totals.conflicts > 0 && !leave_conflicts {
@@ -123,19 +139,22 @@ impl Recorder {
     /// Notes which approved plan this run carries out, which is approved now where that has not been done before:
     /// [`Opened::require_approval`] has looked whether that may be.
     pub fn note_approval(&mut self) -> Result<Approval> {
-        self.change_plan(|this| {
-            let approval = match plan_approval(&this.connection)? {
-                Some(approval) => approval,
-                None => approve(this, true)?,
-            };
-            this.connection.execute("UPDATE runs SET plan_hash = ? WHERE run = ?", params![approval.hash, this.run])?;
-            Ok(approval)
-        })
+        self.change_plan(|this| this.note_plan())
+    }
+
+    /// As [`Recorder::note_approval`], inside the transaction that is open.
+    pub(super) fn note_plan(&self) -> Result<Approval> {
+        let approval = match plan_approval(&self.connection)? {
+            Some(approval) => approval,
+            None => approve(self, true)?,
+        };
+        self.connection.execute("UPDATE runs SET plan_hash = ? WHERE run = ?", params![approval.hash, self.run])?;
+        Ok(approval)
     }
 }
 
 /// The hash of what is to be done: one line for the migration and its settings, and one for each item that is pending,
-/// in id order, with what it is, what it replaces, and the name that it gets. The events must have been folded.
+/// in id order, with what it is, what it replaces, and the name that it gets.
 pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
     let spec = Migration::read(connection)?.spec;
     let mut hasher = blake3::Hasher::new();
@@ -152,7 +171,7 @@ pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
          LEFT JOIN (FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = p.src_id
          ANTI JOIN (
            SELECT id
-           FROM src_current
+           FROM src_latest
            WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> 'pending'
          ) done ON done.id = p.src_id
          WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?

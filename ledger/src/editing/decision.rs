@@ -1,6 +1,9 @@
 //! Deciding conflicts: what a person says is done instead of nothing.
+//!
+//! What was decided can be decided otherwise, or taken back, until it is carried out: as long as the node is pending, or
+//! skipped because of it.
 
-use duckdb::params;
+use duckdb::{Connection, params};
 
 use super::exclusion::cover_changing;
 use super::selection::Selection;
@@ -38,71 +41,71 @@ impl Decision {
     }
 }
 
-/// Puts what was decided into the plan, for those in the table that `{decided}` names.
-fn change_plan(decided: &str) -> String {
-    format!(
-        "UPDATE plan
-         SET
-           action = CASE WHEN d.action = 'overwrite' AND d.kind = 'symlink' THEN 'make_link' ELSE d.action END,
-           reason = 'decided: ' || replace(d.action::VARCHAR, '_', '-')
-         FROM (
-           SELECT s.src_id, s.action, n.kind
-           FROM {decided} s
-           JOIN src_nodes n ON n.id = s.src_id
-         ) d
-         WHERE d.src_id = plan.src_id"
+/// Everything at the selected nodes and below them that is a conflict, or was one before somebody decided it, which has not
+/// been carried out: `deciding (id, was, decided)`.
+const FIND_DECIDABLE: &str = "
+    CREATE OR REPLACE TEMP TABLE deciding AS
+    WITH RECURSIVE below AS (
+      FROM selected
+      UNION
+      SELECT n.id
+      FROM below
+      JOIN src_nodes n ON n.parent_id = below.id
     )
-}
+    SELECT b.id, c.copy_status AS was, d.action AS decided
+    FROM below b
+    JOIN src_current c ON c.id = b.id
+    SEMI JOIN plan p ON p.src_id = b.id
+    LEFT JOIN decisions d ON d.src_id = b.id
+    WHERE c.copy_status = 'conflict'
+      OR (c.copy_status = 'skipped' AND d.action = 'skip')
+      OR (c.copy_status = 'pending' AND d.action IN ('overwrite', 'keep_both'))";
 
 impl Editor {
-    /// Decides the conflicts among the chosen nodes and below them. Where another kind of thing has a node's place, it can
-    /// only be skipped.
+    /// Decides the conflicts among the chosen nodes and below them, those that were decided before among them. What has
+    /// another kind of thing in its place can be skipped; a file or a link can also be kept beside it.
     pub fn decide(self, selection: &Selection, decision: Decision) -> Result<Changed> {
         selection.select(self.connection(), (self.now_ns)())?;
         self.in_run("decide", |recorder| {
             let connection = &recorder.connection;
-            connection.execute_batch(
-                "CREATE OR REPLACE TEMP TABLE deciding AS
-                 WITH RECURSIVE below AS (
-                   FROM selected
-                   UNION
-                   SELECT n.id
-                   FROM below
-                   JOIN src_nodes n ON n.parent_id = below.id
-                 )
-                 SELECT b.id, p.dst_id
-                 FROM below b
-                 JOIN src_current c ON c.id = b.id AND c.copy_status = 'conflict'
-                 JOIN plan p ON p.src_id = b.id",
-            )?;
-            let (conflicts, of_other_kinds): (i64, i64) = connection.query_row(
-                "SELECT count(*), count(*) FILTER (WHERE dst_id IS NULL) FROM deciding",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
+            connection.execute_batch(FIND_DECIDABLE)?;
+            refuse_impossible(connection, decision)?;
+            let conflicts = connection.query_row("SELECT count(*) FROM deciding", [], |row| row.get::<_, i64>(0))?;
             if conflicts == 0 {
                 return Err(LedgerError::NothingToChange("there is no conflict to be decided".to_owned()));
             }
-            if decision != Decision::Skip && of_other_kinds > 0 {
-                return Err(LedgerError::NothingToChange(format!(
-                    "of {conflicts} conflicts {of_other_kinds} are with another kind of thing, or are in a folder whose place is \
-                     taken by one, which can only be skipped"
-                )));
+            connection.execute("DELETE FROM deciding WHERE decided = ?::plan_action", [decision.action()])?;
+            let otherwise: i64 = connection.query_row("SELECT count(*) FROM deciding", [], |row| row.get(0))?;
+            if otherwise == 0 {
+                return Err(LedgerError::NothingToChange("it was decided so before".to_owned()));
             }
-            let (run, now_ns) = (recorder.run, (recorder.now_ns)());
             connection.execute("DELETE FROM decisions WHERE src_id IN (SELECT id FROM deciding)", [])?;
             connection.execute(
                 "INSERT INTO decisions
                  SELECT id, ?::plan_action, ?, ?
                  FROM deciding",
-                params![decision.action(), run, now_ns],
+                params![decision.action(), recorder.run, (recorder.now_ns)()],
             )?;
-            connection.execute_batch(&change_plan(
-                "(SELECT src_id, action FROM decisions WHERE src_id IN (SELECT id FROM deciding))",
-            ))?;
+            connection.execute(
+                "UPDATE plan
+                 SET
+                   action = CASE
+                     WHEN d.action = 'overwrite' AND d.kind = 'symlink' THEN 'make_link'
+                     ELSE d.action
+                   END,
+                   reason = 'decided: ' || ?
+                 FROM (
+                   SELECT s.src_id, s.action, n.kind
+                   FROM decisions s
+                   JOIN src_nodes n ON n.id = s.src_id
+                   WHERE s.src_id IN (SELECT id FROM deciding)
+                 ) d
+                 WHERE d.src_id = plan.src_id",
+                [decision.as_str()],
+            )?;
             connection.execute(
                 "CREATE OR REPLACE TEMP TABLE changing AS
-                 SELECT id, 'conflict'::copy_status AS was, ?::copy_status AS becomes, ?::VARCHAR AS reason
+                 SELECT id, was, ?::copy_status AS becomes, ?::VARCHAR AS reason
                  FROM deciding",
                 match decision {
                     Decision::Skip => params!["skipped", Some("decided: skip")],
@@ -115,4 +118,77 @@ impl Editor {
             Ok(changed)
         })
     }
+
+    /// Takes back what was decided about the chosen nodes and those below them, as far as it has not been carried out: they
+    /// are conflicts again, for the reason that they were.
+    pub fn undecide(self, selection: &Selection) -> Result<Changed> {
+        selection.select(self.connection(), (self.now_ns)())?;
+        self.in_run("decide", |recorder| {
+            let connection = &recorder.connection;
+            connection.execute_batch(FIND_DECIDABLE)?;
+            let decided =
+                connection.query_row("SELECT count(decided) FROM deciding", [], |row| row.get::<_, i64>(0))?;
+            if decided == 0 {
+                return Err(LedgerError::NothingToChange(
+                    "nothing has been decided there that could be taken back".to_owned(),
+                ));
+            }
+            connection.execute_batch(
+                "DELETE FROM decisions WHERE src_id IN (SELECT id FROM deciding);
+
+                 CREATE OR REPLACE TEMP TABLE changing AS
+                 SELECT d.id, d.was, 'conflict'::copy_status AS becomes,
+                   coalesce(e.reason, 'what has its place on the destination is another one') AS reason
+                 FROM deciding d
+                 LEFT JOIN (
+                   SELECT node_id, arg_max(error, seq) AS reason
+                   FROM src_status_events
+                   WHERE copy_status = 'conflict' AND node_id IN (SELECT id FROM deciding)
+                   GROUP BY node_id
+                 ) e ON e.node_id = d.id
+                 WHERE d.was <> 'conflict';
+
+                 UPDATE plan
+                 SET action = 'conflict', reason = c.reason
+                 FROM changing c
+                 WHERE c.id = plan.src_id",
+            )?;
+            let mut changed = change_statuses(recorder)?;
+            changed.revoked = revoke(recorder)?;
+            Ok(changed)
+        })
+    }
+}
+
+/// Refuses to decide what cannot be done: only a file or link that has one of its kind in its place replaces that, and a folder
+/// cannot be kept beside anything, nor what is in a folder that has no place.
+fn refuse_impossible(connection: &Connection, decision: Decision) -> Result<()> {
+    let impossible = match decision {
+        Decision::Skip => return Ok(()),
+        Decision::Overwrite => "p.dst_id IS NULL",
+        Decision::KeepBoth => {
+            "n.kind NOT IN ('file', 'symlink') OR n.parent_id IN (
+               SELECT id
+               FROM src_current
+               WHERE copy_status IN ('conflict', 'skipped')
+             )"
+        }
+    };
+    let (nodes, first): (i64, Option<i64>) = connection.query_row(
+        &format!(
+            "SELECT count(*), min(d.id)
+             FROM deciding d
+             JOIN plan p ON p.src_id = d.id
+             JOIN src_nodes n ON n.id = d.id
+             WHERE {impossible}"
+        ),
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let Some(first) = first else { return Ok(()) };
+    let path = connection.query_row("SELECT path FROM src_status WHERE id = ?", [first], |row| row.get(0))?;
+    Err(match decision {
+        Decision::KeepBoth => LedgerError::CannotBeKept { path, others: nodes - 1 },
+        Decision::Overwrite | Decision::Skip => LedgerError::CannotOverwrite { path, others: nodes - 1 },
+    })
 }

@@ -55,7 +55,11 @@ impl Editor {
             }
         }
         self.in_run("include", |recorder| {
-            recorder.connection.execute("DELETE FROM exclusions WHERE node_id IN (FROM selected)", [])?;
+            let taken_back =
+                recorder.connection.execute("DELETE FROM exclusions WHERE node_id IN (FROM selected)", [])?;
+            if taken_back == 0 {
+                return Err(LedgerError::NothingToChange("nobody has excluded any of it by itself".to_owned()));
+            }
             apply_exclusions(recorder)
         })
     }

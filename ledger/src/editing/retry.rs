@@ -4,14 +4,16 @@
 //! is marked is listed again, with everything below it, on both sides; an item whose copy failed is pending again.
 
 use duckdb::{Connection, params};
-use longhaul_model::Phase;
+use longhaul_model::{CopyStatus, Phase, Side};
 
+use super::approval::is_approved;
 use super::exclusion::cover_changing;
 use super::selection::Selection;
-use super::{Editor, change_statuses, revoke};
+use super::{Approval, Editor, change_statuses, revoke};
 use crate::Opened;
+use crate::copying::CopyRemaining;
 use crate::error::{LedgerError, Result};
-use crate::migration::{Migration, set_phase};
+use crate::migration::{CopySettings, Migration, set_phase};
 use crate::recorder::Recorder;
 use crate::sweeping::SweepKind;
 
@@ -24,6 +26,19 @@ pub struct Marked {
     pub copies: i64,
 }
 
+/// What somebody has marked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Marking {
+    /// What is marked now, all in all.
+    #[serde(flatten)]
+    pub marked: Marked,
+    /// The printable paths of the folders that were marked because something chosen in them is in conflict.
+    pub folders_of_conflicts: Vec<String>,
+}
+
+/// No folder is marked because of a conflict in it.
+const NO_CONFLICTS: &str = "CREATE OR REPLACE TEMP TABLE of_conflicts (id BIGINT)";
+
 /// Everything at the selected nodes and below them.
 const BELOW: &str = "
     WITH RECURSIVE below AS (
@@ -35,45 +50,46 @@ const BELOW: &str = "
     )";
 
 impl Editor {
-    /// Marks what failed, among the chosen nodes and below them, or everywhere: folders that could not be listed, and what
-    /// could not be copied. A chosen folder is marked as well if nothing failed in it: then it is listed again, with all that
-    /// is below it.
-    pub fn mark_retry(self, selection: Option<&Selection>) -> Result<Marked> {
-        let connection = self.connection();
-        match selection {
-            Some(selection) => selection.select(connection, (self.now_ns)())?,
-            None => connection.execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id")?,
-        }
+    /// Marks the chosen folders, each of which is listed again in any case with all that is below it; and what could not be
+    /// copied, among the chosen nodes and below them. Where a chosen node is in conflict, it is the folder that it is in that
+    /// has to be listed again, and is marked.
+    pub fn mark_retry(self, selection: &Selection) -> Result<Marking> {
+        selection.select(self.connection(), (self.now_ns)())?;
+        self.mark(|connection| {
+            find_failed(connection)?;
+            // With a chosen folder everything below it is listed again.
+            connection.execute_batch(
+                "DELETE FROM failed
+                 WHERE phase = 'traversing' AND id NOT IN (FROM selected);
+
+                 INSERT INTO failed
+                 SELECT s.id, 'traversing', NULL
+                 FROM (SELECT DISTINCT id FROM selected) s
+                 SEMI JOIN src_folders f ON f.id = s.id
+                 WHERE s.id NOT IN (SELECT id FROM failed WHERE phase = 'traversing')",
+            )?;
+            mark_folders_of_conflicts(connection)?;
+            refuse_without_failure(connection, selection)
+        })
+    }
+
+    /// Marks what failed, and nothing else: folders that could not be listed, and what could not be copied. Everywhere, or
+    /// at the printable path `under` of the source and below it.
+    pub fn mark_failed(self, under: Option<&str>) -> Result<Marked> {
+        select_below_path(&self, under)?;
+        self.mark(|connection| {
+            find_failed(connection)?;
+            Ok(connection.execute_batch(NO_CONFLICTS)?)
+        })
+        .map(|marking| marking.marked)
+    }
+
+    /// Marks what `find` puts into the temporary table `failed (id, phase, reason)`; which of it are folders that conflicts are
+    /// in, it puts into `of_conflicts (id)`.
+    fn mark(self, find: impl FnOnce(&Connection) -> Result<()>) -> Result<Marking> {
         self.in_run("mark-retry", |recorder| {
             let connection = &recorder.connection;
-            connection.execute_batch(&format!(
-                "CREATE OR REPLACE TEMP TABLE failed AS
-                 {BELOW}
-                 SELECT b.id, 'traversing'::phase AS phase, c.traversal_error AS reason
-                 FROM below b
-                 JOIN src_current c ON c.id = b.id AND c.traversal_status = 'failed'
-                 UNION ALL
-                 -- Its counterpart on the source was listed, and could not be told from one that failed.
-                 SELECT f.src_id, 'traversing', c.traversal_error
-                 FROM below b
-                 JOIN dst_folders f ON f.src_id = b.id
-                 JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'
-                 WHERE b.id NOT IN (SELECT id FROM src_current WHERE traversal_status = 'failed')
-                 UNION ALL
-                 SELECT b.id, 'copying', c.copy_error
-                 FROM below b
-                 JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'"
-            ))?;
-            if selection.is_some() {
-                // Chosen ones in which nothing failed.
-                connection.execute_batch(&format!(
-                    "INSERT INTO failed
-                     SELECT s.id, 'traversing', NULL
-                     FROM selected s
-                     SEMI JOIN src_folders f ON f.id = s.id
-                     WHERE NOT EXISTS ({BELOW} FROM below WHERE id IN (SELECT id FROM failed))"
-                ))?;
-            }
+            find(connection)?;
             let found: i64 = connection.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
             if found == 0 {
                 return Err(LedgerError::NothingToChange("nothing has failed there".to_owned()));
@@ -85,7 +101,14 @@ impl Editor {
                  ANTI JOIN marks m ON m.node_id = f.id AND m.phase = f.phase",
                 params![recorder.run, (recorder.now_ns)()],
             )?;
-            marked(&recorder.connection)
+            let mut statement = connection.prepare(
+                "SELECT path
+                 FROM src_folders
+                 SEMI JOIN of_conflicts USING (id)
+                 ORDER BY path",
+            )?;
+            let folders = statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?;
+            Ok(Marking { marked: marked(connection)?, folders_of_conflicts: folders })
         })
     }
 
@@ -105,6 +128,100 @@ impl Editor {
             marked(&recorder.connection)
         })
     }
+}
+
+/// Fills the temporary table `selected (id)` with what there is at a printable path of the source, or with the root.
+fn select_below_path(editor: &Editor, path: Option<&str>) -> Result<()> {
+    // The root may be named here: everything is below it.
+    match path.filter(|path| !path.trim_matches('/').is_empty()) {
+        Some(path) => Selection::Paths(vec![path.to_owned()]).select(editor.connection(), (editor.now_ns)()),
+        None => {
+            let root = "CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id";
+            Ok(editor.connection().execute_batch(root)?)
+        }
+    }
+}
+
+/// Fills the temporary table `failed (id, phase, reason)` with what failed among the nodes in `selected` and below them.
+fn find_failed(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE failed AS
+         {BELOW}
+         SELECT b.id, 'traversing'::phase AS phase, c.traversal_error AS reason
+         FROM below b
+         JOIN src_current c ON c.id = b.id AND c.traversal_status = 'failed'
+         UNION ALL
+         -- Its counterpart on the source was listed, and could not be told from one that failed.
+         SELECT f.src_id, 'traversing', c.traversal_error
+         FROM below b
+         JOIN dst_folders f ON f.src_id = b.id
+         JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'
+         WHERE b.id NOT IN (SELECT id FROM src_current WHERE traversal_status = 'failed')
+         UNION ALL
+         SELECT b.id, 'copying', c.copy_error
+         FROM below b
+         JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'
+         UNION ALL
+         -- What has come up since the plan was made: the destination is asked again when it is copied again.
+         SELECT b.id, 'copying', c.copy_error
+         FROM below b
+         JOIN src_current c ON c.id = b.id AND c.copy_status = 'conflict'
+         JOIN plan p ON p.src_id = b.id AND p.action <> 'conflict'"
+    ))?)
+}
+
+/// Adds to `failed` the folders that those of the chosen nodes are in that were in conflict when the plan was made: whether
+/// they still are is seen where their folder is listed. One that is in a folder in conflict is so because of that one.
+fn mark_folders_of_conflicts(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE conflicts_above AS
+         WITH RECURSIVE up AS (
+           SELECT n.id, n.parent_id, c.copy_error
+           FROM (SELECT DISTINCT id FROM selected) s
+           JOIN src_nodes n ON n.id = s.id
+           JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
+           SEMI JOIN (FROM plan WHERE action = 'conflict') p ON p.src_id = n.id
+           UNION
+           SELECT n.id, n.parent_id, c.copy_error
+           FROM up
+           JOIN src_nodes n ON n.id = up.parent_id
+           JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
+         )
+         FROM up;
+
+         {NO_CONFLICTS};
+
+         INSERT INTO of_conflicts
+         SELECT DISTINCT parent_id
+         FROM conflicts_above
+         WHERE parent_id NOT IN (SELECT id FROM conflicts_above);
+
+         -- With its folder it is listed again itself.
+         DELETE FROM failed
+         WHERE phase = 'traversing'
+           AND (id IN (SELECT id FROM conflicts_above) OR id IN (FROM of_conflicts));
+
+         INSERT INTO failed
+         SELECT o.id, 'traversing', min(c.copy_error)
+         FROM of_conflicts o
+         JOIN conflicts_above c ON c.parent_id = o.id
+         GROUP BY o.id"
+    ))?)
+}
+
+/// That there is something to be tried again of each node that somebody has named.
+fn refuse_without_failure(connection: &Connection, selection: &Selection) -> Result<()> {
+    let Selection::Paths(paths) = selection else { return Ok(()) };
+    let wrong: Option<i64> = connection.query_row(
+        "SELECT min(rowid)
+         FROM selected
+         WHERE id NOT IN (SELECT id FROM failed) AND id NOT IN (SELECT id FROM conflicts_above)",
+        [],
+        |row| row.get(0),
+    )?;
+    let Some(index) = wrong else { return Ok(()) };
+    let path = usize::try_from(index).ok().and_then(|index| paths.get(index)).cloned().unwrap_or_default();
+    Err(LedgerError::NothingToChange(format!("nothing has failed at {path}")))
 }
 
 impl Opened {
@@ -129,19 +246,49 @@ pub(crate) fn marked(connection: &Connection) -> Result<Marked> {
     )?)
 }
 
+/// A copy that has begun.
+#[derive(Debug)]
+pub struct BegunCopy {
+    /// Of the plan that it carries out.
+    pub approval: Approval,
+    /// How files are copied.
+    pub settings: CopySettings,
+    /// What is to be done.
+    pub remaining: CopyRemaining,
+}
+
+/// As [`Retry`], before it is committed.
+enum Begun {
+    Listing(Marked),
+    Copying(Marked, Approval, CopySettings),
+    ToApprove(Marked),
+}
+
+/// What a retry has begun with.
+#[derive(Debug)]
+pub enum Retry {
+    /// Folders are to be listed again; the phase is `traversing`.
+    Listing(Marked),
+    /// What was marked is to be copied, and the plan is approved; the phase is `copying`.
+    Copying(Marked, BegunCopy),
+    /// What was marked is pending again, and somebody has to approve the plan: there is other work in it than was marked, or
+    /// there are open conflicts, and nobody has approved that. The phase is `review`.
+    ToApprove(Marked),
+}
+
 impl Recorder {
-    /// Turns the marks into work, and commits that with the phase that comes of it: `traversing` where folders are to be
-    /// listed again, `review` otherwise. The events must have been folded.
-    pub fn begin_retry(&mut self) -> Result<Marked> {
-        let marked = self.change_plan(|this| {
+    /// Turns the marks into work, and commits that together with all that begins with it: so a crash leaves either the marks,
+    /// or a listing or a copy that can be gone on with. `chosen` is how files are copied, as for [`Recorder::begin_copying`].
+    /// The events must have been folded.
+    pub fn begin_retry(&mut self, chosen: &CopySettings) -> Result<Retry> {
+        let begun = self.change_plan(|this| {
             let marked = marked(&this.connection)?;
             if marked == Marked::default() {
                 return Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()));
             }
+            let was_approved = is_approved(&this.connection)?;
             revoke(this)?;
-            if marked.copies > 0 {
-                this.copy_again()?;
-            }
+            let again = if marked.copies > 0 { this.copy_again()? } else { 0 };
             if marked.folders > 0 {
                 this.list_again()?;
             } else if Migration::read(&this.connection)?.phase != Phase::Review {
@@ -149,24 +296,42 @@ impl Recorder {
                 set_phase(&this.connection, Phase::Review, None)?;
             }
             this.connection.execute_batch("DELETE FROM marks")?;
-            Ok(marked)
+            if marked.folders > 0 {
+                return Ok(Begun::Listing(marked));
+            }
+            let totals = this.counters.get().totals()[Side::Source];
+            assert!(again <= totals.copy_pending(), "what is to be tried again is pending");
+            let is_all_that_was_marked = again == totals.copy_pending() && totals.conflicts == 0;
+            if !was_approved && !is_all_that_was_marked {
+                return Ok(Begun::ToApprove(marked));
+            }
+            let approval = this.note_plan()?;
+            Ok(Begun::Copying(marked, approval, this.settle_copying(chosen)?))
         })?;
-        self.commit()?;
-        Ok(marked)
+        Ok(match begun {
+            Begun::Listing(marked) => Retry::Listing(marked),
+            Begun::ToApprove(marked) => Retry::ToApprove(marked),
+            Begun::Copying(marked, approval, settings) => {
+                let remaining = self.remaining_copies(&settings)?;
+                Retry::Copying(marked, BegunCopy { approval, settings, remaining })
+            }
+        })
     }
 
-    fn copy_again(&mut self) -> Result<()> {
+    /// Returns how many nodes are pending again.
+    fn copy_again(&mut self) -> Result<i64> {
         self.connection.execute_batch(
             "CREATE OR REPLACE TEMP TABLE changing AS
-             SELECT DISTINCT m.node_id AS id, 'failed'::copy_status AS was, 'pending'::copy_status AS becomes,
+             SELECT DISTINCT m.node_id AS id, c.copy_status AS was, 'pending'::copy_status AS becomes,
                NULL::VARCHAR AS reason
              FROM marks m
-             JOIN src_current c ON c.id = m.node_id AND c.copy_status = 'failed'
+             JOIN src_current c ON c.id = m.node_id AND c.copy_status IN ('failed', 'conflict')
              WHERE m.phase = 'copying'",
         )?;
         cover_changing(&self.connection)?;
-        change_statuses(self)?;
-        Ok(())
+        let changed = change_statuses(self)?;
+        let pending = changed.by_status.iter().filter(|change| change.is == CopyStatus::Pending);
+        Ok(pending.map(|change| change.nodes).sum())
     }
 
     /// Those that are below another one are listed again with it.

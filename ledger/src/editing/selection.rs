@@ -50,5 +50,5 @@ fn find(connection: &Connection, path: &str) -> Result<i64> {
         return Ok(found.id.0);
     }
     let nearest = nearest_existing(connection, Side::Source, &path)?;
-    Err(LedgerError::NoSuchPath { path, nearest })
+    Err(LedgerError::NoSuchPath { side: Side::Source, path, nearest })
 }

@@ -226,12 +226,124 @@ fn a_mark_changes_nothing_but_itself_and_keeps_the_plan_from_being_approved() {
         [("/a", true), ("/a/b", false)].map(|(path, is_folder)| (path.to_owned(), (is_folder, false))).into();
     let scene = Scene::new(&tree, ConflictPolicy::Newer);
     let before = scene.statuses();
-    assert!(matches!(scene.edit().mark_retry(None), Err(LedgerError::NothingToChange(_))));
+    assert!(matches!(scene.edit().mark_failed(None), Err(LedgerError::NothingToChange(_))));
     let chosen = Selection::Paths(vec!["/a".to_owned()]);
-    assert_eq!(scene.edit().mark_retry(Some(&chosen)).unwrap(), Marked { folders: 1, copies: 0 });
+    assert_eq!(scene.edit().mark_retry(&chosen).unwrap().marked, Marked { folders: 1, copies: 0 });
     assert_eq!(scene.statuses(), before);
     assert!(matches!(scene.edit().approve(false), Err(LedgerError::Marked(1))));
     assert_eq!(scene.edit().unmark(Some(&chosen)).unwrap(), Marked::default());
     assert!(matches!(scene.edit().unmark(None), Err(LedgerError::NothingToChange(_))));
     scene.edit().approve(false).unwrap();
+}
+
+/// Fails the copy of what has this path.
+fn fail_copy(scene: &Scene, path: &str) {
+    scene.edit().approve(true).unwrap();
+    let opened = Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
+    let mut recorder = opened.begin("copy", some_time_ns).unwrap();
+    recorder.begin_copying(&crate::CopySettings::default()).unwrap();
+    let batches = recorder.pull_plan(&(0..10_000)).unwrap();
+    let (depth, item) = batches
+        .iter()
+        .flat_map(|batch| batch.items.iter().map(move |item| (batch, item)))
+        .find(|(batch, item)| child_path(&batch.path, &item.name) == path)
+        .map(|(batch, item)| (batch.depth, item))
+        .unwrap();
+    let outcome =
+        crate::CopyOutcome::Failed { class: longhaul_model::ErrorClass::Denied, message: "denied".to_owned() };
+    let size = item.facts.size;
+    let result = crate::CopyResult { id: item.id, depth, kind: item.kind, size, outcome, attempts: 1 };
+    recorder.record_copies(&[result]).unwrap();
+    recorder.end(Phase::Verifying, None, "complete").unwrap();
+}
+
+fn tree_of(paths: &[(&str, bool)]) -> Tree {
+    paths.iter().map(|&(path, is_folder)| (path.to_owned(), (is_folder, false))).collect()
+}
+
+fn paths(paths: &[&str]) -> Selection {
+    Selection::Paths(paths.iter().map(|&path| path.to_owned()).collect())
+}
+
+/// What is marked: paths, with what is tried again.
+fn marks(scene: &Scene) -> Vec<String> {
+    let reader = Reader::open(&scene.path).unwrap();
+    let rows = reader.query(
+        "SELECT path || ' ' || phase::VARCHAR
+         FROM marks
+         JOIN src_status ON id = node_id
+         ORDER BY ALL",
+    );
+    rows.unwrap().rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect()
+}
+
+#[test]
+fn each_folder_that_is_named_is_marked_whatever_failed_in_it_or_in_another_one() {
+    let scene = Scene::new(
+        &tree_of(&[("/a", true), ("/a/bad", false), ("/b", true), ("/b/fine", false), ("/c", true)]),
+        ConflictPolicy::Newer,
+    );
+    fail_copy(&scene, "/a/bad");
+    let marked = scene.edit().mark_retry(&paths(&["/a", "/b"])).unwrap().marked;
+    assert_eq!(marked, Marked { folders: 2, copies: 1 });
+    assert_eq!(marks(&scene), ["/a traversing", "/a/bad copying", "/b traversing"]);
+    // Once more, and nothing is marked twice.
+    assert_eq!(scene.edit().mark_retry(&paths(&["/b", "/a", "/b"])).unwrap().marked, marked);
+    // Nor is one that is named passed over.
+    let error = scene.edit().mark_retry(&paths(&["/a", "/b/fine"])).unwrap_err();
+    assert!(error.to_string().ends_with("nothing has failed at /b/fine"), "{error}");
+}
+
+#[test]
+fn of_what_failed_only_what_is_under_a_path_is_marked_and_never_the_path_itself() {
+    let scene = Scene::new(
+        &tree_of(&[("/a", true), ("/a/bad", false), ("/b", true), ("/b/fine", false)]),
+        ConflictPolicy::Newer,
+    );
+    fail_copy(&scene, "/a/bad");
+    let error = scene.edit().mark_failed(Some("/b")).unwrap_err();
+    assert!(error.to_string().contains("nothing has failed there"), "{error}");
+    assert!(marks(&scene).is_empty());
+    let error = scene.edit().mark_failed(Some("/nowhere/at/all")).unwrap_err();
+    assert!(error.to_string().ends_with("the nearest that is: /"), "{error}");
+    assert_eq!(scene.edit().mark_failed(Some("/a")).unwrap(), Marked { folders: 0, copies: 1 });
+    assert_eq!(marks(&scene), ["/a/bad copying"]);
+    assert_eq!(scene.edit().mark_failed(Some("/")).unwrap(), Marked { folders: 0, copies: 1 });
+}
+
+#[test]
+fn a_retry_that_is_killed_leaves_the_marks_or_a_copy_that_can_be_gone_on_with() {
+    let scene = Scene::new(&tree_of(&[("/a", true), ("/a/bad", false), ("/b", false)]), ConflictPolicy::Newer);
+    fail_copy(&scene, "/a/bad");
+    scene.edit().mark_failed(None).unwrap();
+    let before = scene.statuses();
+    let open = || Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
+    let begin = || open().begin("retry", some_time_ns).unwrap();
+    let settings = crate::CopySettings::default();
+
+    // Before anything is done.
+    drop(begin());
+    assert_eq!((marks(&scene), scene.statuses()), (vec!["/a/bad copying".to_owned()], before.clone()));
+
+    // At the last of its steps.
+    let mut recorder = begin();
+    let differences =
+        "CREATE TABLE differences (src_id BIGINT NOT NULL, message VARCHAR NOT NULL, at_ns BIGINT NOT NULL)";
+    recorder.connection.execute_batch("DROP TABLE differences").unwrap();
+    recorder.begin_retry(&settings).unwrap_err();
+    recorder.connection.execute_batch(differences).unwrap();
+    drop(recorder);
+    assert_eq!((marks(&scene), scene.statuses()), (vec!["/a/bad copying".to_owned()], before));
+
+    // When it has begun.
+    let mut recorder = begin();
+    let Retry::Copying(marked, begun) = recorder.begin_retry(&settings).unwrap() else { panic!("it was approved") };
+    assert_eq!((marked, begun.remaining.nodes), (Marked { folders: 0, copies: 1 }, 3));
+    drop(recorder);
+    assert!(marks(&scene).is_empty());
+    let opened = open();
+    assert_eq!(opened.migration().current_phase(), Phase::Copying);
+    opened.require_approval(Approving::Before).unwrap();
+    let (_, remaining) = opened.begin("copy --resume", some_time_ns).unwrap().begin_copying(&settings).unwrap();
+    assert_eq!(remaining.nodes, 3);
 }

@@ -100,6 +100,32 @@ fn statuses(connection: &Connection, side: Side) -> Vec<Vec<Option<String>>> {
 
 /// DuckDB keeps row groups of 122 880 rows, and has lost sight of those that came after an empty one.
 #[test]
+fn what_is_folded_by_one_statement_is_bounded_by_ids_and_by_what_is_said_of_them() {
+    let connection = ledger();
+    // A folder's path of 1 000 bytes, said of each of 10 000 files; and 300 000 of which nothing is said.
+    connection
+        .execute_batch(
+            "INSERT INTO src_status_events
+             SELECT id, id, NULL, 'failed', 1, 1, 0, CASE WHEN id <= 10000 THEN repeat('x', 1000) ELSE NULL END
+             FROM range(1, 310001) AS t(id)",
+        )
+        .unwrap();
+    let fresh = "src_status_events WHERE seq > (SELECT src_folded_seq FROM migration)";
+    let ranges = ranges(&connection, fresh).unwrap();
+    assert_eq!((ranges[0].start, ranges.last().unwrap().end > 310_000), (0, true));
+    for range in &ranges {
+        let said: i64 = 1_000 * (range.end.min(10_001) - range.start.clamp(1, 10_001));
+        assert!(range.end - range.start <= FOLDED_IDS && said <= FOLDED_BYTES, "{range:?}");
+    }
+    assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start), "{ranges:?}");
+    assert!(ranges.len() < 12, "{ranges:?}");
+    fold_events(&connection).unwrap();
+    let folded = "SELECT count(*), sum(strlen(copy_error))::BIGINT FROM src_current WHERE copy_status = 'failed'";
+    let folded: (i64, i64) = connection.query_row(folded, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(folded, (310_000, 10_000_000));
+}
+
+#[test]
 fn everything_that_was_folded_is_there_at_once_however_much_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.duckdb");

@@ -25,23 +25,33 @@ impl Recorder {
         let settings = self.guarded(|this| {
             fold_events(&this.connection)?;
             this.begin_transaction()?;
-            set_phase(&this.connection, Phase::Copying, None)?;
-            // What was verified before was before this.
-            this.counters.marks = this.counters.marks.without_verification();
-            this.connection.execute("DELETE FROM differences", [])?;
-            this.uncommitted_rows += 1;
-            let recorded = Migration::read(&this.connection)?.copy_settings;
-            let settings = recorded.map_or(*settings, |recorded| recorded.completed_by(*settings));
-            let json = serde_json::to_string(&settings).expect("settings are plain data");
-            this.connection.execute("UPDATE migration SET copy_settings = ?", params![json])?;
-            Ok(settings)
+            this.settle_copying(settings)
         })?;
         self.commit()?;
-        let remaining = self.guarded(|this| {
+        let remaining = self.remaining_copies(&settings)?;
+        Ok((settings, remaining))
+    }
+
+    /// The phase `copying` with its settings, inside the transaction that is open.
+    pub(crate) fn settle_copying(&mut self, settings: &CopySettings) -> Result<CopySettings> {
+        set_phase(&self.connection, Phase::Copying, None)?;
+        // What was verified before was before this.
+        self.counters.marks = self.counters.marks.without_verification();
+        self.connection.execute("DELETE FROM differences", [])?;
+        self.uncommitted_rows += 1;
+        let recorded = Migration::read(&self.connection)?.copy_settings;
+        let settings = recorded.map_or(*settings, |recorded| recorded.completed_by(*settings));
+        let json = serde_json::to_string(&settings).expect("settings are plain data");
+        self.connection.execute("UPDATE migration SET copy_settings = ?", params![json])?;
+        Ok(settings)
+    }
+
+    /// What is still to be copied. The events must have been folded.
+    pub(crate) fn remaining_copies(&mut self, settings: &CopySettings) -> Result<CopyRemaining> {
+        self.guarded(|this| {
             let (source, begun_below) = (this.counters.get().totals().src, this.counters.marks.copy_given_out);
             remaining(&this.connection, &source, begun_below, settings.large_from)
-        })?;
-        Ok((settings, remaining))
+        })
     }
 
     /// The items of the plan that are still to be done and whose source ids lie within `ids`. That they may have been

@@ -110,10 +110,14 @@ impl Recorder {
         })
     }
 
-    /// Ends a run that was about changing the plan, and has changed it or not, and closes the ledger.
-    pub(crate) fn end_change(self, has_changed: bool) -> Result<()> {
-        let outcome = if has_changed { "complete" } else { "refused" };
-        Run::end(&self.connection, self.run, outcome, (self.now_ns)())?;
+    /// Ends a run that was about changing the plan, and closes the ledger; the phase stays. One that has changed nothing is not
+    /// remembered either.
+    pub fn end_change(self, has_changed: bool) -> Result<()> {
+        if has_changed {
+            Run::end(&self.connection, self.run, "complete", (self.now_ns)())?;
+        } else {
+            Run::forget(&self.connection, self.run)?;
+        }
         self.connection.execute_batch("CHECKPOINT")?;
         Ok(self.connection.close().map_err(|(_, error)| error)?)
     }

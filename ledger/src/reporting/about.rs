@@ -22,8 +22,10 @@ pub struct About {
     pub runs: Vec<Run>,
     /// What the last verification has come to; `None` if there was none.
     pub verification: Option<Verification>,
-    /// The hash of the plan that was approved; `None` where nobody has approved one, or it was changed after that.
+    /// The hash of the plan that was carried out last; `None` where none was.
     pub plan_hash: Option<String>,
+    /// The hash of the plan that is approved; `None` where nobody has approved one, or it was changed after that.
+    pub approved_plan_hash: Option<String>,
 }
 
 /// What the last verification has come to.
@@ -51,7 +53,12 @@ impl About {
             duckdb_version,
             runs: Run::read_all(connection)?,
             verification,
-            plan_hash: plan_approval(connection)?.map(|approval| approval.hash),
+            plan_hash: connection.query_row(
+                "SELECT arg_max(plan_hash, run) FROM runs WHERE plan_hash IS NOT NULL",
+                [],
+                |row| row.get(0),
+            )?,
+            approved_plan_hash: plan_approval(connection)?.map(|approval| approval.hash),
         })
     }
 }

@@ -346,7 +346,7 @@ fn a_verification_is_told_with_its_level() {
         let about = reporting.about().unwrap();
         let verification = about.verification.unwrap();
         assert_eq!((verification.level, verification.verified.differences), (VerifyLevel::Checksum, 1));
-        assert_eq!(about.plan_hash, None);
+        assert_eq!((about.plan_hash, about.approved_plan_hash), (None, None));
         assert_eq!(about.runs.len(), 3);
     });
 }

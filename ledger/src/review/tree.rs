@@ -80,7 +80,7 @@ pub(crate) fn tree(connection: &Connection, query: &TreeQuery) -> Result<TreePag
     let dst = resolve(connection, Side::Destination, &path)?;
     if src.is_none() && dst.is_none() {
         let nearest = nearest_on_either_side(connection, &path)?;
-        return Err(LedgerError::NoSuchPath { path, nearest });
+        return Err(LedgerError::NoSuchPath { side: Side::Source, path, nearest });
     }
     let limit = usize::try_from(query.limit.min(PAGE_ROWS_MAX)).expect("it is small enough");
     let skipped = usize::try_from(query.offset).unwrap_or(usize::MAX);

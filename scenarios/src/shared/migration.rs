@@ -83,7 +83,7 @@ impl Run {
         let started = Instant::now();
         let outcome = match resume(&config)? {
             Resumed::Running(controller) => Some(attend(controller, interrupt, folders_so_far)?),
-            Resumed::NothingToDo(_) => None,
+            Resumed::NothingToDo(_) | Resumed::ToApprove(_) => None,
         };
         Run::of(ledger, outcome, true, started.elapsed()).map(Some)
     }

@@ -43,7 +43,7 @@ pub(super) fn run(stage: &mut Stage<'_>, trial: &Trial, picks: &Picks) -> Result
     })?;
     let marked = stage.step("repair, and marks", |_| {
         trial.set_faults(Vec::new())?;
-        let marked = trial.edit()?.mark_retry(None)?;
+        let marked = trial.edit()?.mark_failed(None)?;
         Ok(Marked { folders: marked.folders, copies: marked.copies })
     })?;
     let (swept, after) = stage.step("sweep of what had failed", |_| Ok((trial.sweep()?, trial.snapshot()?)))?;

@@ -73,8 +73,8 @@ fn change_source(trial: &Trial, picks: &Picks) -> Result<()> {
 
 fn mark(trial: &Trial, picks: &Picks) -> Result<Marked> {
     let one = |path: &String| Selection::Paths(vec![path.clone()]);
-    let first = trial.edit()?.mark_retry(Some(&one(&picks.unmarked)))?;
-    let both = trial.edit()?.mark_retry(Some(&one(&picks.marked)))?;
+    let first = trial.edit()?.mark_retry(&one(&picks.unmarked))?.marked;
+    let both = trial.edit()?.mark_retry(&one(&picks.marked))?.marked;
     let last = trial.edit()?.unmark(Some(&one(&picks.unmarked)))?;
     let folders = [first.folders, both.folders, last.folders];
     Ok(Marked { folders, copies: last.copies, ledger: trial.snapshot()? })

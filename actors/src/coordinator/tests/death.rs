@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use longhaul_ledger::{ListedPage, MigrationSpec, Recorder, Resources, Settings};
 use longhaul_model::{Comparison, Page};
-use longhaul_naming::RuleSet;
 use longhaul_storage::{Capabilities, PageStream, Store};
 use parking_lot::Mutex;
 

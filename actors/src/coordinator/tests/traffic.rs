@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, stream};
 use longhaul_model::{NodeKind, Page};
-use longhaul_naming::RuleSet;
 use longhaul_storage::{Capabilities, PageStream, Store};
 use tokio::sync::Notify;
 

@@ -126,7 +126,7 @@ fn a_folder_that_was_left_out_is_never_included() {
     assert!(!error.to_string().contains('\n'));
     assert_eq!(scene.statuses(), before, "and nothing else with it");
     let mark = Selection::Paths(vec!["/d/cache".to_owned()]);
-    assert!(matches!(scene.edit().mark_retry(Some(&mark)), Err(LedgerError::NothingToChange(_))));
+    assert!(matches!(scene.edit().mark_retry(&mark), Err(LedgerError::NothingToChange(_))));
     // Where it is one of many, the others are included.
     let everything = Selection::Where("copy = excluded_explicit".parse().unwrap());
     assert_eq!(scene.edit().include(&everything).unwrap().nodes, 4);
