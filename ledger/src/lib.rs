@@ -35,7 +35,8 @@ mod verification;
 pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PartCopied, PlanBatch, PlanItem};
 pub use counters::{Counters, DepthCounters};
 pub use editing::{
-    Approval, Approving, BegunCopy, Changed, ChangedStatus, Decision, Editor, Marked, Marking, Renamed, Retry, Selection,
+    Approval, Approving, BegunCopy, Changed, ChangedStatus, Decision, Editor, Marked, Marking, Renamed, Retry,
+    Selection,
 };
 pub use error::{LedgerError, Result};
 pub use filter::{FilterRule, FilterSettings};

@@ -216,7 +216,8 @@ fn the_plan_that_a_report_names_is_the_one_that_was_carried_out() {
     assert_eq!(place.discover(&[]).code, Some(0));
     let hashes = |name: &str| {
         assert_eq!(place.on_ledger(&["report", "--out", name]).code, Some(0));
-        let summary: serde_json::Value = serde_json::from_str(&place.contents(&format!("{name}/summary.json"))).unwrap();
+        let summary: serde_json::Value =
+            serde_json::from_str(&place.contents(&format!("{name}/summary.json"))).unwrap();
         ["plan_hash", "approved_plan_hash"].map(|key| summary[key].as_str().map(str::to_owned))
     };
     assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
@@ -226,7 +227,11 @@ fn the_plan_that_a_report_names_is_the_one_that_was_carried_out() {
     assert_eq!(hashes("copied"), [approved.clone(), approved.clone()]);
     let said = place.on_ledger(&["approve"]);
     assert_eq!(said.code, Some(1));
-    assert!(said.err.contains("nothing is left that could be approved") && said.err.lines().count() == 1, "{}", said.err);
+    assert!(
+        said.err.contains("nothing is left that could be approved") && said.err.lines().count() == 1,
+        "{}",
+        said.err
+    );
 
     // A later look at the trees makes another plan, and leaves what was done as it was.
     place.file("src/two", "two");

@@ -244,7 +244,10 @@ fn what_was_decided_can_be_decided_otherwise_until_it_is_done() {
     assert!(place.path("dst/p/kind").is_dir());
     assert_eq!(place.contents("dst/p/file"), "p/file");
     for name in ["link", "twin"] {
-        assert_eq!(fs::read_link(place.path(&format!("dst/p/{name} (source)"))).unwrap(), std::path::Path::new("there"));
+        assert_eq!(
+            fs::read_link(place.path(&format!("dst/p/{name} (source)"))).unwrap(),
+            std::path::Path::new("there")
+        );
     }
     assert_eq!(place.contents("dst/p/link"), "in the way");
     assert_eq!(fs::read_link(place.path("dst/p/twin")).unwrap(), std::path::Path::new("elsewhere"));

@@ -327,7 +327,8 @@ fn a_retry_that_is_killed_leaves_the_marks_or_a_copy_that_can_be_gone_on_with() 
 
     // At the last of its steps.
     let mut recorder = begin();
-    let differences = "CREATE TABLE differences (src_id BIGINT NOT NULL, message VARCHAR NOT NULL, at_ns BIGINT NOT NULL)";
+    let differences =
+        "CREATE TABLE differences (src_id BIGINT NOT NULL, message VARCHAR NOT NULL, at_ns BIGINT NOT NULL)";
     recorder.connection.execute_batch("DROP TABLE differences").unwrap();
     recorder.begin_retry(&settings).unwrap_err();
     recorder.connection.execute_batch(differences).unwrap();
