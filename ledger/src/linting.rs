@@ -135,13 +135,11 @@ pub(crate) fn require_path(connection: &Connection, path: &str) -> Result<String
     if path == "/" {
         return Ok(String::new());
     }
-    match resolve(connection, Side::Source, &path)? {
-        Some(_) => Ok(path),
-        None => {
-            let nearest = nearest_existing(connection, Side::Source, &path)?;
-            Err(LedgerError::NoSuchPath { side: Side::Source, path, nearest })
-        }
+    if resolve(connection, Side::Source, &path)?.is_some() {
+        return Ok(path);
     }
+    let nearest = nearest_existing(connection, Side::Source, &path)?;
+    Err(LedgerError::NoSuchPath { side: Side::Source, path, nearest })
 }
 
 impl Linted<'_> {

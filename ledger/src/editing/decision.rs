@@ -167,26 +167,25 @@ fn refuse_impossible(connection: &Connection, decision: Decision) -> Result<()> 
         Decision::Skip => return Ok(()),
         Decision::Overwrite => "p.dst_id IS NULL",
         Decision::KeepBoth => {
-            "n.kind NOT IN ('file', 'symlink') OR n.parent_id IN (
+            "s.kind NOT IN ('file', 'symlink') OR s.parent_id IN (
                SELECT id
                FROM src_current
                WHERE copy_status IN ('conflict', 'skipped')
              )"
         }
     };
-    let (nodes, first): (i64, Option<i64>) = connection.query_row(
+    let (nodes, first): (i64, Option<String>) = connection.query_row(
         &format!(
-            "SELECT count(*), min(d.id)
+            "SELECT count(*), min(s.path)
              FROM deciding d
              JOIN plan p ON p.src_id = d.id
-             JOIN src_nodes n ON n.id = d.id
+             JOIN src_status s ON s.id = d.id
              WHERE {impossible}"
         ),
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let Some(first) = first else { return Ok(()) };
-    let path = connection.query_row("SELECT path FROM src_status WHERE id = ?", [first], |row| row.get(0))?;
+    let Some(path) = first else { return Ok(()) };
     Err(match decision {
         Decision::KeepBoth => LedgerError::CannotBeKept { path, others: nodes - 1 },
         Decision::Overwrite | Decision::Skip => LedgerError::CannotOverwrite { path, others: nodes - 1 },

@@ -133,13 +133,10 @@ impl Editor {
 /// Fills the temporary table `selected (id)` with what there is at a printable path of the source, or with the root.
 fn select_below_path(editor: &Editor, path: Option<&str>) -> Result<()> {
     // The root may be named here: everything is below it.
-    match path.filter(|path| !path.trim_matches('/').is_empty()) {
-        Some(path) => Selection::Paths(vec![path.to_owned()]).select(editor.connection(), (editor.now_ns)()),
-        None => {
-            let root = "CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id";
-            Ok(editor.connection().execute_batch(root)?)
-        }
+    if let Some(path) = path.filter(|path| !path.trim_matches('/').is_empty()) {
+        return Selection::Paths(vec![path.to_owned()]).select(editor.connection(), (editor.now_ns)());
     }
+    Ok(editor.connection().execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id")?)
 }
 
 /// Fills the temporary table `failed (id, phase, reason)` with what failed among the nodes in `selected` and below them.

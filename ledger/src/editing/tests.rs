@@ -337,8 +337,8 @@ fn a_retry_that_is_killed_leaves_the_marks_or_a_copy_that_can_be_gone_on_with() 
 
     // When it has begun.
     let mut recorder = begin();
-    let Retry::Copying(marked, begun) = recorder.begin_retry(&settings).unwrap() else { panic!("it was approved") };
-    assert_eq!((marked, begun.remaining.nodes), (Marked { folders: 0, copies: 1 }, 3));
+    let Retry::Copying(marked, copy) = recorder.begin_retry(&settings).unwrap() else { panic!("it was approved") };
+    assert_eq!((marked, copy.remaining.nodes), (Marked { folders: 0, copies: 1 }, 3));
     drop(recorder);
     assert!(marks(&scene).is_empty());
     let opened = open();
