@@ -1,7 +1,7 @@
 //! `find`: the nodes that meet a condition, sorted, a page at a time.
 //!
-//! A page is made in two steps: first the ids of its nodes, for which only those columns are read that the condition and
-//! the order need; then everything else of these few. Pages follow one another by the last node of the one before: what
+//! A page is made in three steps: first the ids of all nodes that meet the condition, as a set; then those of the page,
+//! for which only those columns are read that the order needs; then everything else of these few. Pages follow one another by the last node of the one before: what
 //! is sorted after it is found by comparing, without going through what came before.
 
 mod by_path;
@@ -69,6 +69,8 @@ pub struct FindPage {
     pub rows: Vec<NodeRow>,
     /// What to give as `after` for the next page; `None` where this one was the last.
     pub next: Option<NodeId>,
+    /// How many nodes meet the condition, on all pages together.
+    pub all: u64,
 }
 
 impl FindQuery {
@@ -91,23 +93,14 @@ impl FindQuery {
     }
 }
 
-/// How many nodes meet the condition.
-pub(crate) fn count(connection: &Connection, query: &FindQuery) -> Result<u64> {
-    let side = query.side();
-    let Sql { expression, parameters } = query.condition.to_sql(side, query.now_ns);
-    let count: i64 = connection
-        .prepare(&format!("SELECT count(*) FROM {}_nodes n WHERE {expression}", side.prefix()))?
-        .query_row(params_from_iter(parameters), |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or(0))
-}
-
 /// The page that is asked for.
 pub(crate) fn find(connection: &Connection, query: &FindQuery) -> Result<FindPage> {
     let side = query.side();
+    let chosen = query.condition.choose(connection, side, query.now_ns)?;
     let page = Page {
         connection,
         side: side.prefix(),
-        condition: query.condition.to_sql(side, query.now_ns),
+        condition: chosen.to_sql(),
         order: Order::of(query.sort, side),
         reverse: query.reverse,
         // One more says whether there is another page.
@@ -126,7 +119,7 @@ pub(crate) fn find(connection: &Connection, query: &FindQuery) -> Result<FindPag
     }
     let ids: Vec<i64> = found.into_iter().map(|position| position.id).collect();
     let next = ids.last().filter(|_| has_more).map(|id| NodeId(*id));
-    Ok(FindPage { rows: details(connection, side, &ids)?, next })
+    Ok(FindPage { rows: details(connection, side, &ids)?, next, all: chosen.count })
 }
 
 /// What a page is made with.
