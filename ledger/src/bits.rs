@@ -11,8 +11,9 @@ use duckdb::{Connection, params_from_iter};
 use crate::error::{LedgerError, Result};
 use crate::rows::{Rows, flush_temporary, schema};
 
-/// Ids that are read at a time: what a statement gives is in memory until it has been looked at.
-pub(crate) const RANGE_IDS: i64 = 1 << 20;
+/// Ids that are read at a time: what a statement gives is in memory until it has been looked at. In tests few, because
+/// their trees are small.
+const RANGE_IDS: i64 = if cfg!(test) { 16 } else { 1 << 20 };
 
 /// Ids that are appended at a time. Less than a row group of DuckDB's.
 pub(crate) const APPENDED_IDS: usize = 65_536;
@@ -45,14 +46,14 @@ impl Bits {
     }
 
     /// Those up to the same last id that a statement gives: see [`Bits::read`].
-    pub(crate) fn others(&self, connection: &Connection, sql: &str, parameters: &[Value]) -> Result<Bits> {
-        let mut others = self.others_none();
-        others.read(connection, sql, parameters)?;
-        Ok(others)
+    pub(crate) fn read_beside(&self, connection: &Connection, sql: &str, parameters: &[Value]) -> Result<Bits> {
+        let mut beside = self.none_beside();
+        beside.read(connection, sql, parameters)?;
+        Ok(beside)
     }
 
     /// None of the nodes up to the same last id.
-    pub(crate) fn others_none(&self) -> Bits {
+    pub(crate) fn none_beside(&self) -> Bits {
         Bits(vec![0; self.0.len()])
     }
 

@@ -47,7 +47,7 @@ impl Chosen {
             let list: String = self.ids.ids().map(|id| format!(", {id}")).collect();
             return Sql { expression: format!("n.id IN (0{list})"), parameters: Vec::new() };
         }
-        // As a subquery it is made once, and not for each two thousand nodes.
+        // As a subquery it is made once, and not for each two thousand nodes. No ledger has as many as an INTEGER can count.
         Sql {
             expression: "get_bit((SELECT ?::BLOB::BIT), n.id::INTEGER) = 1".to_owned(),
             parameters: vec![Value::Blob(self.ids.to_blob())],
@@ -102,7 +102,7 @@ impl Choosing<'_> {
 
     fn read(&self, table: &str, id: &str, condition: &str, parameters: &[Value]) -> Result<Bits> {
         let sql = format!("SELECT {id} FROM {table} WHERE {id} >= ? AND {id} < ? AND ({condition})");
-        self.all.others(self.connection, &sql, parameters)
+        self.all.read_beside(self.connection, &sql, parameters)
     }
 
     /// Those of which the last events say something.
@@ -115,7 +115,7 @@ impl Choosing<'_> {
         match test {
             Test::Traversal(status) => self.traversal(*status),
             // The destination has neither of the two.
-            Test::Copy(_) | Test::Action(_) if self.side == Side::Destination => Ok(self.all.others_none()),
+            Test::Copy(_) | Test::Action(_) if self.side == Side::Destination => Ok(self.all.none_beside()),
             Test::Copy(status) => self.copy(*status),
             Test::Action(action) => self.action(*action),
             Test::Problem => self.problem(),
@@ -215,7 +215,7 @@ impl Choosing<'_> {
                 folders.insert(*id, automaton.go_on(automaton.go_on(automaton.start(), path), "/"));
             }
         }
-        let mut chosen = self.all.others_none();
+        let mut chosen = self.all.none_beside();
         let mut statement = self
             .connection
             .prepare(&format!("SELECT id, coalesce(parent_id, 0), name FROM {side}_nodes WHERE id >= ? AND id < ?"))?;
