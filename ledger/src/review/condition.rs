@@ -37,7 +37,6 @@ use longhaul_model::{CopyStatus, NodeKind, PlanAction, Side, TraversalStatus};
 
 pub use self::listed::ListedEntry;
 pub(crate) use self::moment::time_text;
-pub(crate) use self::sql::Sql;
 
 use self::glob::Glob;
 use self::moment::Moment;

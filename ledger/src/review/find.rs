@@ -15,7 +15,7 @@ use longhaul_model::{NodeId, Side};
 pub use self::details::NodeRow;
 pub(crate) use self::details::details;
 
-use super::condition::{Condition, Sql};
+use super::condition::Condition;
 use crate::error::{LedgerError, Result};
 
 /// Rows of a page at most: what is asked of each of them is written into statements.
@@ -100,7 +100,7 @@ pub(crate) fn find(connection: &Connection, query: &FindQuery) -> Result<FindPag
     let page = Page {
         connection,
         side: side.prefix(),
-        condition: chosen.to_sql(),
+        condition: chosen.to_sql(connection)?,
         order: Order::of(query.sort, side),
         reverse: query.reverse,
         // One more says whether there is another page.
@@ -127,7 +127,8 @@ struct Page<'a> {
     connection: &'a Connection,
     /// Prefix of the tables.
     side: &'static str,
-    condition: Sql,
+    /// An SQL expression over a node `n`.
+    condition: String,
     order: Order,
     reverse: bool,
     limit: u64,
@@ -193,7 +194,7 @@ impl Page<'_> {
                 (nodes, by_path::join(side, &format!("WHERE id IN ({list})")))
             }
         };
-        let mut parameters = self.condition.parameters.clone();
+        let mut parameters = Vec::new();
         let from_there = match after {
             None => "true".to_owned(),
             Some(Position { key: after, id }) => {
@@ -209,7 +210,7 @@ impl Page<'_> {
              ORDER BY 1 {direction}, 2 {direction}
              LIMIT {}
              OFFSET {}",
-            self.condition.expression, self.limit, self.offset
+            self.condition, self.limit, self.offset
         );
         let mut statement = self.connection.prepare(&sql)?;
         let rows = statement
