@@ -1,11 +1,10 @@
 //! What is below the folders of a page, in numbers.
 //!
-//! For which row a node counts, follows from its parent, and for each folder below the rows that is found out first: then
-//! all processors can count, each a range of ids at a time. Statuses are laid beside the nodes by id, which takes a fifth of
-//! the time of a join and memory for some ranges only, beside a few bytes for each folder below the rows.
+//! Nodes are read in the order of their ids, so that a folder comes before what is in it: whether a node counts, and for
+//! which row, follows from its parent. Statuses are laid beside them by id, a range of ids at a time, which takes a fifth
+//! of the time of a join and memory for one range only, beside a few bytes for each folder below the rows.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use duckdb::Connection;
 use duckdb::arrow::array::AsArray;
@@ -14,8 +13,8 @@ use hashbrown::HashMap;
 use longhaul_model::{CopyStatus, NodeKind, Side, TraversalStatus};
 
 use super::TreeRow;
-use crate::error::Result;
-use crate::review::statuses::{Statuses, query};
+use crate::error::{LedgerError, Result};
+use crate::review::statuses::{FOLDER, RANGE_IDS, Statuses, query};
 
 /// What there is at a path and below it. Bytes are those of files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -64,41 +63,18 @@ impl SubtreeTotals {
     }
 }
 
-/// Ids that one thread counts at a time: few enough for all threads to end at about the same time. In tests fewer, because
-/// their trees are small.
-const COUNTED_IDS: i64 = if cfg!(test) { 8 } else { 1 << 18 };
-
-/// No more threads than these count.
-const THREADS_MAX: usize = 8;
-
 /// Fills in the totals of `rows`, which are in the order in which one walks through the tree.
 pub(super) fn add(connection: &Connection, rows: &mut [TreeRow]) -> Result<()> {
-    let mut to_count = Vec::new();
-    for side in Side::BOTH {
-        let shown = Shown::on(connection, side, rows)?;
-        to_count.extend(shown.ranges().map(|ids| (shown.clone(), ids)));
-    }
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).clamp(1, THREADS_MAX);
-    let connections = (0..threads).map(|_| connection.try_clone()).collect::<duckdb::Result<Vec<_>>>()?;
-    let (shares, length) = (&to_count, rows.len());
-    let counted: Vec<Result<Vec<SubtreeTotals>>> = std::thread::scope(|scope| {
-        let counting: Vec<_> = (connections.into_iter().enumerate())
-            .map(|(thread, connection)| {
-                scope.spawn(move || {
-                    let mut totals = vec![SubtreeTotals::default(); length];
-                    let mut own = shares.iter().skip(thread).step_by(threads);
-                    own.try_for_each(|(shown, ids)| shown.count(&connection, ids, &mut totals))?;
-                    Ok(totals)
-                })
-            })
-            .collect();
-        let pass_on = |panic| std::panic::resume_unwind(panic);
-        counting.into_iter().map(|thread| thread.join().unwrap_or_else(pass_on)).collect()
+    let other = connection.try_clone()?;
+    let (src, dst) = std::thread::scope(|scope| {
+        let shown: &[TreeRow] = rows;
+        let dst = scope.spawn(move || count_side(&other, Side::Destination, shown));
+        (count_side(connection, Side::Source, shown), dst.join())
     });
-    for totals in counted {
-        for (row, counted) in rows.iter_mut().zip(&totals?) {
-            row.totals.add(counted);
-        }
+    let dst = dst.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    for (row, (src, dst)) in rows.iter_mut().zip(src?.iter().zip(&dst)) {
+        row.totals.add(src);
+        row.totals.add(dst);
     }
     // From the last to the first: what is below a row is complete before it is added to the row above.
     let mut above: Vec<usize> = Vec::new();
@@ -125,86 +101,68 @@ fn is_below(path: &str, row: &TreeRow) -> bool {
     is_listed && (row.path == "/" || path.strip_prefix(row.path.as_str()).is_some_and(|rest| rest.starts_with('/')))
 }
 
-/// The rows of a page as one side has them.
-#[derive(Clone)]
-struct Shown {
-    side: Side,
-    /// The rows' nodes by id, each with the place of its row.
-    rows: Arc<[(i64, u32)]>,
-    /// The row that what is in a folder counts for, unless it is one itself: the nearest one above.
-    row_of_folder: Arc<HashMap<i64, u32>>,
-    /// The ids of all nodes that count.
-    ids: Range<i64>,
+/// Counts what one side has, each node for the row that it is or else for the nearest row that it is below of.
+fn count_side(connection: &Connection, side: Side, rows: &[TreeRow]) -> Result<Vec<SubtreeTotals>> {
+    let mut counting = Counting { totals: vec![SubtreeTotals::default(); rows.len()], ..Counting::default() };
+    for (place, row) in rows.iter().enumerate() {
+        let node = match side {
+            Side::Source => &row.src,
+            Side::Destination => &row.dst,
+        };
+        if let Some(node) = node {
+            counting.rows.push((node.id.0, u32::try_from(place).expect("a page has fewer rows")));
+        }
+    }
+    counting.rows.sort_unstable();
+    let Some((first, last)) = counting.rows.first().zip(counting.rows.last()).map(|(first, last)| (first.0, last.0))
+    else {
+        return Ok(counting.totals);
+    };
+    // What is in a folder has a higher id; without folders there are only the rows.
+    let last = if rows.iter().any(|row| row.kind == NodeKind::Folder && row.src.is_some()) {
+        connection.query_row(&format!("SELECT max(id) FROM {}_nodes", side.prefix()), [], |row| row.get(0))?
+    } else {
+        last
+    };
+    let mut start = first;
+    while start <= last {
+        let ids = start..(last + 1).min(start.saturating_add(RANGE_IDS));
+        let statuses = Statuses::read(connection, side, &ids)?;
+        counting.count_range(connection, side, &ids, &statuses)?;
+        start = ids.end;
+    }
+    Ok(counting.totals)
 }
 
 const FILE: u8 = NodeKind::File as u8;
 
-impl Shown {
-    fn on(connection: &Connection, side: Side, page: &[TreeRow]) -> Result<Shown> {
-        let mut rows = Vec::new();
-        for (place, row) in page.iter().enumerate() {
-            let node = match side {
-                Side::Source => &row.src,
-                Side::Destination => &row.dst,
-            };
-            if let Some(node) = node {
-                rows.push((node.id.0, u32::try_from(place).expect("a page has fewer rows")));
-            }
-        }
-        rows.sort_unstable();
-        let (first, last) = rows.first().zip(rows.last()).map_or((0, -1), |(first, last)| (first.0, last.0));
-        let mut shown =
-            Shown { side, rows: rows.into(), row_of_folder: Arc::default(), ids: first..last.saturating_add(1) };
-        // What is in a folder has a higher id; without folders there are only the rows.
-        if !shown.rows.is_empty() && page.iter().any(|row| row.kind == NodeKind::Folder && row.src.is_some()) {
-            let side = side.prefix();
-            shown.ids.end =
-                connection.query_row(&format!("SELECT max(id) + 1 FROM {side}_nodes"), [], |row| row.get(0))?;
-            shown.row_of_folder = Arc::new(shown.rows_of_folders(connection)?);
-        }
-        Ok(shown)
-    }
+/// How far nodes have been counted.
+#[derive(Default)]
+struct Counting {
+    /// The rows' nodes by id, each with the place of its row.
+    rows: Vec<(i64, u32)>,
+    /// So many of these have been passed.
+    rows_passed: usize,
+    /// For which row a folder counts, and what is in it.
+    row_of_folder: HashMap<i64, u32>,
+    /// Of each row, without those below.
+    totals: Vec<SubtreeTotals>,
+    last_id: i64,
+}
 
-    fn rows_of_folders(&self, connection: &Connection) -> Result<HashMap<i64, u32>> {
-        let mut row_of_folder = HashMap::new();
-        // A folder comes before what is in it.
-        let mut statement = connection.prepare(&format!(
-            "SELECT id, coalesce(parent_id, 0)
-             FROM {}_nodes
-             WHERE id >= ? AND kind = 'folder'
-             ORDER BY id",
-            self.side.prefix()
-        ))?;
-        for batch in statement.query_arrow([self.ids.start])? {
-            let [folders, parents] = [0, 1].map(|column| batch.column(column).as_primitive::<Int64Type>().values());
-            for (folder, parent) in folders.iter().zip(parents) {
-                if let Some(row) = self.own_row(*folder).or_else(|| row_of_folder.get(parent).copied()) {
-                    row_of_folder.insert(*folder, row);
-                }
-            }
-        }
-        Ok(row_of_folder)
-    }
-
-    /// The row that the node `id` is, if it is one.
-    fn own_row(&self, id: i64) -> Option<u32> {
-        self.rows.binary_search_by_key(&id, |(row_id, _)| *row_id).ok().map(|place| self.rows[place].1)
-    }
-
-    fn ranges(&self) -> impl Iterator<Item = Range<i64>> + use<> {
-        let Range { start, end } = self.ids;
-        let step = usize::try_from(COUNTED_IDS).expect("it is a small number");
-        (start..end).step_by(step).map(move |start| start..end.min(start + COUNTED_IDS))
-    }
-
-    /// Adds the nodes with ids within `ids`, each to the row that it is or else to the nearest row that it is below of.
-    fn count(&self, connection: &Connection, ids: &Range<i64>, totals: &mut [SubtreeTotals]) -> Result<()> {
-        let statuses = Statuses::read(connection, self.side, ids)?;
+impl Counting {
+    fn count_range(
+        &mut self,
+        connection: &Connection,
+        side: Side,
+        ids: &Range<i64>,
+        statuses: &Statuses,
+    ) -> Result<()> {
         let sql = format!(
             "SELECT id, coalesce(parent_id, 0), enum_code(kind)::UTINYINT, coalesce(size, 0)
              FROM {}_nodes
              WHERE id >= ? AND id < ?",
-            self.side.prefix()
+            side.prefix()
         );
         // Neighbours have the same parent, nearly always.
         let mut last_parent = (-1, None);
@@ -213,16 +171,32 @@ impl Shown {
             let kinds = batch.column(2).as_primitive::<UInt8Type>();
             for place in 0..batch.num_rows() {
                 let (id, parent, kind) = (nodes.value(place), parents.value(place), kinds.value(place));
+                // They are written in this order, and a range is read as it was written.
+                if id <= self.last_id {
+                    return Err(LedgerError::Inconsistent(format!("the node {id} is not where its id says")));
+                }
+                self.last_id = id;
                 if parent != last_parent.0 {
                     last_parent = (parent, self.row_of_folder.get(&parent).copied());
                 }
                 let Some(row) = self.own_row(id).or(last_parent.1) else { continue };
+                if kind == FOLDER {
+                    self.row_of_folder.insert(id, row);
+                }
                 let bytes = if kind == FILE { sizes.value(place) } else { 0 };
                 let place = usize::try_from(id - ids.start).expect("it is within the range");
-                count(&statuses, place, kind, bytes, &mut totals[row as usize]);
+                count(statuses, place, kind, bytes, &mut self.totals[row as usize]);
             }
         }
         Ok(())
+    }
+
+    /// The row that the node `id` is, if it is one. Ids are asked for in order.
+    fn own_row(&mut self, id: i64) -> Option<u32> {
+        while self.rows.get(self.rows_passed).is_some_and(|(row_id, _)| *row_id < id) {
+            self.rows_passed += 1;
+        }
+        self.rows.get(self.rows_passed).filter(|(row_id, _)| *row_id == id).map(|(_, row)| *row)
     }
 }
 
