@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::{copy, discover, torture};
+use crate::{copy, discover, review, torture};
 
 /// Measures the Longhaul binary beside its peers and judges the figures against their targets, or kills it.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Discover(discover::Options),
     /// Copying: small, medium and large files, a nasty tree, and nothing to do
     Copy(copy::Options),
+    /// Review: pages and exclusions in ledgers of two million nodes
+    Review(review::Options),
     /// Kills at random moments, each gone on with, and the same ledger in the end
     Torture(torture::Options),
 }
@@ -54,6 +56,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Copy(options) => {
             let report = copy::run(options, &interrupt)?;
+            print(&report, options.json, || report.to_table())?;
+            report.longhaul_failed()
+        }
+        Command::Review(options) => {
+            let report = review::run(options, &interrupt)?;
             print(&report, options.json, || report.to_table())?;
             report.longhaul_failed()
         }

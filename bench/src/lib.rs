@@ -9,6 +9,7 @@ mod cli;
 // One file a command.
 mod copy;
 mod discover;
+mod review;
 pub mod torture;
 
 // What commands share.
@@ -17,7 +18,7 @@ mod longhaul;
 mod odd_names;
 mod scratch;
 
-// What `discover` and `copy` are made of.
+// What `discover`, `copy` and `review` are made of.
 mod amount;
 mod measure;
 mod peers;

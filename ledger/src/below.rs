@@ -3,21 +3,17 @@
 //! A parent's id is lower than its children's, so that a node's place is known when its turn comes. A recursive query would read
 //! all nodes once for each level, or hold them all in memory.
 
-use std::sync::{Arc, LazyLock};
-
 use duckdb::Connection;
-use duckdb::arrow::array::{ArrayRef, AsArray, Int64Array};
-use duckdb::arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use duckdb::arrow::array::AsArray;
+use duckdb::arrow::datatypes::Int64Type;
 use longhaul_model::Side;
 
-use crate::error::{LedgerError, Result};
-use crate::rows::{Rows, flush, schema};
+use crate::bits::{APPENDED_IDS, Bits, Ids};
+use crate::error::Result;
+use crate::rows::{Rows, flush};
 
 /// Nodes that are read at a time: their ids and their parents' fit into memory.
 const READ_IDS: i64 = 131_072;
-
-/// Ids that are appended at a time. Less than a row group of DuckDB's.
-const APPENDED_IDS: usize = 65_536;
 
 /// Fills the temporary table `into (id)` with the nodes of `side` that the query `roots` names, and those below them; with
 /// `only_folders`, the folders among them.
@@ -32,7 +28,7 @@ pub(crate) fn select_below(
     connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE {into} (id BIGINT)"))?;
     let nodes = format!("{}_nodes", side.prefix());
     let last: i64 = connection.query_row(&format!("SELECT coalesce(max(id), 0) FROM {nodes}"), [], |row| row.get(0))?;
-    let mut chosen = Bits::new(last)?;
+    let mut chosen = Bits::none(last)?;
     let mut first = i64::MAX;
     for batch in connection.prepare(roots)?.query_arrow([])? {
         for &id in batch.column(0).as_primitive::<Int64Type>().values().iter().filter(|&&id| id <= last) {
@@ -69,50 +65,4 @@ pub(crate) fn select_below(
     }
     flush(&mut found, into, connection)?;
     Ok(())
-}
-
-/// One bit for each id.
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn new(last: i64) -> Result<Bits> {
-        let words = usize::try_from(last / 64 + 1);
-        let words = words.map_err(|_| LedgerError::Inconsistent(format!("an id is {last}")))?;
-        Ok(Bits(vec![0; words]))
-    }
-
-    /// The word that an id is in, and its place there; ids are from 0 to the last one.
-    fn place(id: i64) -> (usize, u64) {
-        let id = id.unsigned_abs();
-        (usize::try_from(id / 64).expect("there is a word for it"), 1 << (id % 64))
-    }
-
-    fn set(&mut self, id: i64) {
-        let (word, bit) = Self::place(id);
-        self.0[word] |= bit;
-    }
-
-    fn is_set(&self, id: i64) -> bool {
-        let (word, bit) = Self::place(id);
-        self.0[word] & bit != 0
-    }
-}
-
-/// Rows of a temporary table of ids.
-#[derive(Debug, Default)]
-struct Ids(Vec<i64>);
-
-impl Rows for Ids {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        vec![Arc::new(Int64Array::from(std::mem::take(&mut self.0)))]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| schema(&[("id", DataType::Int64)]));
-        SCHEMA.clone()
-    }
 }

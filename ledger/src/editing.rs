@@ -95,11 +95,9 @@ impl Editor {
 }
 
 /// Moves the nodes in the temporary table `changing (id, was, becomes, reason)` to another copy status, inside the
-/// transaction that is open, and counts them. Where that makes work of a migration that was complete, it is in review
-/// again.
+/// transaction that is open, and counts them.
 pub(crate) fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
-    let mut changed = Changed::default();
-    let by_depth: Vec<(i32, String, String, i64, i64)> = {
+    let by_depth: Vec<ChangedAtDepth> = {
         let mut statement = recorder.connection.prepare(
             "SELECT n.depth, c.was::VARCHAR, c.becomes::VARCHAR, count(*),
                coalesce(sum(n.size) FILTER (WHERE n.kind = 'file'), 0)::BIGINT
@@ -108,12 +106,48 @@ pub(crate) fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
              GROUP BY ALL
              ORDER BY ALL",
         )?;
-        let rows =
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
-        rows.collect::<duckdb::Result<_>>()?
+        let mut rows = statement.query([])?;
+        let mut by_depth = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (was, is): (String, String) = (row.get(1)?, row.get(2)?);
+            let (was, is) = (status(&was)?, status(&is)?);
+            by_depth.push(ChangedAtDepth { depth: row.get(0)?, was, is, nodes: row.get(3)?, bytes: row.get(4)? });
+        }
+        by_depth
     };
-    for (depth, was, is, nodes, bytes) in by_depth {
-        let (was, is) = (status(&was)?, status(&is)?);
+    let changed = count_changes(recorder, by_depth)?;
+    // Numbers that are left out do no harm; to number them without a gap takes a sort.
+    let (events, last): (i64, i64) =
+        recorder.connection.query_row("SELECT count(*), coalesce(max(id), 0) FROM changing", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if events > 0 {
+        recorder.connection.execute(
+            "INSERT INTO src_status_events
+             SELECT ? + id, id, NULL, becomes, 0, ?, ?, reason
+             FROM changing",
+            duckdb::params![recorder.next_seq, recorder.run, (recorder.now_ns)()],
+        )?;
+        recorder.next_seq += last + 1;
+        recorder.uncommitted_rows += usize::try_from(events).unwrap_or(usize::MAX);
+    }
+    Ok(changed)
+}
+
+/// Nodes of one depth that have gone from one status to another, or have the same for another reason.
+struct ChangedAtDepth {
+    depth: i32,
+    was: CopyStatus,
+    is: CopyStatus,
+    nodes: i64,
+    bytes: i64,
+}
+
+/// Counts changes of status, also in the ledger's counters. Where they make work of a migration that was complete, it is in
+/// review again.
+fn count_changes(recorder: &mut Recorder, by_depth: impl IntoIterator<Item = ChangedAtDepth>) -> Result<Changed> {
+    let mut changed = Changed::default();
+    for ChangedAtDepth { depth, was, is, nodes, bytes } in by_depth {
         if was == is {
             changed.reasons += nodes;
             continue;
@@ -132,11 +166,6 @@ pub(crate) fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
             None => changed.by_status.push(ChangedStatus { was, is, nodes, bytes }),
         }
     }
-    // Numbers that are left out do no harm; to number them without a gap takes a sort.
-    let (events, last): (i64, i64) =
-        recorder.connection.query_row("SELECT count(*), coalesce(max(id), 0) FROM changing", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
     if changed.by_status.iter().any(|change| change.is == CopyStatus::Pending) {
         // What was copied, and verified perhaps, is not all any more.
         let is_copied =
@@ -144,16 +173,6 @@ pub(crate) fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
         if is_copied {
             set_phase(&recorder.connection, Phase::Review, None)?;
         }
-    }
-    if events > 0 {
-        recorder.connection.execute(
-            "INSERT INTO src_status_events
-             SELECT ? + id, id, NULL, becomes, 0, ?, ?, reason
-             FROM changing",
-            duckdb::params![recorder.next_seq, recorder.run, (recorder.now_ns)()],
-        )?;
-        recorder.next_seq += last + 1;
-        recorder.uncommitted_rows += usize::try_from(events).unwrap_or(usize::MAX);
     }
     Ok(changed)
 }

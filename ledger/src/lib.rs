@@ -4,6 +4,7 @@
 //! is not running. What must hold of the tables is written beside the tables, in `schema.sql`.
 
 mod below;
+mod bits;
 mod copying;
 mod counters;
 mod editing;

@@ -105,11 +105,6 @@ impl Reader {
         find::find(&self.connection, query)
     }
 
-    /// How many nodes meet the condition of `query`, on all its pages together.
-    pub fn find_count(&self, query: &FindQuery) -> Result<u64> {
-        find::count(&self.connection, query)
-    }
-
     /// A part of both trees, merged.
     pub fn tree(&self, query: &TreeQuery) -> Result<TreePage> {
         tree::tree(&self.connection, query)

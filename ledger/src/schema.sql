@@ -376,15 +376,6 @@ FROM dst_unlisted
 UNION
 SELECT id FROM swept WHERE side = 'dst' GROUP BY id HAVING NOT bool_or(listed);
 
--- Source nodes that exclusion is about: what is still to be copied, or would be if it were not excluded. As far as folded
--- events say.
-CREATE VIEW src_open AS
-SELECT n.id, coalesce(c.copy_status, 'pending') AS copy_status, c.copy_error AS reason
-FROM src_nodes n
-ANTI JOIN (FROM matches WHERE same) there ON there.src_id = n.id
-LEFT JOIN src_current c ON c.id = n.id
-WHERE coalesce(c.copy_status, 'pending') IN ('pending', 'excluded_explicit', 'excluded_inherited');
-
 -- For people. The columns are a promise to whoever queries a ledger.
 CREATE VIEW src_status AS
 SELECT

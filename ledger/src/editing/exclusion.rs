@@ -9,28 +9,27 @@
 //! not been compared with the destination's then: what becomes of it is what the plan says. A folder that was left out
 //! cannot be included: nobody knows what is in it.
 
+mod applying;
+
 use duckdb::{Connection, params};
 
+pub(crate) use self::applying::apply_exclusions;
+
 use super::selection::Selection;
-use super::{Changed, Editor, change_statuses, revoke};
+use super::{Changed, Editor};
+use crate::bits::Bits;
 use crate::error::{LedgerError, Result};
-use crate::plan::THERE_ALREADY;
-use crate::recorder::Recorder;
 
 impl Editor {
     /// Excludes nodes and everything below them, as far as they are still to be copied.
     pub fn exclude(self, selection: &Selection, reason: &str) -> Result<Changed> {
         selection.select(self.connection(), (self.now_ns)())?;
         self.in_run("exclude", |recorder| {
-            // Files that are not to be copied anyway would only be in the way.
-            recorder.connection.execute(
-                "INSERT INTO exclusions
-                 SELECT s.id, ?, ?, ?
-                 FROM (SELECT DISTINCT id FROM selected) s
-                 JOIN src_nodes n ON n.id = s.id
-                 ANTI JOIN exclusions e ON e.node_id = s.id
-                 WHERE n.parent_id IS NOT NULL
-                   AND (n.kind = 'folder' OR s.id IN (SELECT id FROM src_open))",
+            let connection = &recorder.connection;
+            connection.execute_batch("CREATE OR REPLACE TEMP TABLE excluding (id BIGINT)")?;
+            excluding(connection)?.append(connection, "excluding")?;
+            connection.execute(
+                "INSERT INTO exclusions SELECT id, ?, ?, ? FROM excluding",
                 params![reason, recorder.run, (recorder.now_ns)()],
             )?;
             let changed = apply_exclusions(recorder)?;
@@ -63,6 +62,28 @@ impl Editor {
             apply_exclusions(recorder)
         })
     }
+}
+
+/// Of the nodes in `selected`, those to be excluded that are not yet. Files that are not to be copied anyway would only be
+/// in the way.
+fn excluding(connection: &Connection) -> Result<Bits> {
+    let all = Bits::of_all(connection, "src")?;
+    let read = |sql| all.read_beside(connection, sql, &[]);
+    let settled = read(
+        "SELECT src_id
+         FROM matches
+         WHERE src_id >= ? AND src_id < ? AND same",
+    )?
+    .or(&read(
+        "SELECT id
+         FROM src_current
+         WHERE id >= ? AND id < ? AND copy_status NOT IN ('pending', 'excluded_explicit', 'excluded_inherited')",
+    )?);
+    let folders = read("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND kind = 'folder'")?;
+    let excluded = read("SELECT node_id FROM exclusions WHERE node_id >= ? AND node_id < ?")?;
+    let root = read("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND parent_id IS NULL")?;
+    let selected = read("SELECT id FROM selected WHERE id >= ? AND id < ?")?;
+    Ok(selected.and(&all).and(&all.clone().without(&settled).or(&folders)).without(&excluded).without(&root))
 }
 
 /// That all paths are excluded by themselves.
@@ -110,86 +131,35 @@ fn pass_over_not_listed(editor: &Editor) -> Result<Option<(String, String)>> {
     Ok(first)
 }
 
-/// Gives the nodes that `selected` names, and all below them, the status that follows from `exclusions`, inside the
-/// transaction that is open.
-pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
-    find_covered(&recorder.connection)?;
-    recorder.connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE scope AS
-         WITH RECURSIVE below AS (
-           SELECT id
-           FROM folders
-           WHERE id IN (FROM selected)
-           UNION
-           SELECT f.id
-           FROM below
-           JOIN folders f ON f.parent_id = below.id
-         )
-         FROM below;
-
-         CREATE OR REPLACE TEMP TABLE changing AS
-         SELECT id, was, becomes, reason
-         FROM (
-           SELECT
-             n.id,
-             o.copy_status AS was,
-             CASE
-               WHEN e.id IS NOT NULL THEN 'excluded_explicit'
-               WHEN i.id IS NOT NULL THEN 'excluded_inherited'
-               -- Only what a filter had left out before the plan was made has anything but work in the plan.
-               WHEN p.action = 'skip' AND p.reason = '{THERE_ALREADY}' THEN 'already_existed'
-               WHEN p.action IN ('skip', 'not_copied') THEN 'skipped'
-               WHEN p.action = 'conflict' THEN 'conflict'
-               ELSE 'pending'
-             END::copy_status AS becomes,
-             coalesce(e.reason, i.inherited, p.reason) AS reason,
-             o.reason AS was_reason
-           FROM src_nodes n
-           JOIN src_open o ON o.id = n.id
-           LEFT JOIN exclusion_reasons e ON e.id = n.id
-           LEFT JOIN covered c ON c.id = n.parent_id
-           LEFT JOIN exclusion_reasons i ON i.id = c.by_id
-           LEFT JOIN (FROM plan WHERE action IN ('skip', 'not_copied', 'conflict')) p ON p.src_id = n.id
-           WHERE n.parent_id IN (FROM scope) OR n.id IN (FROM selected)
-         )
-         WHERE was <> becomes OR (becomes <> 'pending' AND reason IS DISTINCT FROM was_reason);"
-    ))?;
-    let mut changed = change_statuses(recorder)?;
-    if changed.nodes > 0 {
-        changed.revoked = revoke(recorder)?;
-    }
-    Ok(changed)
-}
-
-/// Fills temporary tables: all `folders`; for each that is `covered` the nearest exclusion at it or above it; and what
-/// there is to say of each exclusion. A folder that is an exclusion itself begins a way down of its own, so that none is met
-/// twice.
+/// Fills the temporary table `covered`: each folder that is an exclusion or in one, with what there is to say of what is in
+/// there. A folder that is an exclusion itself begins a way down of its own, so that none is met twice.
 fn find_covered(connection: &Connection) -> Result<()> {
     Ok(connection.execute_batch(
-        "CREATE OR REPLACE TEMP TABLE folders AS
-         SELECT id, parent_id
-         FROM src_nodes
-         WHERE kind = 'folder';
+        "CREATE OR REPLACE TEMP TABLE excluded_folders AS
+         SELECT e.node_id AS id, min(f.path) AS path, min(e.reason) AS reason
+         FROM exclusions e
+         JOIN src_folders f ON f.id = e.node_id
+         GROUP BY e.node_id;
 
          CREATE OR REPLACE TEMP TABLE covered AS
-         WITH RECURSIVE below AS (
-           SELECT f.id, f.id AS by_id
-           FROM folders f
-           SEMI JOIN exclusions e ON e.node_id = f.id
+         WITH RECURSIVE folders AS MATERIALIZED (
+           SELECT id, parent_id
+           FROM src_nodes
+           WHERE kind = 'folder'
+         ),
+         below AS (
+           SELECT id, id AS by_id
+           FROM excluded_folders
            UNION ALL
            SELECT f.id, below.by_id
            FROM below
            JOIN folders f ON f.parent_id = below.id
-           ANTI JOIN exclusions e ON e.node_id = f.id
+           ANTI JOIN excluded_folders e ON e.id = f.id
          )
-         FROM below;
-
-         CREATE OR REPLACE TEMP TABLE exclusion_reasons AS
-         SELECT e.node_id AS id, min(e.reason) AS reason,
-           'it is in ' || min(f.path) || ', which is excluded: ' || min(e.reason) AS inherited
-         FROM exclusions e
-         LEFT JOIN src_folders f ON f.id = e.node_id
-         GROUP BY e.node_id;",
+         SELECT below.id, 'it is in ' || e.path || ', which is excluded: ' || e.reason AS inherited
+         FROM below
+         JOIN excluded_folders e ON e.id = below.by_id
+         ORDER BY below.id;",
     )?)
 }
 
@@ -208,12 +178,11 @@ pub(crate) fn cover_changing(connection: &Connection) -> Result<()> {
            SELECT
              n.id,
              CASE WHEN e.id IS NOT NULL THEN 'excluded_explicit' ELSE 'excluded_inherited' END::copy_status AS becomes,
-             coalesce(e.reason, i.inherited) AS reason
+             coalesce(e.reason, c.inherited) AS reason
            FROM src_nodes n
-           LEFT JOIN exclusion_reasons e ON e.id = n.id
+           LEFT JOIN (SELECT node_id AS id, min(reason) AS reason FROM exclusions GROUP BY node_id) e ON e.id = n.id
            LEFT JOIN covered c ON c.id = n.parent_id
-           LEFT JOIN exclusion_reasons i ON i.id = c.by_id
-           WHERE e.id IS NOT NULL OR i.id IS NOT NULL
+           WHERE e.id IS NOT NULL OR c.id IS NOT NULL
          ) x
          WHERE x.id = changing.id AND changing.becomes = 'pending'",
     )?)

@@ -29,11 +29,8 @@ impl Selection {
                 }
             }
             Selection::Where(condition) => {
-                let ids = condition.ids_of(now_ns);
-                connection.execute(
-                    &format!("INSERT INTO selected {}", ids.expression),
-                    duckdb::params_from_iter(ids.parameters),
-                )?;
+                let chosen = condition.choose(connection, Side::Source, now_ns)?;
+                chosen.ids.append(connection, "selected")?;
             }
         }
         Ok(())

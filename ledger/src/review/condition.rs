@@ -23,6 +23,7 @@
 //! operators in it is put into `"…"` or `'…'`, where the quote itself is doubled and a backslash is just that. A size or
 //! time that the store did not say passes no test, and so passes every `not`.
 
+mod chosen;
 mod glob;
 mod listed;
 mod moment;
@@ -36,7 +37,6 @@ use longhaul_model::{CopyStatus, NodeKind, PlanAction, Side, TraversalStatus};
 
 pub use self::listed::ListedEntry;
 pub(crate) use self::moment::time_text;
-pub(crate) use self::sql::Sql;
 
 use self::glob::Glob;
 use self::moment::Moment;
@@ -234,21 +234,6 @@ impl Condition {
             }
         }
         needs(&self.tests)
-    }
-
-    /// An SQL expression over one node `n` of `{side}_nodes`, with its parameters. `now_ns` is what `30d ago` counts from,
-    /// in nanoseconds since 1970.
-    ///
-    /// It is true or false, never NULL, and needs no join: all that is elsewhere it asks for in subqueries of its own.
-    pub(crate) fn to_sql(&self, side: Side, now_ns: i64) -> Sql {
-        sql::of(&self.tests, side, now_ns)
-    }
-
-    /// A statement that gives the `id`s of the source nodes that it chooses, in no order, to be put behind `INSERT INTO` or
-    /// into brackets.
-    pub(crate) fn ids_of(&self, now_ns: i64) -> Sql {
-        let Sql { expression, parameters } = self.to_sql(Side::Source, now_ns);
-        Sql { expression: format!("SELECT n.id\nFROM src_nodes n\nWHERE {expression}"), parameters }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `find`: the nodes that meet a condition, sorted, a page at a time.
 //!
-//! A page is made in two steps: first the ids of its nodes, for which only those columns are read that the condition and
-//! the order need; then everything else of these few. Pages follow one another by the last node of the one before: what
+//! A page is made in three steps: first the ids of all nodes that meet the condition, as a set; then those of the page,
+//! for which only those columns are read that the order needs; then everything else of these few. Pages follow one another by the last node of the one before: what
 //! is sorted after it is found by comparing, without going through what came before.
 
 mod by_path;
@@ -15,7 +15,7 @@ use longhaul_model::{NodeId, Side};
 pub use self::details::NodeRow;
 pub(crate) use self::details::details;
 
-use super::condition::{Condition, Sql};
+use super::condition::Condition;
 use crate::error::{LedgerError, Result};
 
 /// Rows of a page at most: what is asked of each of them is written into statements.
@@ -69,6 +69,8 @@ pub struct FindPage {
     pub rows: Vec<NodeRow>,
     /// What to give as `after` for the next page; `None` where this one was the last.
     pub next: Option<NodeId>,
+    /// How many nodes meet the condition, on all pages together.
+    pub all: u64,
 }
 
 impl FindQuery {
@@ -91,23 +93,14 @@ impl FindQuery {
     }
 }
 
-/// How many nodes meet the condition.
-pub(crate) fn count(connection: &Connection, query: &FindQuery) -> Result<u64> {
-    let side = query.side();
-    let Sql { expression, parameters } = query.condition.to_sql(side, query.now_ns);
-    let count: i64 = connection
-        .prepare(&format!("SELECT count(*) FROM {}_nodes n WHERE {expression}", side.prefix()))?
-        .query_row(params_from_iter(parameters), |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or(0))
-}
-
 /// The page that is asked for.
 pub(crate) fn find(connection: &Connection, query: &FindQuery) -> Result<FindPage> {
     let side = query.side();
+    let chosen = query.condition.choose(connection, side, query.now_ns)?;
     let page = Page {
         connection,
         side: side.prefix(),
-        condition: query.condition.to_sql(side, query.now_ns),
+        condition: chosen.to_sql(connection)?,
         order: Order::of(query.sort, side),
         reverse: query.reverse,
         // One more says whether there is another page.
@@ -126,7 +119,7 @@ pub(crate) fn find(connection: &Connection, query: &FindQuery) -> Result<FindPag
     }
     let ids: Vec<i64> = found.into_iter().map(|position| position.id).collect();
     let next = ids.last().filter(|_| has_more).map(|id| NodeId(*id));
-    Ok(FindPage { rows: details(connection, side, &ids)?, next })
+    Ok(FindPage { rows: details(connection, side, &ids)?, next, all: chosen.count })
 }
 
 /// What a page is made with.
@@ -134,7 +127,8 @@ struct Page<'a> {
     connection: &'a Connection,
     /// Prefix of the tables.
     side: &'static str,
-    condition: Sql,
+    /// An SQL expression over a node `n`.
+    condition: String,
     order: Order,
     reverse: bool,
     limit: u64,
@@ -200,7 +194,7 @@ impl Page<'_> {
                 (nodes, by_path::join(side, &format!("WHERE id IN ({list})")))
             }
         };
-        let mut parameters = self.condition.parameters.clone();
+        let mut parameters = Vec::new();
         let from_there = match after {
             None => "true".to_owned(),
             Some(Position { key: after, id }) => {
@@ -216,7 +210,7 @@ impl Page<'_> {
              ORDER BY 1 {direction}, 2 {direction}
              LIMIT {}
              OFFSET {}",
-            self.condition.expression, self.limit, self.offset
+            self.condition, self.limit, self.offset
         );
         let mut statement = self.connection.prepare(&sql)?;
         let rows = statement

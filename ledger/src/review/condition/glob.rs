@@ -1,8 +1,12 @@
-//! Patterns for names.
+//! Patterns for names and paths.
+
+mod automaton;
 
 use std::fmt::{self, Write};
 use std::iter::Peekable;
 use std::str::{CharIndices, Chars};
+
+pub(super) use self::automaton::{Automaton, State};
 
 /// A pattern with `*`, `?` and `[…]`, for printable names. A backslash is an ordinary character, as it is in those.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,10 @@
-//! Conditions as SQL over one node `n`.
+//! What conditions say of a node's own row and of the folder that it is in, as SQL over one node `n`.
 //!
-//! What is not in the node's own row is asked for with `IN (SELECT …)`: DuckDB makes a join of it which carries nothing
-//! along, and only of what the condition names. What people typed becomes a parameter; only words of ours, which are
-//! those of the ledger's enumerations, stand in the text.
+//! What people typed becomes a parameter; only words of ours, which are those of the ledger's enumerations, stand in the
+//! text.
 
 use duckdb::types::Value;
-use longhaul_model::{CopyStatus, PlanAction, Side, TraversalStatus};
+use longhaul_model::Side;
 
 use super::glob::Matcher;
 use super::moment::Moment;
@@ -28,8 +27,19 @@ pub(crate) struct Sql {
     pub(crate) parameters: Vec<Value>,
 }
 
+/// Whether an expression only tests what is asked for here.
+pub(super) fn is_of_row(expression: &Expression) -> bool {
+    match expression {
+        Expression::All(parts) | Expression::Any(parts) => parts.iter().all(is_of_row),
+        Expression::Not(part) => is_of_row(part),
+        Expression::Test(Test::Path(Pattern::Like(glob))) => glob.automaton().is_none(),
+        Expression::Test(test) => !matches!(test, Test::Traversal(_) | Test::Copy(_) | Test::Action(_) | Test::Problem),
+    }
+}
+
+/// An SQL expression that is true or false, never NULL. What it tests must be of the row.
 pub(super) fn of(expression: &Expression, side: Side, now_ns: i64) -> Sql {
-    let mut writer = Writer { sql: Sql::default(), side: side.prefix(), is_source: side == Side::Source, now_ns };
+    let mut writer = Writer { sql: Sql::default(), side: side.prefix(), now_ns };
     writer.expression(expression);
     writer.sql
 }
@@ -37,7 +47,6 @@ pub(super) fn of(expression: &Expression, side: Side, now_ns: i64) -> Sql {
 struct Writer {
     sql: Sql,
     side: &'static str,
-    is_source: bool,
     now_ns: i64,
 }
 
@@ -97,10 +106,9 @@ impl Writer {
             }
             Test::Under(path) => self.under(path),
             Test::Kind(kind) => self.text(&format!("n.kind = '{kind}'")),
-            Test::Traversal(status) => self.traversal(*status),
-            Test::Copy(status) => self.copy(*status),
-            Test::Action(action) => self.action(*action),
-            Test::Problem => self.problem(),
+            Test::Traversal(_) | Test::Copy(_) | Test::Action(_) | Test::Problem => {
+                unreachable!("it is not of the row")
+            }
             Test::Size(comparison, bytes) => {
                 self.with(&format!("coalesce(n.size {} ?, false)", comparison.as_str()), *bytes);
             }
@@ -156,103 +164,5 @@ impl Writer {
             Comparison::GreaterOrEqual => (">=", range.start),
         };
         self.with(&format!("coalesce(n.modified_ns {operator} ?, false)"), bound);
-    }
-
-    /// As the views `src_status` and `dst_status` have it: what the last event says, and otherwise what follows from how the
-    /// node was found.
-    fn traversal(&mut self, status: TraversalStatus) {
-        let side = self.side;
-        let said = format!("n.id IN (SELECT id FROM {side}_latest WHERE traversal_status = '{status}')");
-        let nothing_said = format!("n.id NOT IN (SELECT id FROM {side}_latest WHERE traversal_status IS NOT NULL)");
-        let found = match status {
-            TraversalStatus::Pending => "n.kind = 'folder'",
-            TraversalStatus::Successful => "n.kind <> 'folder'",
-            TraversalStatus::NotOnSrc | TraversalStatus::Failed => "true",
-        };
-        let matched = match (self.is_source, status) {
-            (true, TraversalStatus::NotOnSrc) | (_, TraversalStatus::Failed) => return self.text(&said),
-            (true, _) => "true",
-            (false, TraversalStatus::NotOnSrc) => "n.id NOT IN (SELECT dst_id FROM matches)",
-            (false, _) => "n.id IN (SELECT dst_id FROM matches)",
-        };
-        self.text(&format!("{said} OR ({found} AND {matched} AND {nothing_said})"));
-    }
-
-    fn copy(&mut self, status: CopyStatus) {
-        // The destination has none.
-        if !self.is_source {
-            return self.text("false");
-        }
-        let said = format!("SELECT id FROM src_latest WHERE copy_status = '{status}'");
-        let sql = match status {
-            CopyStatus::AlreadyExisted => format!(
-                "n.id IN (
-                   {said}
-                   UNION ALL
-                   SELECT src_id
-                   FROM matches
-                   WHERE same AND src_id NOT IN (SELECT id FROM src_latest WHERE copy_status IS NOT NULL)
-                 )"
-            ),
-            // Put the other way round there is one set to look into.
-            CopyStatus::Pending => "n.id NOT IN (
-                   SELECT id
-                   FROM src_latest
-                   WHERE copy_status <> 'pending'
-                   UNION ALL
-                   SELECT src_id
-                   FROM matches
-                   WHERE same AND src_id NOT IN (SELECT id FROM src_latest WHERE copy_status = 'pending')
-                 )"
-            .to_owned(),
-            CopyStatus::Successful
-            | CopyStatus::Failed
-            | CopyStatus::Skipped
-            | CopyStatus::Conflict
-            | CopyStatus::ExcludedExplicit
-            | CopyStatus::ExcludedInherited
-            | CopyStatus::Vanished => format!("n.id IN ({said})"),
-        };
-        self.text(&sql);
-    }
-
-    /// As the view `plan_view` has it.
-    fn action(&mut self, action: PlanAction) {
-        const EXCLUDED: &str =
-            "(SELECT id FROM src_latest WHERE copy_status IN ('excluded_explicit', 'excluded_inherited'))";
-        if !self.is_source {
-            return self.text("false");
-        }
-        if action == PlanAction::Exclude {
-            return self.text(&format!("n.id IN (SELECT src_id FROM plan) AND n.id IN {EXCLUDED}"));
-        }
-        self.text(&format!("(n.id IN (SELECT src_id FROM plan WHERE action = '{action}') AND n.id NOT IN {EXCLUDED})"));
-        if action == PlanAction::Skip {
-            self.text(" OR (n.parent_id IS NOT NULL AND n.id IN (SELECT src_id FROM matches WHERE same))");
-        }
-    }
-
-    /// As the view `problems` has it; a difference is one of what was copied, and of what it was copied to.
-    fn problem(&mut self) {
-        self.text(if self.is_source {
-            "n.id IN (
-               SELECT id
-               FROM src_latest
-               WHERE traversal_status = 'failed' OR copy_status = 'failed'
-               UNION ALL
-               SELECT src_id
-               FROM differences
-             )"
-        } else {
-            "n.id IN (
-               SELECT id
-               FROM dst_latest
-               WHERE traversal_status = 'failed'
-               UNION ALL
-               SELECT dst_id
-               FROM matches
-               WHERE src_id IN (SELECT src_id FROM differences)
-             )"
-        });
     }
 }

@@ -19,7 +19,7 @@ impl Page<'_> {
     /// The page in the order of statuses.
     pub(super) fn by_status(&self, side: Side, after: Option<NodeId>) -> Result<Vec<Position>> {
         let table = self.side;
-        let after = after.map(|id| self.keys(side, id.0, id.0 + 1, "true", &[])).transpose()?;
+        let after = after.map(|id| self.keys(side, id.0, id.0 + 1, "true")).transpose()?;
         let after = after.and_then(|keys| keys.first().copied());
         let wanted = usize::try_from(self.limit.saturating_add(self.offset)).unwrap_or(usize::MAX);
         let last: i64 =
@@ -30,7 +30,7 @@ impl Page<'_> {
         let mut start = 1;
         while start <= last {
             let end = start.saturating_add(RANGE_IDS);
-            for key in self.keys(side, start, end, &self.condition.expression, &self.condition.parameters)? {
+            for key in self.keys(side, start, end, &self.condition)? {
                 if after.is_some_and(|after| key <= after) {
                     continue;
                 }
@@ -50,7 +50,7 @@ impl Page<'_> {
     }
 
     /// The keys of the nodes with ids from `start` to before `end` that meet a condition.
-    fn keys(&self, side: Side, start: i64, end: i64, condition: &str, parameters: &[Value]) -> Result<Vec<Key>> {
+    fn keys(&self, side: Side, start: i64, end: i64, condition: &str) -> Result<Vec<Key>> {
         let statuses = Statuses::read(self.connection, side, &(start..end))?;
         let mut statement = self.connection.prepare(&format!(
             "SELECT n.id, enum_code(n.kind)::UTINYINT
@@ -59,7 +59,7 @@ impl Page<'_> {
             self.side
         ))?;
         let mut keys = Vec::new();
-        for batch in statement.query_arrow(duckdb::params_from_iter(parameters))? {
+        for batch in statement.query_arrow([])? {
             let kinds = batch.column(1).as_primitive::<UInt8Type>();
             for (id, kind) in batch.column(0).as_primitive::<Int64Type>().values().iter().zip(kinds.values()) {
                 let place = usize::try_from(id - start).expect("it is within the range");

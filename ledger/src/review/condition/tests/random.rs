@@ -1,6 +1,5 @@
 //! Random conditions: read back from what is printed, and applied to random trees beside a plain reading of them.
 
-use duckdb::params_from_iter;
 use proptest::prelude::*;
 
 use super::super::glob::Token;
@@ -151,14 +150,20 @@ fn matches(tokens: &[Token], text: &[char]) -> bool {
 }
 
 fn chosen(forest: &Forest, side: Side, condition: &Condition) -> Vec<i64> {
-    let sql = condition.to_sql(side, NOW_NS);
-    let text = format!("SELECT n.id FROM {}_nodes n WHERE {} ORDER BY n.id", side.prefix(), sql.expression);
-    let mut statement = forest.connection.prepare(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let ids = statement.query_map(params_from_iter(sql.parameters), |row| row.get(0)).expect("it runs");
-    ids.collect::<duckdb::Result<_>>().expect("they are numbers")
+    condition.choose(&forest.connection, side, NOW_NS).expect("it can be asked").ids.ids().collect()
 }
 
 proptest! {
+    #[test]
+    fn a_pattern_is_laid_beside_a_text_in_pieces_as_beside_the_whole(
+        glob in glob(),
+        pieces in prop::collection::vec(prop_oneof![prop::sample::select(&NAMES[..]), Just("/"), Just("")], 0..6),
+    ) {
+        let automaton = glob.automaton().expect("it is a short one");
+        let state = pieces.iter().fold(automaton.start(), |state, piece| automaton.go_on(state, piece));
+        prop_assert_eq!(automaton.accepts(state), glob.matches(&pieces.concat()), "{} and {:?}", glob, pieces);
+    }
+
     #[test]
     fn what_is_printed_is_read_as_the_same(condition in condition()) {
         let text = condition.to_string();
@@ -176,6 +181,50 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn statuses_and_actions_choose_what_the_views_show(dice in dice()) {
+        let forest = Forest::new(&dice);
+        let mut tests = Vec::new();
+        for status in TraversalStatus::ALL {
+            for side in Side::BOTH {
+                tests.push((Test::Traversal(status), side, format!("traversal_status = '{status}'")));
+            }
+        }
+        for status in CopyStatus::ALL {
+            tests.push((Test::Copy(status), Side::Source, format!("copy_status = '{status}'")));
+        }
+        for action in PlanAction::ALL {
+            let shown = format!("path IN (SELECT path FROM plan_view WHERE action = '{action}')");
+            tests.push((Test::Action(action), Side::Source, shown));
+        }
+        for (test, side, shown) in tests {
+            let sql = format!("SELECT id FROM {}_status WHERE {shown} ORDER BY id", side.prefix());
+            let mut statement = forest.connection.prepare(&sql).expect(&sql);
+            let expected: Vec<i64> = statement
+                .query_map([], |row| row.get(0))
+                .and_then(Iterator::collect)
+                .expect(&sql);
+            let condition = Condition::from(test);
+            prop_assert_eq!(chosen(&forest, side, &condition), expected, "{} on the {}", condition, side);
+        }
+    }
+
+    #[test]
+    fn nodes_that_are_gone_are_chosen_by_nothing(dice in dice(), expressions in prop::collection::vec(expression(), 6)) {
+        let forest = Forest::new(&dice);
+        forest.connection.execute_batch("DELETE FROM src_nodes WHERE id % 3 = 2").expect("it is a table");
+        for tests in expressions {
+            let condition = Condition { side: None, tests };
+            let expected: Vec<i64> = forest
+                .src
+                .iter()
+                .filter(|node| node.id % 3 != 2 && holds(&condition.tests, node))
+                .map(|node| node.id)
+                .collect();
+            prop_assert_eq!(chosen(&forest, Side::Source, &condition), expected, "{}", condition);
+        }
+    }
 
     #[test]
     fn what_is_chosen_is_what_the_words_say(

@@ -1,0 +1,267 @@
+//! Giving nodes the copy status that follows from the exclusions, in one pass over them in the order of their ids.
+//!
+//! What is known of a range of nodes is read by itself and laid side by side here: to join half of all nodes with what is
+//! known of them takes DuckDB several times as long, and memory for all of them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use duckdb::Connection;
+use duckdb::arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use duckdb::arrow::datatypes::{Int32Type, Int64Type, UInt8Type};
+use hashbrown::HashMap;
+use longhaul_model::{CopyStatus, NodeId, NodeKind};
+
+use super::find_covered;
+use crate::bits::Bits;
+use crate::editing::{Changed, ChangedAtDepth, count_changes, revoke};
+use crate::error::{LedgerError, Result};
+use crate::plan::THERE_ALREADY;
+use crate::recorder::Recorder;
+use crate::review::statuses::query;
+use crate::rows::{Event, EventRows, flush};
+
+/// Nodes that are looked at together: all that is known of them is in memory. In tests few, because their trees are small.
+const RANGE_IDS: i64 = if cfg!(test) { 8 } else { 65_536 };
+
+/// Gives the nodes that `selected` names, and all below them, the status that follows from `exclusions`, inside the
+/// transaction that is open.
+pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
+    find_covered(&recorder.connection)?;
+    let connection = &recorder.connection;
+    let all = Bits::of_all(connection, "src")?;
+    let mut applying = Applying {
+        scope: all.read_beside(connection, "SELECT id FROM selected WHERE id >= ? AND id < ?", &[])?,
+        same: all.read_beside(connection, "SELECT src_id FROM matches WHERE src_id >= ? AND src_id < ? AND same", &[])?,
+        template: EventTemplate { run: recorder.run, at_ns: (recorder.now_ns)() },
+        next_seq: recorder.next_seq,
+        events: EventRows::default(),
+        by_depth: BTreeMap::new(),
+        last_id: 0,
+    };
+    let Some(first) = applying.scope.ids().next() else { return Ok(Changed::default()) };
+    let step = usize::try_from(RANGE_IDS).expect("it is a small number");
+    for start in (first..all.end()).step_by(step) {
+        applying.range(connection, &(start..start + RANGE_IDS))?;
+        recorder.uncommitted_rows += flush(&mut applying.events, "src_status_events", connection)?;
+    }
+    recorder.next_seq = applying.next_seq;
+    let mut changed = count_changes(recorder, applying.by_depth.into_values())?;
+    if changed.nodes > 0 {
+        changed.revoked = revoke(recorder)?;
+    }
+    Ok(changed)
+}
+
+/// How far exclusions have been applied.
+struct Applying {
+    /// What is selected, and the folders below that, as far as they have been passed.
+    scope: Bits,
+    /// What the destination has the same.
+    same: Bits,
+    template: EventTemplate,
+    next_seq: i64,
+    events: EventRows,
+    /// What has changed, by depth and by the words for what it was and what it is.
+    by_depth: BTreeMap<(i32, &'static str, &'static str), ChangedAtDepth>,
+    last_id: i64,
+}
+
+/// What is the same for all events.
+struct EventTemplate {
+    run: i32,
+    at_ns: i64,
+}
+
+/// A status, and what there is to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Standing {
+    status: CopyStatus,
+    reason: Option<Rc<str>>,
+}
+
+impl Applying {
+    fn range(&mut self, connection: &Connection, ids: &Range<i64>) -> Result<()> {
+        let nodes = query(
+            connection,
+            "SELECT id, coalesce(parent_id, 0), depth, enum_code(kind)::UTINYINT, coalesce(size, 0)
+             FROM src_nodes
+             WHERE id >= ? AND id < ?",
+            ids,
+        )?;
+        let known = Known::read(connection, ids, &parents(&nodes))?;
+        for batch in &nodes {
+            let [nodes, parents, sizes] = [0, 1, 4].map(|column| batch.column(column).as_primitive::<Int64Type>());
+            let depths = batch.column(2).as_primitive::<Int32Type>();
+            let kinds = batch.column(3).as_primitive::<UInt8Type>();
+            for row in 0..batch.num_rows() {
+                let (id, parent) = (nodes.value(row), parents.value(row));
+                // They are written in this order, and a range is read as it was written.
+                if id <= self.last_id {
+                    return Err(LedgerError::Inconsistent(format!("the node {id} is not where its id says")));
+                }
+                self.last_id = id;
+                if !self.scope.is_set(id) && !self.scope.is_set(parent) {
+                    continue;
+                }
+                if kinds.value(row) == NodeKind::Folder as u8 {
+                    self.scope.set(id);
+                }
+                if self.same.is_set(id) {
+                    continue;
+                }
+                let is_file = kinds.value(row) == NodeKind::File as u8;
+                let bytes = if is_file { sizes.value(row) } else { 0 };
+                self.node(&known, id, parent, depths.value(row), bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Records what changes for a node that is not the same on the destination.
+    fn node(&mut self, known: &Known, id: i64, parent: i64, depth: i32, bytes: i64) {
+        let was = known.was(id);
+        let is_open =
+            matches!(was.status, CopyStatus::Pending | CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited);
+        let is = known.becomes(id, parent);
+        let is_said_already = was.status == is.status && (is.status == CopyStatus::Pending || was.reason == is.reason);
+        if !is_open || is_said_already {
+            return;
+        }
+        self.events.push(&Event {
+            seq: self.next_seq,
+            node: NodeId(id),
+            traversal: None,
+            copy: Some(is.status),
+            attempt: 0,
+            run: self.template.run,
+            at_ns: self.template.at_ns,
+            error: is.reason.as_deref(),
+        });
+        self.next_seq += 1;
+        let (was, is) = (was.status, is.status);
+        let changed = self.by_depth.entry((depth, was.as_str(), is.as_str())).or_insert(ChangedAtDepth {
+            depth,
+            was,
+            is,
+            nodes: 0,
+            bytes: 0,
+        });
+        changed.nodes += 1;
+        changed.bytes += bytes;
+    }
+}
+
+/// From the lowest to the highest parent of some nodes.
+fn parents(nodes: &[RecordBatch]) -> Range<i64> {
+    let parents =
+        || nodes.iter().flat_map(|batch| batch.column(1).as_primitive::<Int64Type>().values().iter().copied());
+    parents().min().unwrap_or(0)..parents().max().unwrap_or(0) + 1
+}
+
+/// What is known of a range of nodes.
+struct Known {
+    /// As the last event says that had something to say of it.
+    current: HashMap<i64, Standing>,
+    /// What has been excluded by itself, with the reason.
+    excluded: HashMap<i64, Rc<str>>,
+    /// The folders in which all is excluded, with the reason.
+    covered: HashMap<i64, Rc<str>>,
+    /// What the plan has but work for. Only what a filter had left out before it was made.
+    planned: HashMap<i64, Standing>,
+}
+
+impl Known {
+    fn read(connection: &Connection, ids: &Range<i64>, parents: &Range<i64>) -> Result<Known> {
+        let excluded = reasons(
+            connection,
+            "SELECT node_id, min(reason)
+             FROM exclusions
+             WHERE node_id >= ? AND node_id < ?
+             GROUP BY node_id",
+            ids,
+        )?;
+        let covered = reasons(connection, "SELECT id, inherited FROM covered WHERE id >= ? AND id < ?", parents)?;
+        let current = standings(
+            connection,
+            "SELECT id, copy_error, enum_code(copy_status)::UTINYINT
+             FROM src_current
+             WHERE id >= ? AND id < ? AND copy_status IS NOT NULL",
+            ids,
+        )?;
+        let planned = standings(
+            connection,
+            &format!(
+                "SELECT src_id, reason, enum_code(
+                   CASE
+                     WHEN action = 'skip' AND reason = '{THERE_ALREADY}' THEN 'already_existed'
+                     WHEN action = 'conflict' THEN 'conflict'
+                     ELSE 'skipped'
+                   END::copy_status
+                 )::UTINYINT
+                 FROM plan
+                 WHERE src_id >= ? AND src_id < ? AND action IN ('skip', 'not_copied', 'conflict')"
+            ),
+            ids,
+        )?;
+        Ok(Known { current, excluded, covered, planned })
+    }
+
+    fn was(&self, id: i64) -> Standing {
+        self.current.get(&id).cloned().unwrap_or(Standing { status: CopyStatus::Pending, reason: None })
+    }
+
+    fn becomes(&self, id: i64, parent: i64) -> Standing {
+        let (status, reason) = match (self.excluded.get(&id), self.covered.get(&parent)) {
+            (Some(reason), _) => (CopyStatus::ExcludedExplicit, reason),
+            (None, Some(reason)) => (CopyStatus::ExcludedInherited, reason),
+            (None, None) => {
+                let pending = Standing { status: CopyStatus::Pending, reason: None };
+                return self.planned.get(&id).cloned().unwrap_or(pending);
+            }
+        };
+        Standing { status, reason: Some(reason.clone()) }
+    }
+}
+
+fn reasons(connection: &Connection, sql: &str, ids: &Range<i64>) -> Result<HashMap<i64, Rc<str>>> {
+    let mut reasons = HashMap::new();
+    let mut last = Rc::from("");
+    for_each(&query(connection, sql, ids)?, |_, _, id, reason| {
+        if let Some(reason) = one_for_many(&mut last, reason) {
+            reasons.insert(id, reason);
+        }
+    });
+    Ok(reasons)
+}
+
+fn standings(connection: &Connection, sql: &str, ids: &Range<i64>) -> Result<HashMap<i64, Standing>> {
+    let mut standings = HashMap::new();
+    let mut last = Rc::from("");
+    for_each(&query(connection, sql, ids)?, |batch, row, id, reason| {
+        let code = batch.column(2).as_primitive::<UInt8Type>().value(row);
+        let status = CopyStatus::ALL[usize::from(code)];
+        standings.insert(id, Standing { status, reason: one_for_many(&mut last, reason) });
+    });
+    Ok(standings)
+}
+
+fn for_each(batches: &[RecordBatch], mut each: impl FnMut(&RecordBatch, usize, i64, Option<&str>)) {
+    for batch in batches {
+        let ids = batch.column(0).as_primitive::<Int64Type>();
+        let reasons: &StringArray = batch.column(1).as_string();
+        for row in 0..batch.num_rows() {
+            each(batch, row, ids.value(row), reasons.is_valid(row).then(|| reasons.value(row)));
+        }
+    }
+}
+
+/// What is excluded together has one reason, which need not be kept for each.
+fn one_for_many(last: &mut Rc<str>, reason: Option<&str>) -> Option<Rc<str>> {
+    let reason = reason?;
+    if **last != *reason {
+        *last = Rc::from(reason);
+    }
+    Some(last.clone())
+}
