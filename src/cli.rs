@@ -5,10 +5,10 @@ mod finding;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use longhaul_model::{CompareBy, ConflictPolicy, PlanAction};
 use longhaul_naming::RuleSet;
-use longhaul_storage::Location;
+use longhaul_storage::{Location, LocationError};
 
 pub(crate) use self::filtering::FilterArguments;
 pub(crate) use self::finding::{FindArguments, TreeArguments};
@@ -172,6 +172,32 @@ pub(crate) struct LimitArguments {
     /// Suspend the run when a store has answered with nothing but transient errors for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) give_up_after: u64,
+
+    /// Ask a store behind a network for no more than so many things of a kind at a time; otherwise it is found out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_concurrency: Option<u16>,
+
+    /// Ask a store behind a network for no more than so many things of a kind a second
+    #[arg(long, value_name = "N", value_parser = parse_rate)]
+    pub(crate) max_rate: Option<f64>,
+}
+
+/// An error about what was typed. What there may be credentials in is not repeated.
+pub(crate) fn without_secrets(error: clap::Error) -> clap::Error {
+    let about = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<LocationError>());
+    match about {
+        Some(
+            wrong @ (LocationError::Credentials(_) | LocationError::UnknownOption { .. } | LocationError::BadUrl(_)),
+        ) => Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong),
+        _ => error,
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("give a number above 0, such as 50 or 0.5".to_owned()),
+    }
 }
 
 /// What the plan follows from.

@@ -22,6 +22,8 @@ pub(crate) fn tuning(limits: LimitArguments) -> Tuning {
     Tuning {
         grace: Duration::from_secs(limits.grace),
         give_up_after: Some(Duration::from_secs(limits.give_up_after)),
+        max_concurrency: limits.max_concurrency.map(usize::from),
+        max_rate: limits.max_rate,
         ..Tuning::default()
     }
 }

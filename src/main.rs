@@ -39,7 +39,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command, SpectraCommand};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| cli::without_secrets(error).exit());
     match run(&cli).and_then(|code| Ok(io::stdout().flush().map(|()| code)?)) {
         Ok(code) => code.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
-use longhaul_ledger::{Counters, LedgerError, Overview, Problem, Reader, Run, SweepFound, SweepSummary, Verified};
+use longhaul_ledger::{
+    Counters, LedgerError, Overview, PaceRow, Problem, Reader, Run, SweepFound, SweepSummary, Verified,
+};
 use longhaul_model::Phase;
 use serde::Serialize;
 
@@ -24,6 +26,8 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     sweep: Option<SweepSummary>,
     verified: Verified,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pace: Vec<PaceRow>,
     problem_count: i64,
     problems: Vec<Problem>,
     runs: Vec<Run>,
@@ -87,7 +91,8 @@ impl Report {
 
     /// What an overview of this ledger says.
     pub(crate) fn new(ledger: &Path, overview: Overview) -> Report {
-        let Overview { migration, totals, late_conflicts, runs, verified, sweep, problem_count, problems } = overview;
+        let Overview { migration, totals, late_conflicts, runs, verified, sweep, pace, problem_count, problems } =
+            overview;
         let (src, dst) = (totals.src, totals.dst);
         Report {
             ledger: ledger.display().to_string(),
@@ -117,6 +122,7 @@ impl Report {
             },
             sweep,
             verified,
+            pace,
             problem_count,
             problems,
             runs,
@@ -239,6 +245,7 @@ impl Report {
             )?;
         }
         self.print_sweep(out)?;
+        self.print_pace(out)?;
         self.print_pending(out)?;
         self.print_problems(out)
     }
@@ -260,6 +267,16 @@ impl Report {
         )?;
         if *folders_remaining > 0 {
             writeln!(out, "folders not listed again yet: {}", count(*folders_remaining))?;
+        }
+        Ok(())
+    }
+
+    /// At what pace the stores were asked last.
+    fn print_pace(&self, out: &mut impl Write) -> io::Result<()> {
+        for (number, PaceRow { side, class, concurrency, rate, cause }) in self.pace.iter().enumerate() {
+            let title = if number == 0 { "\npace        " } else { "            " };
+            let rate = rate.map_or_else(String::new, |rate| format!(", {rate:.1} a second"));
+            writeln!(out, "{title} {side}, {class}: {concurrency} at a time{rate} ({cause})")?;
         }
         Ok(())
     }

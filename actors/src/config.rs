@@ -181,6 +181,10 @@ pub struct Tuning {
     pub give_up_after: Option<Duration>,
     /// How long work in flight may take to come to an end after an interrupt.
     pub grace: Duration,
+    /// Calls of one kind that a store behind a network is asked for at a time, at most; otherwise it is found out.
+    pub max_concurrency: Option<usize>,
+    /// Calls of one kind that it is asked for a second, at most.
+    pub max_rate: Option<f64>,
     /// What the ledger may take of the machine.
     pub resources: Resources,
 }
@@ -212,6 +216,8 @@ impl Default for Tuning {
             commit_interval: Duration::from_millis(500),
             give_up_after: Some(Duration::from_secs(300)),
             grace: Duration::from_secs(10),
+            max_concurrency: None,
+            max_rate: None,
             resources: Resources::default(),
         }
     }

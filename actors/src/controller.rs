@@ -11,7 +11,7 @@ use longhaul_ledger::{
     BegunCopy, CopySettings, FilterRule, FilterSettings, LedgerError, Log, Marked, Migration, MigrationSpec, Opened,
     Reader, Recorder, Retry, Settings, system_now_ns,
 };
-use longhaul_model::{BySide, Comparison, Phase, Side};
+use longhaul_model::{BySide, CompareBy, Comparison, Phase, Side};
 use longhaul_naming::RuleSet;
 use longhaul_storage::{Location, OpenError, OpenOptions, Store, open_pair};
 use parking_lot::Mutex;
@@ -194,15 +194,12 @@ pub fn start_with_stores(
     }
     let filter = filter_settings(config);
     Filter::new(&filter)?;
-    let comparison = Comparison::for_resolutions(
-        source_store.capabilities().time_resolution_ns,
-        destination_store.capabilities().time_resolution_ns,
-    );
+    let comparison = comparison(&source_store, &destination_store, config.compare);
     let spec = MigrationSpec {
         source: source.to_string(),
         destination: destination.to_string(),
         settings: Settings {
-            comparison: comparison.by(config.compare.unwrap_or_default()),
+            comparison,
             on_conflict: config.on_conflict.unwrap_or_default(),
             one_file_system: config.open.one_file_system,
             symlinks_kept: destination_store.keeps().symlinks,
@@ -216,6 +213,22 @@ pub fn start_with_stores(
     let schedule = Schedule::new(tuning.schedule_limits(), recorder.begin_traversal()?);
     tracing::info!(source = spec.source, destination = spec.destination, ledger = %config.ledger.display(), "traversing");
     launch_traversal(BySide { src: source_store, dst: destination_store }, recorder, schedule, tuning)
+}
+
+/// How files of two stores are compared, where nothing else is asked for by what both can tell.
+fn comparison(source: &Arc<dyn Store>, destination: &Arc<dyn Store>, asked_for: Option<CompareBy>) -> Comparison {
+    let (of_source, of_destination) = (source.capabilities(), destination.capabilities());
+    let by_time = CompareBy::default();
+    let usual = if destination.keeps().modified { by_time } else { CompareBy::Size };
+    if asked_for.is_none() && usual != by_time {
+        tracing::warn!(
+            destination = destination.location(),
+            "modification times are not kept there: files of the same size are taken for the same"
+        );
+    }
+    Comparison::for_resolutions(of_source.time_resolution_ns, of_destination.time_resolution_ns)
+        .by(asked_for.unwrap_or(usual))
+        .by_looking(!(of_source.lists_times && of_destination.lists_times))
 }
 
 fn filter_settings(config: &MigrationConfig) -> FilterSettings {
@@ -379,11 +392,10 @@ fn copy_with(
         refuse_names(&opened)?;
     }
     let stores = open(&migration.spec)?;
-    let needed = opened.totals()?.src.copy_pending_bytes();
-    let retry = RetryPolicy::from(&tuning);
     // A large file that was begun has some of its room already.
-    let is_room_enough = config.force || config.resume;
-    let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, needed, is_room_enough))?;
+    let needed = opened.totals()?.src.copy_pending_bytes() - opened.begun_bytes()?;
+    let retry = RetryPolicy::from(&tuning);
+    let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, needed.max(0), config.force))?;
     // What was measured when copying began stays.
     let settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
     let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::messages::{
     ActorDied, Closed, DeathNotice, Finish, FoldersPulled, LedgerFailed, Listed, ListingsRecorded, PullFolders,
-    RecordListings, Which,
+    RecordListings, RecordPace, Which,
 };
 use crate::open_ledger::OpenLedger;
 use crate::progress::Board;
@@ -84,6 +84,14 @@ impl Actor for DbActor {
                 this.commit();
             }
         });
+    }
+}
+
+impl Handler<RecordPace> for DbActor {
+    type Result = ();
+
+    fn handle(&mut self, RecordPace(change): RecordPace, _: &mut Self::Context) {
+        self.ledger.with(|recorder| recorder.record_pace(&change));
     }
 }
 

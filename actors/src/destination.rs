@@ -57,7 +57,8 @@ async fn probe(store: &Arc<dyn Store>) -> Result<Probed, StoreError> {
     let kept_ns = if store.keeps().modified { draft.try_time(time_step::PROBED_NS).await? } else { None };
     // Dropping it removes it.
     drop(draft);
-    store.measure(&name).await?;
+    // By another name: what was dropped may be removed a moment later.
+    store.measure(&[name.as_slice(), b"-kept"].concat()).await?;
     Ok(Probed { free_bytes: store.free_bytes().await?, time_step_ns: kept_ns.and_then(time_step::of_kept) })
 }
 

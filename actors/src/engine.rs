@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::lister::{Lister, ListerLinks};
 use crate::messages::Interrupt;
 use crate::observer::Observer;
+use crate::pace::at_their_pace;
 use crate::progress::{Board, Progress};
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
@@ -80,6 +81,7 @@ impl Engine {
             let actor = DbActor::new(recorder, tuning.commit_interval, links);
             start_on(own_thread(placement, &mut arbiters).as_ref(), actor)
         };
+        let stores = &at_their_pace(stores, tuning, &stop, &db.clone().recipient());
         let retry = RetryPolicy::from(tuning);
         let listers = BySide::from_fn(|side| {
             let store = &stores[side];

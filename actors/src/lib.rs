@@ -22,6 +22,7 @@ mod open_ledger;
 // How a run ends, and when something is tried again.
 mod destination;
 mod ending;
+mod pace;
 mod retry;
 
 // How coarse the destination's times are.

@@ -164,7 +164,9 @@ impl Batch {
                     return self.give_up(folder, error);
                 }
                 Some(Err(error)) if error.class.is_retried() => {
-                    if attempts_in_a_row >= self.retry.attempts_max
+                    // To be asked for patience is no failure, however often that happens.
+                    if error.class != ErrorClass::Throttled
+                        && attempts_in_a_row >= self.retry.attempts_max
                         && !self.links.health.store_is_away(&self.store, since).await
                     {
                         self.failed(folder, kept_back, error, attempts).await;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use actix::{Message, Recipient};
-use longhaul_ledger::{Counters, FailedListing, Folder, LedgerError, ListedPage, Overview, RecordedListing};
+use longhaul_ledger::{Counters, FailedListing, Folder, LedgerError, ListedPage, Overview, PaceRow, RecordedListing};
 use longhaul_model::{BySide, Phase, Side};
 use longhaul_storage::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
@@ -71,6 +71,11 @@ pub struct RecordListings {
     /// A place in the queue, as large as what is in this message; none for what the Coordinator itself has to record.
     pub permit: Option<OwnedSemaphorePermit>,
 }
+
+/// A store's pace → DB actor: it has changed.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct RecordPace(pub PaceRow);
 
 /// DB actor → Coordinator: these listings are recorded, though not necessarily durable.
 #[derive(Debug, Message)]

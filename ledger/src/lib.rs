@@ -18,6 +18,7 @@ mod matching;
 mod migration;
 mod opening;
 mod overview;
+mod pace;
 mod plan;
 mod pull;
 mod reader;
@@ -46,6 +47,7 @@ pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListi
 pub use migration::{CopyDurability, CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Resources, log_of};
 pub use overview::{Overview, PROBLEMS_MAX, Problem};
+pub use pace::PaceRow;
 pub use plan::{PlanFilter, PlanTotal};
 pub use reader::{Reader, Table};
 pub use recorder::Recorder;
@@ -111,6 +113,12 @@ impl Opened {
     /// The counters of the whole, as they stand in the ledger.
     pub fn totals(&self) -> Result<longhaul_model::BySide<Counters>> {
         Ok(DepthCounters::read(&self.connection)?.totals())
+    }
+
+    /// Bytes of the large files of which parts are at the destination already.
+    pub fn begun_bytes(&self) -> Result<i64> {
+        let sql = "SELECT coalesce(sum(size), 0)::BIGINT FROM src_nodes WHERE id IN (SELECT src_id FROM parts)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// Begins a run. What a killed run left half done is dropped.

@@ -7,6 +7,7 @@ use crate::counters::{Counters, DepthCounters};
 use crate::error::{LedgerError, Result};
 use crate::marks::Marks;
 use crate::migration::{Migration, Run};
+use crate::pace::{PaceRow, read_last};
 use crate::sweeping::SweepSummary;
 use crate::verification::Verified;
 
@@ -29,6 +30,8 @@ pub struct Overview {
     pub verified: Verified,
     /// The last sweep, if there has been any.
     pub sweep: Option<SweepSummary>,
+    /// At what pace the stores were asked last, by kind of calls; empty where nothing held it back or drove it on.
+    pub pace: Vec<PaceRow>,
     /// How many problems there are.
     pub problem_count: i64,
     /// The first [`PROBLEMS_MAX`] of them, by side and in the order in which they were found.
@@ -71,6 +74,7 @@ impl Overview {
             runs: Run::read_all(connection)?,
             verified: Marks::read(connection)?.verified,
             sweep: SweepSummary::read(connection)?,
+            pace: read_last(connection)?,
             problem_count,
             problems,
         })

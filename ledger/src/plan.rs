@@ -121,10 +121,13 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
         first_taken = first_taken.unwrap_or(0),
         last_taken = last_taken.unwrap_or(-1),
         symlinks_kept = settings.symlinks_kept,
-        needs_reading = if settings.comparison.by == CompareBy::Checksum {
+        needs_reading = if settings.comparison.is_told_by_listings() {
+            "false"
+        } else if settings.comparison.by == CompareBy::Checksum {
             "(w.size IS NULL OR w.size IS NOT DISTINCT FROM d.size)"
         } else {
-            "false"
+            // Which of them is newer is not known either.
+            "true"
         },
         is_same = is_same(settings),
         taken = action_for_taken_place(settings),
@@ -162,12 +165,12 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
 }
 
 /// Whether a file or link that was not compared when it was matched, because a filter leaves it out, is the same on the
-/// destination, as an SQL expression: what [`Comparison::is_same`](longhaul_model::Comparison::is_same) says of it.
+/// destination, as an SQL expression: what [`Comparison::is_same_as_listed`](longhaul_model::Comparison::is_same_as_listed) says of it.
 fn is_same(settings: &Settings) -> String {
     let same_size = "w.size = d.size";
     let same_time = format!("abs(w.modified_ns::HUGEINT - d.modified_ns) <= {}", settings.comparison.time_tolerance_ns);
     match settings.comparison.by {
-        _ if settings.filter.is_empty() => "false".to_owned(),
+        _ if settings.filter.is_empty() || !settings.comparison.is_told_by_listings() => "false".to_owned(),
         CompareBy::SizeAndTime => format!("coalesce({same_size} AND {same_time}, false)"),
         CompareBy::Size => format!("coalesce({same_size}, false)"),
         CompareBy::Time => format!("coalesce({same_time}, false)"),

@@ -379,7 +379,7 @@ impl Recorder {
                     let same = match entry.kind {
                         NodeKind::Folder => true,
                         NodeKind::File | NodeKind::Symlink | NodeKind::Other => {
-                            self.settings.comparison.is_same(source.facts, entry.facts())
+                            self.settings.comparison.is_same_as_listed(source.facts, entry.facts())
                         }
                     };
                     // What is not carried over was `skipped` when it was found, and stays so.

@@ -9,6 +9,7 @@ CREATE TYPE error_class AS ENUM ('transient', 'throttled', 'denied', 'vanished',
 CREATE TYPE phase AS ENUM ('created', 'traversing', 'review', 'copying', 'verifying', 'complete', 'suspended');
 CREATE TYPE plan_action AS ENUM ('create_folder', 'copy', 'overwrite', 'keep_both', 'compare', 'make_link', 'skip', 'conflict', 'not_copied', 'exclude');
 CREATE TYPE side AS ENUM ('src', 'dst');
+CREATE TYPE call_class AS ENUM ('list', 'read', 'write', 'meta');
 CREATE TYPE sweep_kind AS ENUM ('retry', 'refresh');
 CREATE TYPE finding AS ENUM ('changed', 'gone', 'back');
 
@@ -40,6 +41,17 @@ CREATE TABLE runs (
   ended_ns    BIGINT,            -- NULL while it runs, and for ever if it was killed
   outcome     VARCHAR,           -- how it ended; NULL as above
   plan_hash   VARCHAR            -- of a copy: which approved plan it carried out
+);
+
+-- How many calls of a kind a store was asked for at a time, and how many a second: a row for each change.
+CREATE TABLE pace (
+  run          INTEGER NOT NULL,
+  at_ns        BIGINT NOT NULL,   -- nanoseconds since 1970
+  side         side NOT NULL,
+  class        call_class NOT NULL,
+  concurrency  INTEGER NOT NULL,  -- calls at a time, from then on
+  rate         DOUBLE,            -- calls a second, from then on; NULL where that is not limited
+  cause        VARCHAR NOT NULL   -- for people
 );
 
 -- The nodes, each written once, when it was found; a sweep brings size and time up to date. A parent's id is lower than its children's; the root is 1.

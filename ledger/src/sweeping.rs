@@ -368,7 +368,8 @@ impl Recorder {
 
     /// Gives every node in the listed folders the status that follows from what is there now.
     fn derive_statuses(&mut self) -> Result<()> {
-        let unchanged = is_same(self.settings.comparison.by(CompareBy::SizeAndTime));
+        // Both were listed on the same side.
+        let unchanged = is_same(self.settings.comparison.by(CompareBy::SizeAndTime).by_looking(false));
         self.connection.execute_batch(
             "CREATE OR REPLACE TEMP TABLE changing (
                id BIGINT, was copy_status, becomes copy_status, reason VARCHAR
@@ -495,7 +496,7 @@ fn ranges(connection: &Connection, side: Side) -> Result<impl Iterator<Item = Ra
     Ok((0..=last).step_by(step).map(|start| start..start + RANGE_IDS))
 }
 
-/// [`Comparison::is_same`] of a source node `s` and a destination node `d` of the same kind, as an SQL expression.
+/// [`Comparison::is_same_as_listed`] of a source node `s` and a destination node `d` of the same kind, as an SQL expression.
 fn is_same(comparison: Comparison) -> String {
     let size = "coalesce(s.size = d.size, false)".to_owned();
     let time = format!(
@@ -503,6 +504,7 @@ fn is_same(comparison: Comparison) -> String {
         comparison.time_tolerance_ns
     );
     let same = match comparison.by {
+        _ if !comparison.is_told_by_listings() => "false".to_owned(),
         CompareBy::SizeAndTime => format!("({size} AND {time})"),
         CompareBy::Size => size,
         CompareBy::Time => time,

@@ -48,6 +48,10 @@ pub struct Comparison {
     /// The largest difference of modification times, in nanoseconds, that still counts as the same time. Follows from
     /// the coarser of the two stores' time resolutions.
     pub time_tolerance_ns: u64,
+    /// Of one of the stores listings do not tell the times that files were given: only looking at a file does, and that is
+    /// done when its turn comes to be copied.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_looking: bool,
 }
 
 impl Comparison {
@@ -56,13 +60,33 @@ impl Comparison {
     /// keep nanoseconds must agree exactly.
     pub fn for_resolutions(source_ns: u64, destination_ns: u64) -> Self {
         let time_tolerance_ns = source_ns.max(destination_ns).saturating_sub(1);
-        Comparison { by: CompareBy::default(), time_tolerance_ns }
+        Comparison { by: CompareBy::default(), time_tolerance_ns, by_looking: false }
     }
 
     /// The same stores, compared by something else.
     #[must_use]
     pub fn by(self, by: CompareBy) -> Self {
         Comparison { by, ..self }
+    }
+
+    /// The same for two stores of which one does not tell times in its listings.
+    #[must_use]
+    pub fn by_looking(self, by_looking: bool) -> Self {
+        Comparison { by_looking, ..self }
+    }
+
+    /// Whether listings tell what is compared; otherwise it is compared when its turn comes to be copied.
+    pub fn is_told_by_listings(&self) -> bool {
+        match self.by {
+            CompareBy::SizeAndTime | CompareBy::Time => !self.by_looking,
+            CompareBy::Checksum => false,
+            CompareBy::Size | CompareBy::Exists => true,
+        }
+    }
+
+    /// Whether the destination has the file already, as far as listings tell.
+    pub fn is_same_as_listed(&self, source: FileFacts, destination: FileFacts) -> bool {
+        self.is_told_by_listings() && self.is_same(source, destination)
     }
 
     /// The same for a destination of which it was measured that it keeps times in steps of `step_ns`, which may be more
@@ -166,6 +190,13 @@ mod tests {
         let checksum = exact.by(CompareBy::Checksum);
         assert!(!checksum.is_same(facts(5, 7), facts(5, 7)));
         assert!(checksum.needs_reading(facts(5, 7), facts(5, 8)) && !checksum.needs_reading(facts(5, 7), facts(6, 7)));
+    }
+
+    #[test]
+    fn times_that_listings_do_not_tell_are_compared_later() {
+        let exact = Comparison::for_resolutions(1, 1).by_looking(true);
+        assert!(exact.is_same(facts(5, 7), facts(5, 7)) && !exact.is_same_as_listed(facts(5, 7), facts(5, 7)));
+        assert!(exact.by(CompareBy::Size).is_same_as_listed(facts(5, 7), facts(5, 8)));
     }
 
     #[test]

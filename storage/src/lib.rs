@@ -11,6 +11,9 @@ mod opening;
 mod store;
 
 mod local;
+mod remote;
+#[cfg(feature = "sftp")]
+mod sftp;
 mod spectra;
 
 pub use error::StoreError;
@@ -20,5 +23,8 @@ pub use folder::{
 pub use local::LocalStore;
 pub use location::{Location, LocationError, Overlap};
 pub use opening::{OpenError, OpenOptions, open_pair};
+pub use remote::{Protocol, RemoteStore, RemoteUrl};
+#[cfg(feature = "sftp")]
+pub use sftp::SftpStore;
 pub use spectra::SpectraStore;
 pub use store::{Capabilities, PageStream, Store};

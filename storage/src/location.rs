@@ -3,11 +3,14 @@
 //! | text | is |
 //! |---|---|
 //! | `spectra:WORLD?config=FILE` | a world of the embedded simulator; without `config`, `configs/spectra.json` |
+//! | `s3://…`, `webdav+https://…`, `sftp://…` and more | a tree behind a network: see [`RemoteUrl`] |
 //! | anything else | a path of this machine (`./spectra:x` is a path, too) |
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use crate::remote::RemoteUrl;
 
 /// The configuration that a `spectra:` location without one refers to.
 const DEFAULT_SPECTRA_CONFIG: &str = "configs/spectra.json";
@@ -24,6 +27,8 @@ pub enum Location {
         /// The simulator's configuration file.
         config: PathBuf,
     },
+    /// A tree behind a network.
+    Remote(RemoteUrl),
 }
 
 /// A text that is no location.
@@ -35,6 +40,20 @@ pub enum LocationError {
     /// A kind of store that this program does not know.
     #[error("{0:?}: no store is known for {1}:// (for a local path that looks like a URL write ./{0})")]
     UnknownScheme(String, String),
+    /// A URL that is not complete, or not one.
+    #[error("the URL cannot be understood: {0}")]
+    BadUrl(String),
+    /// A URL with a user or password in it.
+    #[error("credentials do not belong into a URL, where others can see them: they come from {0}")]
+    Credentials(&'static str),
+    /// Something behind the `?` of a URL that means nothing to its store.
+    #[error("{option:?} is no option of this store (there are: {known})")]
+    UnknownOption {
+        /// What was written, without its value.
+        option: String,
+        /// What can be.
+        known: String,
+    },
     /// A text that no location prints as.
     #[error("{0:?} is not how any location is recorded")]
     NotRecorded(String),
@@ -59,6 +78,9 @@ impl Location {
             }
             return Ok(Location::Spectra { world: world.to_owned(), config: PathBuf::from(config) });
         }
+        if let Some(remote) = RemoteUrl::parse(text) {
+            return remote.map(Location::Remote);
+        }
         match text.split_once("://") {
             Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme_character) => {
                 Err(LocationError::UnknownScheme(text.to_owned(), scheme.to_owned()))
@@ -76,6 +98,10 @@ impl Location {
             let decoded = decoded.into_string().map_err(|_| LocationError::NotRecorded(text.to_owned()))?;
             return Location::parse(&decoded);
         }
+        // A URL has nothing in it that is printed differently either, and a path that is recorded begins with a slash.
+        if let Some(remote) = RemoteUrl::parse(text) {
+            return remote.map(Location::Remote);
+        }
         Ok(Location::Local(PathBuf::from(decoded)))
     }
 
@@ -86,6 +112,7 @@ impl Location {
             Location::Spectra { world, config } => {
                 Location::Spectra { world: world.clone(), config: config.canonicalize()? }
             }
+            Location::Remote(url) => Location::Remote(url.clone()),
         })
     }
 
@@ -93,17 +120,24 @@ impl Location {
     pub fn overlap(&self, other: &Location) -> Option<Overlap> {
         match (self, other) {
             (mine, theirs) if mine == theirs => Some(Overlap::Same),
-            (Location::Local(mine), Location::Local(theirs)) => {
-                if is_inside(mine, theirs) {
-                    Some(Overlap::Inside)
-                } else if is_inside(theirs, mine) {
-                    Some(Overlap::Around)
-                } else {
-                    None
-                }
+            (Location::Local(mine), Location::Local(theirs)) => overlap_of_paths(mine, theirs),
+            (Location::Remote(mine), Location::Remote(theirs)) if mine.is_same_store(theirs) => {
+                overlap_of_paths(Path::new(&mine.path()), Path::new(&theirs.path()))
             }
             _ => None,
         }
+    }
+}
+
+fn overlap_of_paths(mine: &Path, theirs: &Path) -> Option<Overlap> {
+    if mine == theirs {
+        Some(Overlap::Same)
+    } else if mine.starts_with(theirs) {
+        Some(Overlap::Inside)
+    } else if theirs.starts_with(mine) {
+        Some(Overlap::Around)
+    } else {
+        None
     }
 }
 
@@ -128,10 +162,6 @@ pub enum Overlap {
     Around,
 }
 
-fn is_inside(inner: &Path, outer: &Path) -> bool {
-    inner != outer && inner.starts_with(outer)
-}
-
 fn is_scheme_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '+' | '-' | '.')
 }
@@ -144,6 +174,7 @@ impl fmt::Display for Location {
                 write!(f, "spectra:{world}?config=")?;
                 f.write_str(&longhaul_model::encode_name(config.as_os_str().as_encoded_bytes()))
             }
+            Location::Remote(url) => url.fmt(f),
         }
     }
 }

@@ -4,11 +4,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use longhaul_model::{BySide, Side};
+use longhaul_model::{BySide, ErrorClass, Side};
 use longhaul_spectra::{Config, ConfigError, Spectra, SpectraError};
 
+use crate::error::StoreError;
 use crate::local::LocalStore;
 use crate::location::{Location, Overlap};
+use crate::remote::{Protocol, RemoteStore, RemoteUrl};
+#[cfg(feature = "sftp")]
+use crate::sftp::SftpStore;
 use crate::spectra::SpectraStore;
 use crate::store::Store;
 
@@ -48,6 +52,16 @@ pub enum OpenError {
         /// Where it is.
         location: Location,
         /// What the store said.
+        reason: String,
+    },
+    /// What is behind a network, and the reason why it cannot be used.
+    #[error("the {side} {location} cannot be used: {reason}")]
+    Unusable {
+        /// Which of the two.
+        side: Side,
+        /// Where it is.
+        location: Location,
+        /// What the server, or the way there, said.
         reason: String,
     },
     /// The destination was to be made, and could not be.
@@ -140,7 +154,11 @@ fn canonical(side: Side, location: &Location) -> Result<Location, OpenError> {
 }
 
 fn create_destination(source: &Location, destination: &Location) -> Result<(), OpenError> {
-    let Location::Local(path) = destination else { return Ok(()) };
+    let path = match destination {
+        Location::Local(path) => path,
+        Location::Remote(url) => return create_remote_destination(source, url),
+        Location::Spectra { .. } => return Ok(()),
+    };
     if path.exists() {
         return Ok(());
     }
@@ -152,6 +170,18 @@ fn create_destination(source: &Location, destination: &Location) -> Result<(), O
         refuse_overlap(source, &Location::Local(nearest.join(rest)))?;
     }
     std::fs::create_dir_all(path).map_err(|error| OpenError::CannotCreate { path: path.clone(), error })
+}
+
+fn create_remote_destination(source: &Location, url: &RemoteUrl) -> Result<(), OpenError> {
+    let location = Location::Remote(url.clone());
+    refuse_overlap(source, &location)?;
+    let made = match url.protocol {
+        #[cfg(feature = "sftp")]
+        Protocol::Sftp => SftpStore::create_root(url),
+        _ => RemoteStore::create_root(url),
+    };
+    let side = Side::Destination;
+    made.map_err(|error| OpenError::Unusable { side, location, reason: error.message })
 }
 
 fn open(
@@ -181,5 +211,20 @@ fn open(
             let store = SpectraStore::open(&opened, world, location.clone())?;
             Ok((location, Arc::new(store)))
         }
+        Location::Remote(url) => match open_remote(url) {
+            Ok(store) => Ok((location, store)),
+            Err(error) if error.class == ErrorClass::Vanished && url.protocol.makes_roots() => {
+                Err(OpenError::Missing { side, location })
+            }
+            Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
+        },
     }
+}
+
+fn open_remote(url: &RemoteUrl) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match url.protocol {
+        #[cfg(feature = "sftp")]
+        Protocol::Sftp => Arc::new(SftpStore::open(url)?),
+        _ => Arc::new(RemoteStore::open(url)?),
+    })
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, NodeKind, Page, encode_name};
 use longhaul_naming::RuleSet;
-use longhaul_spectra::{Fault, FaultClass, LatencyConfig, ListingPage, Reply, Spectra, SpectraError, World};
+use longhaul_spectra::{
+    Fault, FaultClass, LatencyConfig, ListingPage, RateLimits, Reply, Spectra, SpectraError, World,
+};
 use tokio::time::Instant;
 
 use crate::error::StoreError;
@@ -28,6 +30,8 @@ pub struct SpectraStore {
     started: Instant,
     /// With a latency it is waiting that a call consists of, as with any store that is far away.
     waits: bool,
+    /// With a limit or a latency.
+    has_a_pace: bool,
 }
 
 impl SpectraStore {
@@ -35,8 +39,9 @@ impl SpectraStore {
     pub fn open(simulator: &Spectra, world: &str, location: Location) -> Result<Self, SpectraError> {
         let chaos = &simulator.config().chaos;
         let waits = chaos.enabled && chaos.latency != LatencyConfig::default();
+        let has_a_pace = waits || chaos.enabled && chaos.rate_limits != RateLimits::default();
         let world = simulator.world(world)?;
-        Ok(SpectraStore { simulator: simulator.clone(), world, location, started: Instant::now(), waits })
+        Ok(SpectraStore { simulator: simulator.clone(), world, location, started: Instant::now(), waits, has_a_pace })
     }
 }
 
@@ -68,6 +73,7 @@ impl Store for SpectraStore {
             listings_at_once: if self.waits { 32 } else { cores.clamp(1, 8) },
             // It takes any name; longer ones than these are of no use to anybody.
             names: RuleSet::Linux,
+            has_a_pace: self.has_a_pace,
             ..Capabilities::default()
         }
     }

@@ -31,6 +31,8 @@ pub struct Capabilities {
     pub lists_times: bool,
     /// A folder is there by itself, with nothing in it as well.
     pub has_folders: bool,
+    /// How many calls it likes at a time has to be found out, and it may ask for patience.
+    pub has_a_pace: bool,
 }
 
 impl Default for Capabilities {
@@ -43,6 +45,7 @@ impl Default for Capabilities {
             names: RuleSet::Linux,
             lists_times: true,
             has_folders: true,
+            has_a_pace: false,
         }
     }
 }

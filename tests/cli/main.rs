@@ -17,6 +17,7 @@ mod plan;
 mod program;
 mod refresh;
 mod refused_names;
+mod remote;
 mod repair;
 mod report;
 mod resume;

@@ -428,7 +428,8 @@ impl Job {
         if !error.class.is_retried() {
             return Next::Over(outcome_of(side, error));
         }
-        if tries.attempts >= retry.attempts_max {
+        // To be asked for patience is no failure, however often that happens.
+        if tries.attempts >= retry.attempts_max && error.class != ErrorClass::Throttled {
             let Some(side) = side else { return Next::Over(outcome_of(None, error)) };
             let (health, store) = (&self.context.health[side], &self.context.stores[side]);
             if !health.store_is_away(store, tries.since).await {

@@ -18,7 +18,7 @@ use super::messages::{
 };
 use super::work::RecordCopies;
 use crate::flusher::{Flush, Flushed};
-use crate::messages::{ActorDied, Closed, DeathNotice, Finish, LedgerFailed, StoreGaveUp, Which};
+use crate::messages::{ActorDied, Closed, DeathNotice, Finish, LedgerFailed, RecordPace, StoreGaveUp, Which};
 use crate::open_ledger::OpenLedger;
 use crate::traffic::Traffic;
 
@@ -186,6 +186,14 @@ impl Actor for CopyDbActor {
                 this.settle(ctx);
             }
         });
+    }
+}
+
+impl Handler<RecordPace> for CopyDbActor {
+    type Result = ();
+
+    fn handle(&mut self, RecordPace(change): RecordPace, _: &mut Self::Context) {
+        self.ledger.with(|recorder| recorder.record_pace(&change));
     }
 }
 

@@ -22,11 +22,12 @@ use crate::engine::{Engine, Placement, cores, own_thread, start_on};
 use crate::flusher::Flusher;
 use crate::health::Health;
 use crate::observer::Observer;
+use crate::pace::at_their_pace;
 use crate::progress::{Board, Progress};
 use crate::retry::RetryPolicy;
 
 /// Copiers for stores that are far away.
-const COPIERS_FOR_WAITING: usize = 16;
+const COPIERS_FOR_WAITING: usize = 32;
 
 /// A copy, or a verification, that is about to begin.
 #[derive(Debug)]
@@ -127,6 +128,7 @@ impl Engine {
                 CopyDbActor::new(recorder, commit_interval, links)
             })
         };
+        let stores = at_their_pace(&stores, tuning, &stop, &db.clone().recipient());
         let linked = remaining.linked.iter().filter_map(|(device, inode, path)| {
             let identity = FileIdentity { device: device.cast_unsigned(), inode: inode.cast_unsigned() };
             Some((identity, decode_name(path).ok()?))

@@ -60,7 +60,7 @@ fn tree(entries: &[(&str, Entry)]) -> Tree {
 }
 
 fn settings(by: CompareBy, on_conflict: ConflictPolicy) -> Settings {
-    Settings { on_conflict, ..Settings::new(Comparison { by, time_tolerance_ns: TOLERANCE_NS }) }
+    Settings { on_conflict, ..Settings::new(Comparison { by, time_tolerance_ns: TOLERANCE_NS, by_looking: false }) }
 }
 
 fn folder_of(path: &str) -> &str {

@@ -28,7 +28,11 @@ fn spec() -> MigrationSpec {
     MigrationSpec {
         source: "/from".to_owned(),
         destination: "/to".to_owned(),
-        settings: Settings::new(Comparison { by: CompareBy::default(), time_tolerance_ns: TOLERANCE_NS }),
+        settings: Settings::new(Comparison {
+            by: CompareBy::default(),
+            time_tolerance_ns: TOLERANCE_NS,
+            by_looking: false,
+        }),
     }
 }
 

@@ -33,7 +33,11 @@ pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
     let all = Bits::of_all(connection, "src")?;
     let mut applying = Applying {
         scope: all.read_beside(connection, "SELECT id FROM selected WHERE id >= ? AND id < ?", &[])?,
-        same: all.read_beside(connection, "SELECT src_id FROM matches WHERE src_id >= ? AND src_id < ? AND same", &[])?,
+        same: all.read_beside(
+            connection,
+            "SELECT src_id FROM matches WHERE src_id >= ? AND src_id < ? AND same",
+            &[],
+        )?,
         template: EventTemplate { run: recorder.run, at_ns: (recorder.now_ns)() },
         next_seq: recorder.next_seq,
         events: EventRows::default(),

@@ -1,0 +1,334 @@
+//! Pace: how many calls of a kind a store is asked for at a time, and how many a second, so that nobody has to say.
+//!
+//! It begins low and grows as long as more gets done for it. Where the store asks for patience it falls back at once, stays
+//! away for as long as it was told, lets one call try first, and remembers how fast it was; from there it gropes its way up
+//! again. What is under way is never broken off for it.
+
+mod limiter;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Recipient;
+use longhaul_ledger::PaceRow;
+use longhaul_model::{BySide, Side};
+use longhaul_storage::Store;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Tuning;
+use crate::messages::RecordPace;
+use limiter::Limiter;
+use store::{CallClass, PacedStore};
+
+/// How many calls it begins with.
+const CONCURRENCY_FIRST: f64 = 4.0;
+
+/// How many calls it comes to at most.
+const CONCURRENCY_MAX: usize = 64;
+
+/// The shortest time over which it is judged what gets done.
+const WINDOW_MIN: Duration = Duration::from_millis(200);
+
+/// Calls without which nothing is judged.
+const WINDOW_CALLS_MIN: u32 = 8;
+
+/// How much more has to get done for more calls to be worth it.
+const WORTH_IT: f64 = 1.05;
+
+/// What is left of the number of calls at a time when the store asks for patience.
+const BACK_OFF: f64 = 0.7;
+
+/// What is left of the number of calls at a time when they take long and nothing more gets done for it.
+const EASE_OFF: f64 = 0.9;
+
+/// How many times as long as at best calls take when that is called long.
+const LONG: f64 = 3.0;
+
+/// What is left of the rate at which the store has asked for patience.
+const BELOW_LIMIT: f64 = 0.98;
+
+/// A rate that was found out before is never far off: what is left of it at least.
+const NOT_FAR_OFF: f64 = 0.9;
+
+/// By how much the rate grows from one window to the next; more when there was peace for a while.
+const GROWTH: f64 = 1.02;
+const GROWTH_IN_PEACE: f64 = 1.15;
+const PEACE: Duration = Duration::from_secs(5);
+
+/// After a pause the rate stays where it is for so many times as long.
+const PAUSES_OF_PEACE: u32 = 30;
+
+/// How long it stays away where the store does not say.
+const UNTOLD_PAUSE: Duration = Duration::from_millis(100);
+
+/// What somebody allows at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PaceLimits {
+    /// Calls at a time.
+    pub(crate) concurrency_max: usize,
+    /// Calls a second.
+    pub(crate) rate_max: Option<f64>,
+}
+
+/// A change of pace.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PaceChange {
+    /// Calls at a time, from now on.
+    pub(crate) concurrency: usize,
+    /// Calls a second, where that is limited.
+    pub(crate) rate: Option<f64>,
+    /// Why, for people.
+    pub(crate) cause: &'static str,
+}
+
+/// Whether a call may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// It may.
+    Go,
+    /// Not before this.
+    NotBefore(Instant),
+    /// Not before another one has come to its end.
+    AfterAnother,
+}
+
+/// The same two stores, with their calls made at their pace where they have one. Each change of it is logged, and recorded
+/// by `records`. Nobody waits for a turn any longer once `stop` is set.
+pub(crate) fn at_their_pace(
+    stores: &BySide<Arc<dyn Store>>,
+    tuning: &Tuning,
+    stop: &CancellationToken,
+    records: &Recipient<RecordPace>,
+) -> BySide<Arc<dyn Store>> {
+    let records = records.clone();
+    let on_change: Arc<dyn Fn(Side, CallClass, &PaceChange) + Send + Sync> = Arc::new(move |side, class, change| {
+        let PaceChange { concurrency, rate, cause } = *change;
+        tracing::info!(%side, class = class.as_str(), concurrency, rate, "pace: {cause}");
+        let concurrency = i32::try_from(concurrency).unwrap_or(i32::MAX);
+        let class = class.as_str().to_owned();
+        records.do_send(RecordPace(PaceRow { side, class, concurrency, rate, cause: cause.to_owned() }));
+    });
+    BySide::from_fn(|side| {
+        let store = stores[side].clone();
+        let capabilities = store.capabilities();
+        if !capabilities.has_a_pace {
+            return store;
+        }
+        let concurrency_max = tuning.max_concurrency.unwrap_or(CONCURRENCY_MAX);
+        let limits = PaceLimits { concurrency_max, rate_max: tuning.max_rate };
+        Arc::new(PacedStore::new(store, side, limits, stop, &on_change)) as _
+    })
+}
+
+/// What gets done in some time.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    began: Instant,
+    calls: u32,
+    latencies: Duration,
+    /// Whether any call had to wait for another one, or for the rate: only then more could be done.
+    is_full: bool,
+}
+
+impl Window {
+    fn new(began: Instant) -> Self {
+        Window { began, calls: 0, latencies: Duration::ZERO, is_full: false }
+    }
+
+    fn per_second(&self, now: Instant) -> f64 {
+        f64::from(self.calls) / (now - self.began).as_secs_f64().max(0.001)
+    }
+}
+
+/// The pace of one kind of calls to one store: facts come in, decisions go out. Whoever asks says what time it is.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    limits: PaceLimits,
+    concurrency: f64,
+    rate: Option<f64>,
+    /// Growing by leaps, as nothing has been in the way yet.
+    leaps: bool,
+    window: Window,
+    /// The time since the store last asked for patience.
+    stretch: Window,
+    per_second_before: f64,
+    latency_best: Option<Duration>,
+    /// The earliest moment for the next call by the rate.
+    next_at: Instant,
+    closed_until: Option<Instant>,
+    /// One call tries whether the store is patient again.
+    is_tried: bool,
+    backed_off_at: Option<Instant>,
+    pauses_in_a_row: u32,
+    last_pause: Duration,
+}
+
+impl Pace {
+    pub(crate) fn new(limits: PaceLimits, now: Instant) -> Self {
+        Pace {
+            limits,
+            concurrency: CONCURRENCY_FIRST.min(most(limits)),
+            rate: limits.rate_max,
+            leaps: true,
+            window: Window::new(now),
+            stretch: Window::new(now),
+            per_second_before: 0.0,
+            latency_best: None,
+            next_at: now,
+            closed_until: None,
+            is_tried: false,
+            backed_off_at: None,
+            pauses_in_a_row: 0,
+            last_pause: Duration::ZERO,
+        }
+    }
+
+    /// Calls at a time.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between one and a few hundred")]
+    pub(crate) fn concurrency(&self) -> usize {
+        self.concurrency as usize
+    }
+
+    /// Asks whether one more call may begin, with so many under way. One that may is taken to have begun.
+    pub(crate) fn begin(&mut self, now: Instant, under_way: usize) -> Permission {
+        if let Some(until) = self.closed_until {
+            if now < until {
+                return Permission::NotBefore(until);
+            }
+            // One tries first.
+            if self.is_tried {
+                return Permission::AfterAnother;
+            }
+            self.is_tried = true;
+            return Permission::Go;
+        }
+        if under_way >= self.concurrency() {
+            self.window.is_full = true;
+            return Permission::AfterAnother;
+        }
+        if let Some(rate) = self.rate {
+            if now < self.next_at {
+                self.window.is_full = true;
+                return Permission::NotBefore(self.next_at);
+            }
+            // What was not used is not saved up, but for the grain of the clock.
+            let step = Duration::from_secs_f64(1.0 / rate);
+            self.next_at = self.next_at.max(now.checked_sub(Duration::from_millis(5)).unwrap_or(now)) + step;
+        }
+        Permission::Go
+    }
+
+    /// A call came to its end, well or not, after this time; not with the store asking for patience.
+    pub(crate) fn answered(&mut self, now: Instant, latency: Duration) -> Option<PaceChange> {
+        if self.closed_until.is_some_and(|until| now >= until) {
+            self.closed_until = None;
+            self.is_tried = false;
+            self.pauses_in_a_row = 0;
+            self.window = Window::new(now);
+            return None;
+        }
+        self.stretch.calls += 1;
+        self.window.calls += 1;
+        self.window.latencies += latency;
+        let length = WINDOW_MIN.max(2 * self.window.latencies / self.window.calls);
+        if self.window.calls < WINDOW_CALLS_MIN || now - self.window.began < length {
+            return None;
+        }
+        self.judge(now)
+    }
+
+    /// The store asked for patience, for this long where it said so.
+    pub(crate) fn throttled(&mut self, now: Instant, retry_after: Option<Duration>) -> Option<PaceChange> {
+        self.is_tried = false;
+        // What was under way when it first asked gets the same answer, and means nothing more.
+        let is_echo = self.closed_until.is_some_and(|until| now < until);
+        if !is_echo {
+            self.pauses_in_a_row = (self.pauses_in_a_row + 1).min(8);
+        }
+        let untold = UNTOLD_PAUSE * (1 << (self.pauses_in_a_row - 1));
+        let until = now + retry_after.unwrap_or(untold);
+        self.closed_until = Some(self.closed_until.map_or(until, |before| before.max(until)));
+        self.last_pause = until - now;
+        if is_echo {
+            return None;
+        }
+        self.leaps = false;
+        self.backed_off_at = Some(now);
+        // Since it last asked, pauses included: a store saves up during a pause what it then gives at once.
+        let stretch = std::mem::replace(&mut self.stretch, Window::new(now));
+        let is_telling = stretch.calls >= WINDOW_CALLS_MIN && now - stretch.began >= WINDOW_MIN;
+        let per_second = match self.rate {
+            // Too high is found out sooner than too low.
+            None => self.window.per_second(now).max(self.per_second_before),
+            Some(_) if is_telling => stretch.per_second(now),
+            Some(rate) => rate,
+        };
+        self.concurrency = (self.concurrency * BACK_OFF).max(1.0);
+        if per_second > 0.0 {
+            let seen = self.rate.map_or(per_second, |rate| rate.min(per_second.max(rate * NOT_FAR_OFF)));
+            self.rate = Some((seen * BELOW_LIMIT).max(0.1));
+        }
+        self.window = Window::new(now);
+        Some(self.change("the store asks for patience"))
+    }
+
+    /// A call came to no end: nobody waits for it any more. If it was the one that tries, another one has to.
+    pub(crate) fn abandoned(&mut self) {
+        self.is_tried = false;
+    }
+
+    fn judge(&mut self, now: Instant) -> Option<PaceChange> {
+        let window = std::mem::replace(&mut self.window, Window::new(now));
+        let latency = window.latencies / window.calls;
+        let best = self.latency_best.map_or(latency, |best| best.min(latency));
+        self.latency_best = Some(best);
+        let per_second = window.per_second(now);
+        let before = std::mem::replace(&mut self.per_second_before, per_second);
+        if !window.is_full {
+            return None;
+        }
+        let (concurrency, rate) = (self.concurrency, self.rate);
+        let is_worth_it = per_second >= before * WORTH_IT;
+        let peace = self.backed_off_at.map_or(Duration::MAX, |at| now - at);
+        let in_peace = peace >= PEACE.max(self.last_pause * PAUSES_OF_PEACE);
+        // The longer it has to stay away, the more rarely it tries its luck.
+        if let Some(rate) = self.rate.filter(|_| peace >= self.last_pause * PAUSES_OF_PEACE) {
+            let most = self.limits.rate_max.unwrap_or(f64::MAX);
+            self.rate = Some((rate * if in_peace { GROWTH_IN_PEACE } else { GROWTH }).min(most));
+        }
+        let cause = if self.leaps && is_worth_it {
+            self.concurrency *= 2.0;
+            "more gets done with more calls at a time"
+        } else if !is_worth_it
+            && latency.as_secs_f64() > best.as_secs_f64() * LONG
+            && self.concurrency > CONCURRENCY_FIRST
+        {
+            self.leaps = false;
+            self.concurrency = (self.concurrency * EASE_OFF).max(1.0);
+            "calls take longer, and nothing more gets done"
+        } else {
+            self.leaps = false;
+            self.concurrency += 1.0;
+            "trying whether more gets done"
+        };
+        self.concurrency = self.concurrency.min(most(self.limits));
+        // What nobody would see is not said.
+        let is_seen = self.concurrency() != concurrency as usize
+            || matches!((rate, self.rate), (Some(was), Some(is)) if is >= was * GROWTH_IN_PEACE);
+        is_seen.then(|| self.change(cause))
+    }
+
+    fn change(&self, cause: &'static str) -> PaceChange {
+        PaceChange { concurrency: self.concurrency(), rate: self.rate, cause }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "it is a few hundred")]
+fn most(limits: PaceLimits) -> f64 {
+    limits.concurrency_max.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Trees behind a network, through the clients of Apache `OpenDAL`: one implementation for all protocols, which asks the
+//! client what it can do.
+//!
+//! Calls go to the client as they are, and not through `OpenDAL`'s layer for people, which cuts spaces off the ends of
+//! paths.
+
+mod draft;
+mod failure;
+mod folder;
+mod listing;
+mod network;
+mod original;
+mod service;
+mod times;
+mod transport;
+mod url;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use longhaul_model::ErrorClass;
+use opendal::options::WriteOptions;
+use opendal::raw::{OpCreateDir, OpList, OpStat, OpWrite, Servicer};
+use opendal::{Buffer, Capability, OperationContext, Operator};
+
+use self::folder::RemoteFolder;
+use self::service::Traits;
+use self::transport::{Additions, watched};
+use crate::error::StoreError;
+use crate::folder::{Answer, Folder, Keeps};
+use crate::store::{Capabilities, PageStream, Store};
+
+#[cfg_attr(not(feature = "sftp"), allow(unused_imports, reason = "other stores have no use for all of them"))]
+pub(crate) use self::network::{in_background, on_network, wait_for};
+pub use self::url::{Protocol, RemoteUrl};
+
+/// Calls that are made at a time at most: how many of them are is left to the pace.
+const CALLS_AT_ONCE: usize = 64;
+
+/// A tree behind a network.
+#[derive(Clone, Debug)]
+pub struct RemoteStore {
+    operator: Operator,
+    /// What the client can do.
+    can: Capability,
+    traits: Traits,
+    location: String,
+    /// A server was seen to write although something was there, against what it was told.
+    ignores_conditions: Arc<AtomicBool>,
+}
+
+impl RemoteStore {
+    /// Makes a client, and asks the server for its root. Blocks the thread until it has answered. An error of the class
+    /// `vanished` means that there is nothing.
+    pub fn open(url: &RemoteUrl) -> Result<Self, StoreError> {
+        let operator = service::client(url, &format!("{}/", url.path().trim_end_matches('/')))?;
+        let store = RemoteStore {
+            can: operator.info().capability(),
+            operator,
+            traits: Traits::of(url.protocol),
+            location: url.to_string(),
+            ignores_conditions: Arc::default(),
+        };
+        let store = Arc::new(store);
+        let asked = store.clone();
+        wait_for(async move { asked.look_at_root().await })?;
+        Ok(Arc::into_inner(store).expect("the answer has come"))
+    }
+
+    /// Makes the root, and all folders above it, where the store has folders.
+    pub fn create_root(url: &RemoteUrl) -> Result<(), StoreError> {
+        let traits = Traits::of(url.protocol);
+        let path = url.path();
+        let folder = path.trim_matches('/').to_owned();
+        if !traits.has_folders || folder.is_empty() {
+            return Ok(());
+        }
+        let operator = service::client(url, "/")?;
+        wait_for(async move {
+            let made = async {
+                let (service, context) = (operator.service(), operator.context());
+                service.create_dir_dyn(context, &format!("{folder}/"), OpCreateDir::default()).await
+            };
+            let (made, refusal) = watched(Additions::default(), made).await;
+            made.map(drop).map_err(|error| failure::store_error(&error, refusal))
+        })
+    }
+
+    /// Whether the server can be told to write only where nothing is.
+    fn writes_conditionally(&self) -> bool {
+        self.can.write_with_if_not_exists && !self.ignores_conditions.load(Relaxed)
+    }
+
+    /// Writes a file of a few bytes, and with `if_not_exists` only where nothing is.
+    async fn try_writing(&self, key: &str, if_not_exists: bool) -> Result<(), StoreError> {
+        let (service, context) = self.raw();
+        self.call(Additions::default(), async {
+            let options = WriteOptions { if_not_exists, ..WriteOptions::default() };
+            let (arguments, _) = OpWrite::from_options(&self.can, options)?;
+            let mut writer = service.write_dyn(context, key, arguments)?;
+            writer.write_dyn(Buffer::from("longhaul")).await?;
+            writer.close_dyn().await.map(drop)
+        })
+        .await
+    }
+
+    /// The client, for calls that are not made through its layer for people.
+    fn raw(&self) -> (&Servicer, &OperationContext) {
+        (self.operator.service(), self.operator.context())
+    }
+
+    /// Makes a call and says what its error means.
+    async fn call<T>(
+        &self,
+        additions: Additions,
+        call: impl Future<Output = opendal::Result<T>>,
+    ) -> Result<T, StoreError> {
+        let (answer, refusal) = watched(additions, call).await;
+        answer.map_err(|error| failure::store_error(&error, refusal))
+    }
+
+    /// The client's path of a folder: `/`, or one that ends with a `/` and does not begin with one.
+    fn folder_key(&self, path: &[u8]) -> Result<String, StoreError> {
+        match path.strip_prefix(b"/").unwrap_or(path) {
+            b"" => Ok("/".to_owned()),
+            path => Ok(format!("{}/", text(path)?)),
+        }
+    }
+
+    /// Asks for the root. Lists it, which everybody may who can do anything with it.
+    async fn look_at_root(&self) -> Result<(), StoreError> {
+        let (service, context) = self.raw();
+        let lister = service.list_dyn(context, "/", OpList::default());
+        let mut lister = lister.map_err(|error| failure::store_error(&error, None))?;
+        let first = self.call(Additions::default(), lister.next_dyn()).await?;
+        if first.is_none() && self.traits.lists_itself {
+            // Its client takes what is not there for an empty folder; one that is there has itself in its listing.
+            return Err(StoreError::new(ErrorClass::Vanished, "it is not there"));
+        }
+        Ok(())
+    }
+
+    async fn stat(&self, key: &str) -> Result<opendal::Metadata, StoreError> {
+        let (service, context) = self.raw();
+        let found = self.call(Additions::default(), service.stat_dyn(context, key, OpStat::default())).await?;
+        Ok(found.into_metadata())
+    }
+}
+
+/// A path as text: that is what goes over the network.
+fn text(path: &[u8]) -> Result<&str, StoreError> {
+    std::str::from_utf8(path)
+        .map_err(|_| StoreError::new(ErrorClass::BadName, "the name is not UTF-8, which the store takes alone"))
+}
+
+impl Store for RemoteStore {
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            blocks_thread: false,
+            time_resolution_ns: self.traits.time_resolution_ns,
+            listings_at_once: CALLS_AT_ONCE,
+            names: self.traits.names,
+            lists_times: !self.traits.keeps_times_beside,
+            has_folders: self.traits.has_folders,
+            has_a_pace: true,
+        }
+    }
+
+    fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
+        listing::list(self, path)
+    }
+
+    fn keeps(&self) -> Keeps {
+        let modified = self.traits.keeps_times_beside && self.can.write_with_user_metadata;
+        Keeps { modified, ..Keeps::default() }
+    }
+
+    /// Writes something, tries to write it again where nothing may be, and removes it.
+    fn measure<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
+        let (store, key) = (self.clone(), text(temporary).map(str::to_owned));
+        Box::pin(on_network(async move {
+            let key = key?;
+            store.try_writing(&key, false).await?;
+            if store.can.write_with_if_not_exists && store.try_writing(&key, true).await.is_ok() {
+                tracing::warn!(
+                    store = store.location,
+                    "it does not know how to write only where nothing is: a look just before has to do"
+                );
+                store.ignores_conditions.store(true, Relaxed);
+            }
+            store.remove(&key).await
+        }))
+    }
+
+    fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
+        let (key, path) = (self.folder_key(path), path.to_owned());
+        Box::pin(async move {
+            let folder = RemoteFolder::new(self.clone(), key?);
+            if path == b"/" {
+                // Whoever opens the root wants to know whether the store is there at all.
+                on_network(async move { self.look_at_root().await }).await?;
+            }
+            Ok(Box::new(folder) as _)
+        })
+    }
+}

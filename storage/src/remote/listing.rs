@@ -1,0 +1,171 @@
+//! Listing a folder, page by page.
+//!
+//! Where a store has keys instead of folders, what they have in common up to the next `/` is a folder. Not every key can
+//! be a path: one that cannot is recorded as an entry that is not carried over, and says why.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use longhaul_model::{ErrorClass, NodeKind, Page};
+use opendal::raw::oio;
+use opendal::raw::{OpList, OpStat};
+use opendal::{EntryMode, Metadata};
+
+use super::network::on_network;
+use super::transport::Additions;
+use super::{RemoteStore, times};
+use crate::error::StoreError;
+use crate::store::PageStream;
+
+/// Entries of one page.
+const PAGE_ENTRIES_MAX: usize = 4_096;
+
+/// What stands in for a name that is empty, as in the key `a//b`.
+const EMPTY_NAME: &[u8] = b"%2F";
+
+/// A listing that is under way.
+struct Listing {
+    store: Arc<RemoteStore>,
+    /// The key of the folder, which those of its entries begin with.
+    folder: String,
+    lister: Option<oio::Lister>,
+    /// Came behind entries that were to be handed out first.
+    failed: Option<StoreError>,
+    /// Whether anything has been found, the folder itself included.
+    is_found: bool,
+    is_over: bool,
+    /// Names of the last entries, to see whether one comes twice.
+    recent: HashSet<String>,
+}
+
+pub(super) fn list(store: Arc<RemoteStore>, path: &[u8]) -> PageStream {
+    let folder = match store.folder_key(path) {
+        Ok(folder) => folder,
+        Err(error) => return stream::iter([Err(error)]).boxed(),
+    };
+    let recent = HashSet::new();
+    let listing = Listing { store, folder, lister: None, failed: None, is_found: false, is_over: false, recent };
+    stream::unfold(listing, |mut listing| async move {
+        if listing.is_over {
+            return None;
+        }
+        if let Some(error) = listing.failed.take() {
+            return Some((Err(error), listing));
+        }
+        let folder = (listing.store.clone(), listing.folder.clone());
+        match on_network(async move { Ok(listing.next_page().await) }).await {
+            Ok((page, listing)) => Some((page, listing)),
+            // It is lost, with where it was.
+            Err(error) => {
+                let (store, folder) = folder;
+                let (lister, failed, recent) = (None, None, HashSet::new());
+                let over = Listing { store, folder, lister, failed, is_found: true, is_over: true, recent };
+                Some((Err(error), over))
+            }
+        }
+    })
+    .boxed()
+}
+
+impl Listing {
+    async fn next_page(mut self) -> (Result<Page, StoreError>, Self) {
+        let mut page = Page::with_capacity(256);
+        while page.len() < PAGE_ENTRIES_MAX {
+            match self.next_entry().await {
+                Ok(Some(entry)) => self.add(&mut page, entry),
+                Ok(None) => {
+                    self.is_over = true;
+                    break;
+                }
+                Err(error) if page.is_empty() => return (Err(error), self),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if self.is_over
+            && !self.is_found
+            && self.store.traits.lists_itself
+            && let Err(error) = self.look_for_folder().await
+        {
+            self.is_over = false;
+            self.lister = None;
+            return (Err(error), self);
+        }
+        (Ok(page), self)
+    }
+
+    async fn next_entry(&mut self) -> Result<Option<oio::Entry>, StoreError> {
+        let mut lister = match self.lister.take() {
+            Some(lister) => lister,
+            None => {
+                let (service, context) = self.store.raw();
+                let lister = service.list_dyn(context, &self.folder, OpList::default());
+                lister.map_err(|error| super::failure::store_error(&error, None))?
+            }
+        };
+        let entry = self.store.call(Additions::default(), lister.next_dyn()).await;
+        // It goes on where it was after an error as well.
+        self.lister = Some(lister);
+        entry
+    }
+
+    /// Some servers' clients take a folder that is not there for an empty one.
+    async fn look_for_folder(&self) -> Result<(), StoreError> {
+        if self.folder == "/" {
+            return Err(StoreError::new(ErrorClass::Vanished, "the folder is not there"));
+        }
+        let (service, context) = self.store.raw();
+        let call = service.stat_dyn(context, &self.folder, OpStat::default());
+        self.store.call(Additions::default(), call).await.map(drop)
+    }
+
+    fn add(&mut self, page: &mut Page, entry: oio::Entry) {
+        self.is_found = true;
+        let (key, metadata) = entry.into_parts();
+        let prefix = if self.folder == "/" { "" } else { &self.folder };
+        let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty() && key != "/") else {
+            // The folder itself, or what marks it.
+            return;
+        };
+        let name = rest.strip_suffix('/').unwrap_or(rest);
+        match name {
+            "" => {
+                page.push(EMPTY_NAME, NodeKind::Other, None, None);
+                page.remark(format!("keys beginning with {key:?} have a part without a name, which no path can have"));
+            }
+            "." | ".." => {
+                page.push(name.as_bytes(), NodeKind::Other, None, None);
+                page.remark(format!("keys beginning with {key:?} would lead elsewhere as a path"));
+            }
+            _ if name.contains(['/', '\0']) => {
+                page.push(name.replace(['/', '\0'], "%").as_bytes(), NodeKind::Other, None, None);
+                page.remark(format!("{key:?} cannot be a path"));
+            }
+            _ => self.add_named(page, name, &metadata),
+        }
+    }
+
+    fn add_named(&mut self, page: &mut Page, name: &str, metadata: &Metadata) {
+        let modified_ns = times::from_metadata(metadata).or_else(|| times::written_ns(metadata));
+        match metadata.mode() {
+            EntryMode::FILE => {
+                page.push(name.as_bytes(), NodeKind::File, i64::try_from(metadata.content_length()).ok(), modified_ns);
+            }
+            EntryMode::DIR => page.push(name.as_bytes(), NodeKind::Folder, None, modified_ns),
+            EntryMode::Unknown => {
+                page.push(name.as_bytes(), NodeKind::Other, None, modified_ns);
+                page.remark("it is neither a file nor a folder");
+            }
+        }
+        if self.recent.len() >= 2 * PAGE_ENTRIES_MAX {
+            self.recent.clear();
+        }
+        if !self.recent.insert(name.to_owned()) {
+            page.remark("something else in the folder has the same name: a key that others continue with a /");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Reading a file behind a network: as one stream, as long as it is read from front to back.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use longhaul_model::{ErrorClass, NodeKind};
+use opendal::options::ReaderOptions;
+use opendal::raw::{OpRead, OpReader, oio};
+use opendal::{Buffer, BytesRange, Metadata};
+use tokio::sync::Mutex;
+
+use super::RemoteStore;
+use super::folder::facts_of;
+use super::network::on_network;
+use super::transport::Additions;
+use crate::error::StoreError;
+use crate::folder::{Answer, Facts, Original};
+
+/// A file that is being read.
+pub(super) struct RemoteOriginal {
+    store: Arc<RemoteStore>,
+    key: String,
+    at_opening: Facts,
+    /// Tells this version of it from others, where the store has such a thing.
+    version: Option<String>,
+    /// Where it was read last, and how it goes on from there.
+    stream: Mutex<Option<Stream>>,
+}
+
+struct Stream {
+    /// The offset of what comes next.
+    at: u64,
+    incoming: Box<dyn oio::ReadStreamDyn>,
+    /// Bytes that have come and were not asked for yet.
+    rest: Buffer,
+}
+
+impl std::fmt::Debug for RemoteOriginal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RemoteOriginal").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl RemoteOriginal {
+    /// Asks for all of it: what is known of it comes with the first bytes.
+    pub(super) async fn open(store: Arc<RemoteStore>, key: String) -> Result<Self, StoreError> {
+        let (metadata, incoming) = open_at(&store, &key, BytesRange::default(), None).await?;
+        let metadata = match metadata {
+            Some(metadata) => metadata,
+            None => store.stat(&key).await?,
+        };
+        let mut at_opening = facts_of(&metadata);
+        if at_opening.kind == NodeKind::Folder {
+            return Err(StoreError::new(ErrorClass::Vanished, "it is not a regular file any more"));
+        }
+        at_opening.kind = NodeKind::File;
+        // A weak one tells versions apart that need not have the same bytes, and no server takes it as a condition.
+        let is_strong = |etag: &&str| !etag.starts_with("W/") && !store.traits.writes_in_place;
+        let version = metadata.etag().filter(is_strong).map(str::to_owned).filter(|_| store.can.read_with_if_match);
+        let stream = Mutex::new(Some(Stream { at: 0, incoming, rest: Buffer::new() }));
+        Ok(RemoteOriginal { store, key, at_opening, version, stream })
+    }
+}
+
+type Opened = (Option<Metadata>, Box<dyn oio::ReadStreamDyn>);
+
+async fn open_at(
+    store: &RemoteStore,
+    key: &str,
+    range: BytesRange,
+    version: Option<String>,
+) -> Result<Opened, StoreError> {
+    let options = ReaderOptions { if_match: version, ..ReaderOptions::default() };
+    let (arguments, _): (OpRead, OpReader) = options.into();
+    let (service, context) = store.raw();
+    let reader = service.read_dyn(context, key, arguments);
+    let reader = reader.map_err(|error| super::failure::store_error(&error, None))?;
+    let opened = store.call(Additions::default(), reader.open_dyn(range)).await;
+    opened.map(|(answer, incoming)| (answer.into_metadata(), incoming))
+}
+
+impl Stream {
+    /// The next bytes, as many as are wanted unless the file ends.
+    async fn take(&mut self, store: &RemoteStore, wanted: usize) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::with_capacity(wanted);
+        while bytes.len() < wanted {
+            if self.rest.is_empty() {
+                self.rest = store.call(Additions::default(), self.incoming.read_dyn()).await?;
+                if self.rest.is_empty() {
+                    break;
+                }
+            }
+            let taken = self.rest.split_to(self.rest.len().min(wanted - bytes.len()));
+            for piece in taken {
+                bytes.extend_from_slice(&piece);
+            }
+        }
+        self.at += bytes.len() as u64;
+        Ok(bytes)
+    }
+}
+
+impl Original for RemoteOriginal {
+    fn facts_at_opening(&self) -> Facts {
+        self.at_opening
+    }
+
+    fn facts(&self) -> Answer<'_, Facts> {
+        if !self.store.traits.writes_in_place && self.version.is_some() {
+            // What is read is one version of it from beginning to end, whatever becomes of the name.
+            return Box::pin(std::future::ready(Ok(self.at_opening)));
+        }
+        let (store, key) = (self.store.clone(), self.key.clone());
+        Box::pin(on_network(async move { Ok(facts_of(&store.stat(&key).await?)) }))
+    }
+
+    fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
+        let reading: BoxFuture<'a, _> = Box::pin(async move {
+            let mut place = self.stream.lock().await;
+            // One that breaks off is not put back: the next attempt asks anew.
+            let open = place.take().filter(|stream| stream.at == offset);
+            let (store, key, version) = (self.store.clone(), self.key.clone(), self.version.clone());
+            let size = self.at_opening.size.map_or(u64::MAX, i64::unsigned_abs);
+            let wanted = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
+            if wanted == 0 {
+                return Ok(0);
+            }
+            let (bytes, stream) = on_network(async move {
+                let mut stream = match open {
+                    Some(stream) => stream,
+                    None => {
+                        let range = BytesRange::new(offset, None);
+                        let (_, incoming) = open_at(&store, &key, range, version).await?;
+                        Stream { at: offset, incoming, rest: Buffer::new() }
+                    }
+                };
+                let bytes = stream.take(&store, wanted).await?;
+                Ok((bytes, stream))
+            })
+            .await?;
+            *place = Some(stream);
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        });
+        reading
+    }
+
+    fn data_within(&self, range: Range<u64>) -> Answer<'_, Vec<Range<u64>>> {
+        let stretches = if range.is_empty() { Vec::new() } else { vec![range] };
+        Box::pin(std::future::ready(Ok(stretches)))
+    }
+}

@@ -1,0 +1,187 @@
+//! A client for each protocol, made from a URL and the environment.
+
+use longhaul_model::ErrorClass;
+use longhaul_naming::RuleSet;
+use opendal::{Operator, services};
+
+use super::transport::transport;
+use super::url::{Protocol, RemoteUrl};
+use crate::error::StoreError;
+
+/// What a protocol is like, beside what its client says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "a protocol may have any of them without the others")]
+pub(super) struct Traits {
+    /// A write is seen as soon as it begins, so that it has to go by another name first.
+    pub(super) writes_in_place: bool,
+    /// Folders are there by themselves, and not as the beginning of keys.
+    pub(super) has_folders: bool,
+    /// The listing of a folder has the folder itself in it, and one without it means that it is not there.
+    pub(super) lists_itself: bool,
+    /// Times of files are kept beside them, and not told by listings.
+    pub(super) keeps_times_beside: bool,
+    /// The steps of the times in listings, in nanoseconds.
+    pub(super) time_resolution_ns: u64,
+    /// Names that it refuses.
+    pub(super) names: RuleSet,
+}
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+impl Traits {
+    pub(super) fn of(protocol: Protocol) -> Traits {
+        let object_store = Traits {
+            writes_in_place: false,
+            has_folders: false,
+            lists_itself: false,
+            keeps_times_beside: true,
+            time_resolution_ns: 1,
+            names: RuleSet::S3,
+        };
+        let drive = Traits {
+            has_folders: true,
+            keeps_times_beside: false,
+            time_resolution_ns: SECOND_NS,
+            names: RuleSet::Linux,
+            ..object_store
+        };
+        match protocol {
+            Protocol::S3 | Protocol::Azblob | Protocol::B2 => object_store,
+            Protocol::Gcs => Traits { names: RuleSet::Gcs, ..object_store },
+            Protocol::Onedrive => Traits { names: RuleSet::Onedrive, ..drive },
+            Protocol::Gdrive | Protocol::Dropbox => drive,
+            Protocol::Webdav => Traits { writes_in_place: true, lists_itself: true, ..drive },
+            Protocol::Sftp | Protocol::HdfsNative => Traits { writes_in_place: true, ..drive },
+        }
+    }
+}
+
+/// What a client is configured with.
+type Settings = Vec<(&'static str, String)>;
+
+/// Makes the client for a URL. Nothing is asked over the network yet.
+pub(super) fn client(url: &RemoteUrl, root: &str) -> Result<Operator, StoreError> {
+    let mut settings = settings(url);
+    settings.push(("root", root.to_owned()));
+    let operator = match url.protocol {
+        #[cfg(feature = "s3")]
+        Protocol::S3 => Operator::from_iter::<services::S3>(owned(settings)),
+        #[cfg(feature = "webdav")]
+        Protocol::Webdav => Operator::from_iter::<services::Webdav>(owned(settings)),
+        #[cfg(feature = "azblob")]
+        Protocol::Azblob => Operator::from_iter::<services::Azblob>(owned(settings)),
+        #[cfg(feature = "gcs")]
+        Protocol::Gcs => Operator::from_iter::<services::Gcs>(owned(settings)),
+        #[cfg(feature = "onedrive")]
+        Protocol::Onedrive => Operator::from_iter::<services::Onedrive>(owned(settings)),
+        #[cfg(feature = "gdrive")]
+        Protocol::Gdrive => Operator::from_iter::<services::Gdrive>(owned(settings)),
+        #[cfg(feature = "dropbox")]
+        Protocol::Dropbox => Operator::from_iter::<services::Dropbox>(owned(settings)),
+        #[cfg(feature = "b2")]
+        Protocol::B2 => Operator::from_iter::<services::B2>(owned(settings)),
+        #[cfg(feature = "hdfs-native")]
+        Protocol::HdfsNative => Operator::from_iter::<services::HdfsNative>(owned(settings)),
+        #[allow(unreachable_patterns, reason = "a build may have all of them")]
+        protocol => {
+            let message = format!("this program was built without it: build with --features {}", feature(protocol));
+            return Err(StoreError::new(ErrorClass::Fatal, message));
+        }
+    };
+    let operator = operator.map_err(|error| {
+        let wanted = if error.message().contains("region") { ": add ?region=…, or set AWS_REGION" } else { "" };
+        StoreError::new(ErrorClass::Fatal, format!("{}{wanted}", error.message()))
+    })?;
+    let context = operator.base_context().with_http_transport(transport());
+    Ok(operator.with_context(context))
+}
+
+fn owned(settings: Settings) -> impl Iterator<Item = (String, String)> {
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value))
+}
+
+fn feature(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::S3 => "s3",
+        Protocol::Webdav => "webdav",
+        Protocol::Sftp => "sftp",
+        Protocol::Azblob => "azblob",
+        Protocol::Gcs => "gcs",
+        Protocol::Onedrive => "onedrive",
+        Protocol::Gdrive => "gdrive",
+        Protocol::Dropbox => "dropbox",
+        Protocol::B2 => "b2",
+        Protocol::HdfsNative => "hdfs-native",
+    }
+}
+
+fn settings(url: &RemoteUrl) -> Settings {
+    let mut settings = Settings::new();
+    let mut set = |name, value: Option<String>| settings.extend(value.map(|value| (name, value)));
+    let host = Some(url.host());
+    match url.protocol {
+        Protocol::S3 => {
+            let endpoint = url.option("endpoint").or_else(|| variable("AWS_ENDPOINT_URL_S3"));
+            let endpoint = endpoint.or_else(|| variable("AWS_ENDPOINT_URL"));
+            let region = url.option("region").or_else(|| variable("AWS_REGION"));
+            let region = region.or_else(|| variable("AWS_DEFAULT_REGION"));
+            // Servers of one's own have no regions; this is what they are all called.
+            let region = region.or_else(|| endpoint.is_some().then(|| "us-east-1".to_owned()));
+            set("bucket", host);
+            set("endpoint", endpoint);
+            set("region", region);
+            set("skip_signature", url.option("anonymous"));
+            set("enable_virtual_host_style", url.option("virtual-hosts"));
+            set("default_storage_class", url.option("storage-class"));
+            set("server_side_encryption", url.option("encryption"));
+            // Compared by the server with what has arrived.
+            set("checksum_algorithm", Some("crc32c".to_owned()));
+        }
+        Protocol::Webdav => {
+            set("endpoint", Some(format!("{}://{}", url.transport(), url.authority())));
+            set("username", variable("WEBDAV_USERNAME"));
+            set("password", variable("WEBDAV_PASSWORD"));
+            set("token", variable("WEBDAV_TOKEN"));
+            // The engine makes folders before what is in them.
+            set("disable_create_dir", Some("true".to_owned()));
+        }
+        Protocol::Azblob => {
+            set("container", host);
+            set("account_name", variable("AZURE_STORAGE_ACCOUNT_NAME").or_else(|| variable("AZBLOB_ACCOUNT_NAME")));
+            set("account_key", variable("AZURE_STORAGE_ACCOUNT_KEY").or_else(|| variable("AZBLOB_ACCOUNT_KEY")));
+            set("sas_token", variable("AZURE_STORAGE_SAS_TOKEN"));
+            let account = variable("AZURE_STORAGE_ACCOUNT_NAME");
+            let usual = account.map(|account| format!("https://{account}.blob.core.windows.net"));
+            set("endpoint", url.option("endpoint").or(usual));
+        }
+        Protocol::Gcs => {
+            set("bucket", host);
+            set("endpoint", url.option("endpoint"));
+            set("skip_signature", url.option("anonymous"));
+            set("credential_path", variable("GOOGLE_APPLICATION_CREDENTIALS"));
+        }
+        Protocol::B2 => {
+            set("bucket", host);
+            set("bucket_id", url.option("bucket_id"));
+            set("application_key_id", variable("B2_APPLICATION_KEY_ID"));
+            set("application_key", variable("B2_APPLICATION_KEY"));
+        }
+        Protocol::Onedrive => set_tokens(&mut set, "ONEDRIVE"),
+        Protocol::Gdrive => set_tokens(&mut set, "GDRIVE"),
+        Protocol::Dropbox => set_tokens(&mut set, "DROPBOX"),
+        Protocol::HdfsNative => set("name_node", Some(format!("hdfs://{}", url.authority()))),
+        Protocol::Sftp => {}
+    }
+    settings
+}
+
+fn set_tokens(set: &mut impl FnMut(&'static str, Option<String>), prefix: &str) {
+    set("access_token", variable(&format!("{prefix}_ACCESS_TOKEN")));
+    set("refresh_token", variable(&format!("{prefix}_REFRESH_TOKEN")));
+    set("client_id", variable(&format!("{prefix}_CLIENT_ID")));
+    set("client_secret", variable(&format!("{prefix}_CLIENT_SECRET")));
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

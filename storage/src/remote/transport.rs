@@ -1,0 +1,125 @@
+//! HTTP, as all protocols over it use it: what a server answers is watched, since a client's errors leave out what the
+//! engine has to know of it; and what a client cannot be told is added to its requests.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter};
+
+/// Time to come to a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Time without a byte after which an answer is not waited for any longer.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a server answered that was no success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The status.
+    pub(super) status: u16,
+    /// How long it wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What is added to the requests of a call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Additions {
+    /// A `MOVE` or `COPY` fails where something has the name already. The client would have it replaced.
+    pub(super) keeps_what_is_there: bool,
+    /// The modification time that a `PUT` is to give the file, in seconds since 1970: ownCloud, Nextcloud and rclone's
+    /// own server understand it (`X-OC-Mtime`), others pass over it.
+    pub(super) modified_s: Option<i64>,
+}
+
+#[derive(Default)]
+struct Call {
+    additions: Additions,
+    refusal: Option<Refusal>,
+}
+
+tokio::task_local! {
+    static CALL: RefCell<Call>;
+}
+
+/// Makes a call. Returns with its answer the last refusal of the server, if there was one.
+pub(super) async fn watched<T>(additions: Additions, call: impl Future<Output = T>) -> (T, Option<Refusal>) {
+    let scope = RefCell::new(Call { additions, refusal: None });
+    CALL.scope(scope, async move {
+        let answer = call.await;
+        let refusal = CALL.with(|call| call.borrow().refusal);
+        (answer, refusal)
+    })
+    .await
+}
+
+/// The connections of this process.
+pub(super) fn transport() -> HttpTransporter {
+    static CLIENT: LazyLock<HttpTransporter> = LazyLock::new(|| HttpTransporter::new(Watched(client())));
+    CLIENT.clone()
+}
+
+fn client() -> HttpTransporter {
+    let client = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .tcp_keepalive(Duration::from_secs(30))
+        .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .expect("a client without certificates of its own can be made");
+    HttpTransporter::new(opendal_http_transport_reqwest::ReqwestTransport::new(client))
+}
+
+struct Watched(HttpTransporter);
+
+impl HttpTransport for Watched {
+    async fn fetch(&self, mut request: http::Request<Buffer>) -> Result<http::Response<HttpBody>, Error> {
+        let additions = CALL.try_with(|call| call.borrow().additions.clone()).unwrap_or_default();
+        let headers = add_to(&mut request, &additions);
+        headers.map_err(|error| Error::new(ErrorKind::Unexpected, "a header cannot be sent").set_source(error))?;
+        let response = self.0.fetch(request).await?;
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            let retry_after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let retry_after = retry_after.and_then(|text| delay(text, SystemTime::now()));
+            let refusal = Refusal { status: status.as_u16(), retry_after };
+            // Where a client makes calls on tasks of its own nobody listens.
+            let _ = CALL.try_with(|call| call.borrow_mut().refusal = Some(refusal));
+        }
+        Ok(response)
+    }
+}
+
+fn add_to(request: &mut http::Request<Buffer>, additions: &Additions) -> Result<(), http::Error> {
+    let method = request.method().as_str();
+    if additions.keeps_what_is_there && matches!(method, "MOVE" | "COPY") {
+        request.headers_mut().insert("overwrite", http::HeaderValue::from_static("F"));
+    } else if let (Some(seconds), "PUT") = (additions.modified_s, method) {
+        request.headers_mut().insert("x-oc-mtime", http::HeaderValue::try_from(seconds.to_string())?);
+    }
+    Ok(())
+}
+
+/// What `Retry-After` says: seconds, or a date (RFC 9110, 10.2.3).
+fn delay(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text.trim()).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
+        assert_eq!(delay("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(delay("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
+        assert_eq!(delay("Sun, 06 Nov 1994 08:40:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(delay("soon", now), None);
+    }
+}

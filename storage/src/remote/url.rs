@@ -1,0 +1,236 @@
+//! How a person says where a tree behind a network is, and what of that is kept.
+//!
+//! | URL | store | credentials |
+//! |---|---|---|
+//! | `s3://BUCKET/PREFIX?region=…&endpoint=…` | S3 and what speaks it | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `~/.aws`, instance roles |
+//! | `webdav+https://HOST/PATH`, `webdav+http://…` | `WebDAV` | `WEBDAV_USERNAME` and `WEBDAV_PASSWORD`, or `WEBDAV_TOKEN` |
+//! | `sftp://USER@HOST:PORT/PATH` | SFTP | `ssh`'s keys, agent and configuration; `SFTP_KEY` names a key file |
+//! | `azblob://CONTAINER/PREFIX?endpoint=…` | Azure Blob Storage | `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY` |
+//! | `gcs://BUCKET/PREFIX` | Google Cloud Storage | `GOOGLE_APPLICATION_CREDENTIALS` |
+//! | `b2://BUCKET/PREFIX?bucket_id=…` | Backblaze B2 | `B2_APPLICATION_KEY_ID`, `B2_APPLICATION_KEY` |
+//! | `onedrive:///PATH`, `gdrive:///PATH`, `dropbox:///PATH` | drives | `ONEDRIVE_…`, `GDRIVE_…`, `DROPBOX_…`: `ACCESS_TOKEN`, or `REFRESH_TOKEN`, `CLIENT_ID` and `CLIENT_SECRET` |
+//! | `hdfs://HOST:PORT/PATH` | HDFS | Hadoop's own configuration |
+//!
+//! Credentials are in none of them: whoever writes one into a URL is told so, and it is not shown.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::location::LocationError;
+
+/// A protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// S3 and what speaks it.
+    S3,
+    /// `WebDAV`, over HTTP or HTTPS.
+    Webdav,
+    /// SFTP.
+    Sftp,
+    /// Azure Blob Storage.
+    Azblob,
+    /// Google Cloud Storage.
+    Gcs,
+    /// `OneDrive`.
+    Onedrive,
+    /// Google Drive.
+    Gdrive,
+    /// Dropbox.
+    Dropbox,
+    /// Backblaze B2.
+    B2,
+    /// HDFS.
+    HdfsNative,
+}
+
+/// Schemes, what they mean, and what may stand behind the `?`.
+const SCHEMES: [(&str, Protocol, &[&str]); 11] = [
+    ("s3", Protocol::S3, &["region", "endpoint", "anonymous", "virtual-hosts", "storage-class", "encryption"]),
+    ("webdav+https", Protocol::Webdav, &[]),
+    ("webdav+http", Protocol::Webdav, &[]),
+    ("sftp", Protocol::Sftp, &[]),
+    ("azblob", Protocol::Azblob, &["endpoint"]),
+    ("gcs", Protocol::Gcs, &["endpoint", "anonymous"]),
+    ("onedrive", Protocol::Onedrive, &[]),
+    ("gdrive", Protocol::Gdrive, &[]),
+    ("dropbox", Protocol::Dropbox, &[]),
+    ("b2", Protocol::B2, &["bucket_id"]),
+    ("hdfs", Protocol::HdfsNative, &[]),
+];
+
+/// Where a tree behind a network is. Without credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteUrl {
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    url: Url,
+}
+
+impl RemoteUrl {
+    /// Understands what somebody typed; `None` where it is no URL of such a store.
+    pub(crate) fn parse(text: &str) -> Option<Result<RemoteUrl, LocationError>> {
+        let (scheme, _) = text.split_once("://")?;
+        let (_, protocol, options) = SCHEMES.iter().find(|(known, _, _)| scheme.eq_ignore_ascii_case(known))?;
+        Some(Self::parse_as(text, *protocol, options))
+    }
+
+    fn parse_as(text: &str, protocol: Protocol, options: &[&str]) -> Result<RemoteUrl, LocationError> {
+        // What was typed is not shown where it may have a password in it.
+        let mut url = Url::parse(text).map_err(|error| LocationError::BadUrl(error.to_string()))?;
+        let has_user = !url.username().is_empty() && protocol != Protocol::Sftp;
+        if url.password().is_some() || has_user {
+            return Err(LocationError::Credentials(protocol.credentials()));
+        }
+        if url.fragment().is_some() {
+            return Err(LocationError::BadUrl("a # in a name is written %23".to_owned()));
+        }
+        for (option, _) in url.query_pairs() {
+            if !options.contains(&option.as_ref()) {
+                let known = if options.is_empty() { "none".to_owned() } else { options.join(", ") };
+                return Err(LocationError::UnknownOption { option: option.into_owned(), known });
+            }
+        }
+        if protocol.has_host() && url.host_str().is_none_or(str::is_empty) {
+            return Err(LocationError::BadUrl(format!("write {}", protocol.example())));
+        }
+        // One way of writing it, so that the same place is told to be the same.
+        let path = format!("/{}", url.path().trim_matches('/'));
+        url.set_path(&path);
+        if url.query() == Some("") {
+            url.set_query(None);
+        }
+        Ok(RemoteUrl { protocol, url })
+    }
+
+    /// The host, or what is in its place: a bucket or container.
+    pub(crate) fn host(&self) -> String {
+        percent_decode_str(self.url.host_str().unwrap_or_default()).decode_utf8_lossy().into_owned()
+    }
+
+    /// The host with its port.
+    pub(crate) fn authority(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The port, where one was given.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.url.port()
+    }
+
+    /// The user, where one was given.
+    pub(crate) fn user(&self) -> Option<&str> {
+        Some(self.url.username()).filter(|user| !user.is_empty())
+    }
+
+    /// `http` or `https` where it says so.
+    pub(crate) fn transport(&self) -> &str {
+        self.url.scheme().split_once('+').map_or("", |(_, transport)| transport)
+    }
+
+    /// The path of the root of the tree: begins with `/`, and does not end with one unless that is all.
+    pub(crate) fn path(&self) -> String {
+        percent_decode_str(self.url.path()).decode_utf8_lossy().into_owned()
+    }
+
+    /// What stands behind the `?` under this name.
+    pub(crate) fn option(&self, name: &str) -> Option<String> {
+        self.url.query_pairs().find(|(option, _)| option == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Whether both are in the same store, so that only their paths tell them apart.
+    pub(crate) fn is_same_store(&self, other: &RemoteUrl) -> bool {
+        self.protocol == other.protocol
+            && self.authority().eq_ignore_ascii_case(&other.authority())
+            && self.option("endpoint") == other.option("endpoint")
+    }
+}
+
+impl Protocol {
+    /// Whether there is a host, or a bucket, in its URLs.
+    fn has_host(self) -> bool {
+        !matches!(self, Protocol::Onedrive | Protocol::Gdrive | Protocol::Dropbox)
+    }
+
+    /// Whether a root that is not there can be made; buckets and containers are made by whoever pays for them.
+    pub(crate) fn makes_roots(self) -> bool {
+        matches!(self, Protocol::Webdav | Protocol::Sftp | Protocol::HdfsNative)
+    }
+
+    fn example(self) -> &'static str {
+        match self {
+            Protocol::S3 => "s3://BUCKET/PREFIX",
+            Protocol::Webdav => "webdav+https://HOST/PATH",
+            Protocol::Sftp => "sftp://USER@HOST/PATH",
+            Protocol::Azblob => "azblob://CONTAINER/PREFIX",
+            Protocol::Gcs => "gcs://BUCKET/PREFIX",
+            Protocol::B2 => "b2://BUCKET/PREFIX?bucket_id=ID",
+            Protocol::HdfsNative => "hdfs://HOST:PORT/PATH",
+            Protocol::Onedrive => "onedrive:///PATH",
+            Protocol::Gdrive => "gdrive:///PATH",
+            Protocol::Dropbox => "dropbox:///PATH",
+        }
+    }
+
+    /// Where credentials come from.
+    fn credentials(self) -> &'static str {
+        match self {
+            Protocol::S3 => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials",
+            Protocol::Webdav => "WEBDAV_USERNAME and WEBDAV_PASSWORD, or WEBDAV_TOKEN",
+            Protocol::Sftp => "ssh's keys or agent",
+            Protocol::Azblob => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+            Protocol::Gcs => "GOOGLE_APPLICATION_CREDENTIALS",
+            Protocol::B2 => "B2_APPLICATION_KEY_ID and B2_APPLICATION_KEY",
+            Protocol::HdfsNative => "Hadoop's configuration",
+            Protocol::Onedrive => "ONEDRIVE_ACCESS_TOKEN, or ONEDRIVE_REFRESH_TOKEN",
+            Protocol::Gdrive => "GDRIVE_ACCESS_TOKEN, or GDRIVE_REFRESH_TOKEN",
+            Protocol::Dropbox => "DROPBOX_ACCESS_TOKEN, or DROPBOX_REFRESH_TOKEN",
+        }
+    }
+}
+
+impl fmt::Display for RemoteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.url.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> RemoteUrl {
+        RemoteUrl::parse(text).expect("a URL of a store").unwrap()
+    }
+
+    #[test]
+    fn the_parts_of_a_url_are_what_they_were_before_they_were_encoded() {
+        let url = parsed("s3://my-bucket/a%20b/c d/?region=eu-1&endpoint=http://localhost:9000");
+        assert_eq!((url.host().as_str(), url.path().as_str()), ("my-bucket", "/a b/c d"));
+        assert_eq!(url.option("endpoint").as_deref(), Some("http://localhost:9000"));
+        assert_eq!(parsed(&url.to_string()), url);
+        assert_eq!(parsed("s3://bucket"), parsed("s3://bucket/"));
+        assert_eq!(parsed("sftp://me@host:2222/srv").user(), Some("me"));
+        assert_eq!(parsed("webdav+http://host:81/dav").transport(), "http");
+        assert_eq!(parsed("onedrive:///a").path(), "/a");
+    }
+
+    #[test]
+    fn credentials_are_refused_and_not_repeated() {
+        for text in ["webdav+https://me:secret@host/", "s3://AKIA:secret@bucket/", "sftp://me:secret@host/"] {
+            let refused = RemoteUrl::parse(text).unwrap().unwrap_err();
+            assert!(matches!(refused, LocationError::Credentials(_)), "{refused}");
+            assert!(!refused.to_string().contains("secret") && !refused.to_string().contains("AKIA"));
+        }
+        let refused = RemoteUrl::parse("s3://b/?secret_access_key=abc").unwrap().unwrap_err().to_string();
+        assert!(refused.contains("secret_access_key") && refused.contains("endpoint") && !refused.contains("abc"));
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_store_is_left_to_others() {
+        assert!(RemoteUrl::parse("/a/b").is_none() && RemoteUrl::parse("nfs://a/b").is_none());
+        assert!(RemoteUrl::parse("s3:///prefix").unwrap().is_err());
+    }
+}

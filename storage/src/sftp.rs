@@ -1,0 +1,269 @@
+//! Trees behind SFTP, by the `ssh` program of this machine and whatever keys, agents and configuration it uses.
+//!
+//! `OpenDAL`'s client for SFTP can set no times, follows links, and breaks on names that are not text. This uses the client
+//! below it, which speaks all of the protocol.
+
+mod connection;
+mod failure;
+mod file;
+mod folder;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use futures_util::{StreamExt, stream};
+use longhaul_model::{ErrorClass, NodeKind, Page};
+use longhaul_naming::RuleSet;
+use openssh_sftp_client::Sftp;
+use openssh_sftp_client::fs::ReadDir;
+use openssh_sftp_client::metadata::{MetaData, MetaDataBuilder};
+
+use self::connection::Connections;
+use self::failure::store_error;
+use self::folder::SftpFolder;
+use crate::error::StoreError;
+use crate::folder::{Answer, Facts, Folder, Keeps};
+use crate::remote::{RemoteUrl, on_network, wait_for};
+use crate::store::{Capabilities, PageStream, Store};
+
+/// Entries of one page.
+const PAGE_ENTRIES_MAX: usize = 4_096;
+
+/// Calls that are made at a time at most: how many of them are is left to the pace.
+const CALLS_AT_ONCE: usize = 32;
+
+/// A tree behind SFTP.
+#[derive(Debug)]
+pub struct SftpStore {
+    connections: Arc<Connections>,
+    /// The root, without links on the way.
+    root: PathBuf,
+    location: String,
+    /// Whether users and groups can be set, where that was tried.
+    sets_owner: OnceLock<bool>,
+}
+
+impl SftpStore {
+    /// Connects, and looks for the root, which must be a folder. Blocks the thread until that is done.
+    pub fn open(url: &RemoteUrl) -> Result<Self, StoreError> {
+        let connections = Connections::to(url);
+        let (url, path) = (url.clone(), PathBuf::from(url.path()));
+        wait_for(async move {
+            let sftp = connections.any().await?;
+            let mut fs = sftp.fs();
+            let root = fs.canonicalize(&path).await.map_err(|error| store_error(&error))?;
+            let found = fs.metadata(&root).await.map_err(|error| store_error(&error))?;
+            if facts_of(&found).kind != NodeKind::Folder {
+                return Err(StoreError::new(ErrorClass::Vanished, "it is not a folder"));
+            }
+            Ok(SftpStore { connections, root, location: url.to_string(), sets_owner: OnceLock::new() })
+        })
+    }
+
+    /// Makes the root, and all folders above it.
+    pub fn create_root(url: &RemoteUrl) -> Result<(), StoreError> {
+        let connections = Connections::to(url);
+        let path = PathBuf::from(url.path());
+        wait_for(async move {
+            let sftp = connections.any().await?;
+            let mut fs = sftp.fs();
+            let mut missing = Vec::new();
+            for folder in path.ancestors() {
+                match fs.metadata(folder).await {
+                    Ok(_) => break,
+                    Err(error) if store_error(&error).class == ErrorClass::Vanished => missing.push(folder.to_owned()),
+                    Err(error) => return Err(store_error(&error)),
+                }
+            }
+            for folder in missing.iter().rev() {
+                fs.create_dir(folder).await.map_err(|error| store_error(&error))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The server's path of one of ours.
+    fn path_of(&self, path: &[u8]) -> PathBuf {
+        self.root.join(os_path(path.strip_prefix(b"/").unwrap_or(path)))
+    }
+
+    /// A connection, and the folder at `path`: refused where a link on the way leads elsewhere.
+    async fn folder_at(&self, path: &[u8]) -> Result<(Arc<Sftp>, PathBuf), StoreError> {
+        let sftp = self.connections.any().await?;
+        let wanted = self.path_of(path);
+        let found = self.told(&sftp, sftp.fs().canonicalize(&wanted).await)?;
+        if found != wanted {
+            return Err(StoreError::new(ErrorClass::Vanished, "it is a link now, or in one"));
+        }
+        Ok((sftp, wanted))
+    }
+
+    /// What a call on this connection came to. One that is broken is not used again.
+    fn told<T>(&self, sftp: &Arc<Sftp>, result: Result<T, openssh_sftp_client::Error>) -> Result<T, StoreError> {
+        result.map_err(|error| {
+            if failure::is_broken(&error) {
+                self.connections.give_up(sftp);
+            }
+            store_error(&error)
+        })
+    }
+}
+
+#[cfg(unix)]
+fn os_path(path: &[u8]) -> &Path {
+    use std::os::unix::ffi::OsStrExt;
+    Path::new(std::ffi::OsStr::from_bytes(path))
+}
+
+fn facts_of(found: &MetaData) -> Facts {
+    let kind = match found.file_type() {
+        Some(kind) if kind.is_file() => NodeKind::File,
+        Some(kind) if kind.is_dir() => NodeKind::Folder,
+        Some(kind) if kind.is_symlink() => NodeKind::Symlink,
+        _ => NodeKind::Other,
+    };
+    let has_size = matches!(kind, NodeKind::File | NodeKind::Symlink);
+    Facts {
+        kind,
+        size: found.len().filter(|_| has_size).and_then(|size| i64::try_from(size).ok()),
+        modified_ns: found.modified().map(|at| i64::from(at.into_raw()) * 1_000_000_000),
+        mode: found.permissions().map(|permissions| permissions.as_raw().bits() & 0o7777),
+        owner: found.uid().zip(found.gid()),
+        shared: None,
+    }
+}
+
+/// A listing that is under way.
+enum Listing {
+    Begun(Vec<u8>),
+    Open(Arc<Sftp>, std::pin::Pin<Box<ReadDir>>, Option<StoreError>),
+    Over,
+}
+
+impl SftpStore {
+    async fn next_page(&self, listing: Listing) -> (Result<Page, StoreError>, Listing) {
+        let (sftp, mut entries) = match listing {
+            Listing::Begun(path) => match self.open_listing(&path).await {
+                Ok(open) => open,
+                Err(error) => return (Err(error), Listing::Begun(path)),
+            },
+            Listing::Open(_, _, Some(error)) => return (Err(error), Listing::Over),
+            Listing::Open(sftp, entries, None) => (sftp, entries),
+            Listing::Over => return (Ok(Page::default()), Listing::Over),
+        };
+        let mut page = Page::with_capacity(256);
+        while page.len() < PAGE_ENTRIES_MAX {
+            match entries.next().await {
+                Some(Ok(entry)) => add(&mut page, &entry),
+                None => return (Ok(page), Listing::Over),
+                // The server's place in the folder is lost with it.
+                Some(Err(error)) => {
+                    let error = self.told::<()>(&sftp, Err(error)).expect_err("it is one");
+                    return if page.is_empty() {
+                        (Err(error), Listing::Over)
+                    } else {
+                        (Ok(page), Listing::Open(sftp, entries, Some(error)))
+                    };
+                }
+            }
+        }
+        (Ok(page), Listing::Open(sftp, entries, None))
+    }
+
+    async fn open_listing(&self, path: &[u8]) -> Result<(Arc<Sftp>, std::pin::Pin<Box<ReadDir>>), StoreError> {
+        let (sftp, folder) = self.folder_at(path).await?;
+        let opened = self.told(&sftp, sftp.fs().open_dir(folder).await)?;
+        Ok((sftp, Box::pin(opened.read_dir())))
+    }
+}
+
+fn add(page: &mut Page, entry: &openssh_sftp_client::fs::DirEntry) {
+    let name = entry.filename().as_os_str().as_encoded_bytes();
+    if matches!(name, b"." | b".." | b"") || name.contains(&b'/') {
+        return;
+    }
+    let facts = facts_of(&entry.metadata());
+    page.push(name, facts.kind, facts.size, facts.modified_ns);
+    if facts.kind == NodeKind::Other {
+        page.remark("it is neither a file, nor a folder, nor a link");
+    }
+}
+
+impl Store for SftpStore {
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            blocks_thread: false,
+            time_resolution_ns: 1_000_000_000,
+            listings_at_once: CALLS_AT_ONCE,
+            names: RuleSet::Linux,
+            has_a_pace: true,
+            ..Capabilities::default()
+        }
+    }
+
+    fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
+        stream::unfold((self, Listing::Begun(path.to_owned())), |(store, listing)| async move {
+            if matches!(listing, Listing::Over) {
+                return None;
+            }
+            let of = store.clone();
+            match on_network(async move { Ok(of.next_page(listing).await) }).await {
+                Ok((page, listing)) => Some((page, (store, listing))),
+                Err(error) => Some((Err(error), (store, Listing::Over))),
+            }
+        })
+        .boxed()
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            modified: true,
+            mode: true,
+            owner: self.sets_owner.get().copied().unwrap_or(false),
+            symlinks: true,
+            parts: true,
+            ..Keeps::default()
+        }
+    }
+
+    fn measure<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let (sftp, folder) = self.folder_at(b"/").await?;
+            let path = folder.join(os_path(temporary));
+            let mut fs = sftp.fs();
+            let made = sftp.options().write(true).create(true).open(&path).await;
+            self.told(&sftp, self.told(&sftp, made)?.close().await)?;
+            let owner = MetaDataBuilder::new().id((1, 1)).create();
+            let is_set = match fs.set_metadata(&path, owner).await {
+                Ok(()) => self.told(&sftp, fs.symlink_metadata(&path).await)?.uid() == Some(1),
+                Err(_) => false,
+            };
+            // What was seen before is as good.
+            let _ = self.sets_owner.set(is_set);
+            self.told(&sftp, fs.remove_file(&path).await)
+        })
+    }
+
+    fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
+        let path = path.to_owned();
+        Box::pin(on_network(async move {
+            let (sftp, folder) = self.folder_at(&path).await?;
+            Ok(Box::new(SftpFolder::new(self, sftp, folder)) as _)
+        }))
+    }
+
+    fn free_bytes(&self) -> Answer<'_, Option<u64>> {
+        Box::pin(async move {
+            let (sftp, folder) = self.folder_at(b"/").await?;
+            if !sftp.support_statvfs() {
+                return Ok(None);
+            }
+            let found = self.told(&sftp, sftp.fs().statvfs(folder).await)?;
+            Ok(found.bavail.checked_mul(found.frsize))
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Connections to a server: a few, each of which takes many calls at a time.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use longhaul_model::ErrorClass;
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use openssh_sftp_client::{Sftp, SftpOptions};
+use tokio::sync::Mutex;
+
+use crate::error::StoreError;
+use crate::remote::{RemoteUrl, on_network};
+
+/// Each has a process at the other end, which does one thing after the other.
+const CONNECTIONS: usize = 4;
+
+/// How long `ssh` keeps a connection that nobody uses.
+const IDLE_SECONDS: NonZeroUsize = NonZeroUsize::new(30).expect("it is not zero");
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where a server is, and who is known to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Server {
+    host: String,
+    user: Option<String>,
+    port: Option<u16>,
+}
+
+/// Those of this process, which stores that are opened one after the other share: to connect takes longer than most calls.
+static KNOWN: LazyLock<parking_lot::Mutex<HashMap<Server, Arc<Connections>>>> = LazyLock::new(Default::default);
+
+/// The connections to one server, opened when they are first needed.
+#[derive(Debug)]
+pub(super) struct Connections {
+    server: Server,
+    open: [Mutex<Option<Arc<Sftp>>>; CONNECTIONS],
+    turn: AtomicUsize,
+    broken: parking_lot::Mutex<Vec<Arc<Sftp>>>,
+}
+
+impl Connections {
+    pub(super) fn to(url: &RemoteUrl) -> Arc<Self> {
+        let server = Server { host: url.host(), user: url.user().map(str::to_owned), port: url.port() };
+        let make = |server: Server| {
+            let (open, turn, broken) = (Default::default(), AtomicUsize::new(0), parking_lot::Mutex::default());
+            Arc::new(Connections { server, open, turn, broken })
+        };
+        KNOWN.lock().entry(server.clone()).or_insert_with(|| make(server)).clone()
+    }
+
+    /// One of them, in turn.
+    pub(super) async fn any(&self) -> Result<Arc<Sftp>, StoreError> {
+        let turn = self.turn.fetch_add(1, Relaxed) % CONNECTIONS;
+        let mut place = self.open[turn].lock().await;
+        if let Some(open) = place.as_ref() {
+            let mut broken = self.broken.lock();
+            match broken.iter().position(|broken| Arc::ptr_eq(broken, open)) {
+                Some(found) => drop(broken.swap_remove(found)),
+                None => return Ok(open.clone()),
+            }
+        }
+        *place = None;
+        let builder = self.builder();
+        let host = self.server.host.clone();
+        let opened = on_network(async move { connect(&builder, &host).await }).await?;
+        Ok(place.insert(Arc::new(opened)).clone())
+    }
+
+    /// Has a connection opened anew when its turn comes.
+    pub(super) fn give_up(&self, sftp: &Arc<Sftp>) {
+        let mut broken = self.broken.lock();
+        if !broken.iter().any(|known| Arc::ptr_eq(known, sftp)) {
+            broken.push(sftp.clone());
+        }
+    }
+
+    fn builder(&self) -> SessionBuilder {
+        let mut builder = SessionBuilder::default();
+        builder.known_hosts_check(KnownHosts::Strict).connect_timeout(CONNECT_TIMEOUT);
+        builder.server_alive_interval(Duration::from_secs(30));
+        // Its process ends by itself, also where nobody is left to end it: after a kill.
+        builder.control_persist(ControlPersist::IdleFor(IDLE_SECONDS));
+        if let Some(user) = &self.server.user {
+            builder.user(user.clone());
+        }
+        if let Some(port) = self.server.port {
+            builder.port(port);
+        }
+        if let Some(key) = file_named_by("SFTP_KEY") {
+            builder.keyfile(key);
+        }
+        if let Some(hosts) = file_named_by("SFTP_KNOWN_HOSTS") {
+            builder.user_known_hosts_file(hosts);
+        }
+        if let Some(config) = file_named_by("SFTP_SSH_CONFIG") {
+            builder.config_file(config);
+        }
+        builder
+    }
+}
+
+fn file_named_by(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+async fn connect(builder: &SessionBuilder, host: &str) -> Result<Sftp, StoreError> {
+    let session: Session = builder.connect(host).await.map_err(|error| {
+        let message = innermost(&error);
+        // A key that is not accepted, or a host that is not known, will be no better the next time.
+        let is_refused = ["denied", "verification failed", "host key"].iter().any(|word| message.contains(word));
+        StoreError::new(if is_refused { ErrorClass::Fatal } else { ErrorClass::Transient }, format!("ssh: {message}"))
+    })?;
+    let opened = Sftp::from_session(session, SftpOptions::default()).await;
+    opened.map_err(|error| super::failure::store_error(&error))
+}
+
+fn innermost(error: &openssh::Error) -> String {
+    let mut error: &dyn std::error::Error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}

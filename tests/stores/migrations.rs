@@ -1,0 +1,211 @@
+//! Migrations between each two kinds of stores, with the program as a user has it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::servers::{Kind, Server, TURN};
+
+/// One of the two ends.
+struct End {
+    server: Option<Server>,
+    folder: tempfile::TempDir,
+}
+
+impl End {
+    fn new(kind: Option<Kind>) -> Option<End> {
+        let server = match kind {
+            Some(kind) => Some(kind.start()?),
+            None => None,
+        };
+        Some(End { server, folder: tempfile::tempdir().expect("a scratch folder") })
+    }
+
+    /// A location of this name.
+    fn location(&self, name: &str) -> String {
+        match &self.server {
+            Some(server) => format!("{}/{name}", server.root),
+            None => format!("{}/{name}", self.folder.path().display()),
+        }
+    }
+}
+
+struct Trip {
+    place: tempfile::TempDir,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Trip {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("longhaul"));
+        command.current_dir(self.place.path()).args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program can be run")
+    }
+
+    fn migrate(&self, from: &str, to: &str, ledger: &str, more: &[&str]) -> String {
+        let arguments = ["migrate", from, to, "--yes", "--create-destination", "--ledger", ledger];
+        let output = self.run(&[&arguments[..], more].concat());
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{from} to {to}: {said}");
+        said
+    }
+
+    fn query(&self, ledger: &str, sql: &str) -> String {
+        let output = self.run(&["query", sql, "--format", "csv", "--ledger", ledger]);
+        String::from_utf8_lossy(&output.stdout).lines().skip(1).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A small tree with what is awkward on the way: names, nothing in a file, more than a part.
+fn plant(at: &Path) {
+    let files: [(&str, usize); 7] = [
+        ("a", 5),
+        ("folder/empty file", 0),
+        ("folder/below/%41 + ? # &.txt", 100),
+        ("folder/below/ümläut 名", 70_000),
+        ("folder/ space in front", 1),
+        ("large", (9 << 20) + 17),
+        ("z.pdf", 1 << 20),
+    ];
+    for (name, length) in files {
+        let path = at.join(name);
+        fs::create_dir_all(path.parent().expect("it is below")).expect("new folders");
+        fs::write(&path, (0..length).map(|at| (at * 31 + at / 255 + name.len()) as u8).collect::<Vec<_>>())
+            .expect("a file");
+        let time = std::time::UNIX_EPOCH + Duration::from_secs(1_500_000_000 + length as u64);
+        fs::File::options().append(true).open(&path).expect("it is there").set_modified(time).expect("it is ours");
+    }
+}
+
+/// Everything below a folder, with its contents and, where they have to be the same, its time in seconds.
+fn snapshot(at: &Path, with_times: bool) -> Vec<(String, Vec<u8>, u64)> {
+    let mut found = Vec::new();
+    let mut folders = vec![at.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let modified = path.metadata().expect("it is there").modified().expect("a time");
+            let seconds = modified.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+            let name = path.strip_prefix(at).expect("it is below").display().to_string();
+            found.push((name, fs::read(&path).expect("a file"), if with_times { seconds } else { 0 }));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Brings a tree to the one end, from there to the other, and from there back to this machine, where it has to be what it
+/// was. Each way a second run copies nothing.
+fn there_and_back(first: Option<Kind>, second: Option<Kind>) {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (Some(one), Some(other)) = (End::new(first), End::new(second)) else { return };
+    let mut environment: Vec<(&'static str, String)> = Vec::new();
+    for end in [&one, &other] {
+        environment.extend(end.server.iter().flat_map(|server| server.environment.clone()));
+    }
+    let trip = Trip { place: tempfile::tempdir().expect("a scratch folder"), environment };
+    let planted = trip.place.path().join("planted");
+    plant(&planted);
+    let back = trip.place.path().join("back");
+    let places =
+        [planted.display().to_string(), one.location("one"), other.location("other"), back.display().to_string()];
+    for (number, way) in places.windows(2).enumerate() {
+        let [from, to] = way else { unreachable!("windows of two") };
+        let (ledger, again) = (format!("{number}.duckdb"), format!("{number} again.duckdb"));
+        trip.migrate(from, to, &ledger, &["--level", "checksum"]);
+        assert_eq!(trip.query(&ledger, "SELECT count(*) FROM copied"), "7", "{from} to {to}");
+        trip.migrate(from, to, &again, &[]);
+        assert_eq!(trip.query(&again, "SELECT count(*) FROM copied"), "0", "{from} to {to}: a second run copies");
+        let pending = "SELECT count(*) FROM src_status WHERE copy_status NOT IN ('successful', 'already_existed')";
+        assert_eq!(trip.query(&again, pending), "0", "{from} to {to}");
+    }
+    let keeps_times = ![first, second].iter().flatten().any(|kind| matches!(kind, Kind::Wsgidav | Kind::Apache));
+    assert!(snapshot(&planted, keeps_times) == snapshot(&back, keeps_times), "{first:?} and {second:?}");
+}
+
+/// A run that is killed in the middle, and goes on.
+fn killed_and_resumed(kind: Kind) {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(end) = End::new(Some(kind)) else { return };
+    let environment = end.server.as_ref().expect("it was started").environment.clone();
+    let trip = Trip { place: tempfile::tempdir().expect("a scratch folder"), environment };
+    let planted = trip.place.path().join("planted");
+    for number in 0..600 {
+        let path = planted.join(format!("{:02}/{number}", number % 20));
+        fs::create_dir_all(path.parent().expect("it is below")).expect("new folders");
+        fs::write(path, number.to_string()).expect("a file");
+    }
+    let (from, to) = (planted.display().to_string(), end.location("killed"));
+    let begin = ["migrate", &from, &to, "--yes", "--create-destination", "--ledger", "l.duckdb"];
+    let mut arguments: Vec<&str> = begin.to_vec();
+    for after_ms in [300, 700, 1_100] {
+        let quiet = &mut trip.command(&arguments);
+        let mut child = quiet.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program can be run");
+        std::thread::sleep(Duration::from_millis(after_ms));
+        let _ = child.kill();
+        child.wait().expect("it was started");
+        if trip.place.path().join("l.duckdb").exists() {
+            arguments = vec!["migrate", "--resume", "--yes", "--ledger", "l.duckdb"];
+        }
+    }
+    let output = trip.run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let back = trip.place.path().join("back");
+    trip.migrate(&to, &back.display().to_string(), "back.duckdb", &["--level", "full"]);
+    assert!(snapshot(&planted, false) == snapshot(&back, false), "{kind:?}");
+}
+
+#[test]
+fn between_a_folder_and_s3() {
+    there_and_back(Some(Kind::Moto), None);
+}
+
+#[test]
+fn between_a_folder_and_webdav() {
+    there_and_back(Some(Kind::Wsgidav), None);
+}
+
+#[test]
+fn between_a_folder_and_another_webdav() {
+    there_and_back(Some(Kind::Apache), None);
+}
+
+#[test]
+fn between_a_folder_and_sftp() {
+    there_and_back(Some(Kind::Openssh), None);
+}
+
+#[test]
+fn between_s3_and_webdav() {
+    there_and_back(Some(Kind::Moto), Some(Kind::Wsgidav));
+    there_and_back(Some(Kind::Wsgidav), Some(Kind::Moto));
+}
+
+#[test]
+fn between_s3_and_sftp() {
+    there_and_back(Some(Kind::Moto), Some(Kind::Openssh));
+    there_and_back(Some(Kind::Openssh), Some(Kind::Moto));
+}
+
+#[test]
+fn between_webdav_and_sftp() {
+    there_and_back(Some(Kind::Wsgidav), Some(Kind::Openssh));
+    there_and_back(Some(Kind::Openssh), Some(Kind::Wsgidav));
+}
+
+#[test]
+fn a_run_to_each_kind_of_store_that_is_killed_goes_on() {
+    for kind in [Kind::Moto, Kind::Wsgidav, Kind::Openssh] {
+        killed_and_resumed(kind);
+    }
+}
