@@ -214,7 +214,7 @@ impl Default for Tuning {
             in_flight_folders_max: 4_096,
             entries_under_way_max: 65_536,
             commit_interval: Duration::from_millis(500),
-            give_up_after: Some(Duration::from_secs(300)),
+            give_up_after: Some(Duration::from_mins(5)),
             grace: Duration::from_secs(10),
             max_concurrency: None,
             max_rate: None,

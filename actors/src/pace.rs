@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::Recipient;
 use longhaul_ledger::PaceRow;
-use longhaul_model::{BySide, Side};
+use longhaul_model::BySide;
 use longhaul_storage::Store;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Tuning;
 use crate::messages::RecordPace;
 use limiter::Limiter;
-use store::{CallClass, PacedStore};
+use store::{OnAnyChange, PacedStore};
 
 /// How many calls it begins with.
 const CONCURRENCY_FIRST: f64 = 4.0;
@@ -103,7 +103,7 @@ pub(crate) fn at_their_pace(
     records: &Recipient<RecordPace>,
 ) -> BySide<Arc<dyn Store>> {
     let records = records.clone();
-    let on_change: Arc<dyn Fn(Side, CallClass, &PaceChange) + Send + Sync> = Arc::new(move |side, class, change| {
+    let on_change: OnAnyChange = Arc::new(move |side, class, change| {
         let PaceChange { concurrency, rate, cause } = *change;
         tracing::info!(%side, class = class.as_str(), concurrency, rate, "pace: {cause}");
         let concurrency = i32::try_from(concurrency).unwrap_or(i32::MAX);
@@ -289,7 +289,7 @@ impl Pace {
         if !window.is_full {
             return None;
         }
-        let (concurrency, rate) = (self.concurrency, self.rate);
+        let (concurrency, rate) = (self.concurrency(), self.rate);
         let is_worth_it = per_second >= before * WORTH_IT;
         let peace = self.backed_off_at.map_or(Duration::MAX, |at| now - at);
         let in_peace = peace >= PEACE.max(self.last_pause * PAUSES_OF_PEACE);
@@ -315,7 +315,7 @@ impl Pace {
         };
         self.concurrency = self.concurrency.min(most(self.limits));
         // What nobody would see is not said.
-        let is_seen = self.concurrency() != concurrency as usize
+        let is_seen = self.concurrency() != concurrency
             || matches!((rate, self.rate), (Some(was), Some(is)) if is >= was * GROWTH_IN_PEACE);
         is_seen.then(|| self.change(cause))
     }

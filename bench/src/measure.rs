@@ -365,7 +365,7 @@ mod tests {
     }
 
     fn runner<'a>(scratch: &Path, interrupt: &'a Interrupt) -> Runner<'a> {
-        let run_limit = Duration::from_secs(60);
+        let run_limit = Duration::from_mins(1);
         Runner { scratch: scratch.to_path_buf(), rounds: 3, run_limit, settles: false, interrupt }
     }
 

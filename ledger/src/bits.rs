@@ -180,7 +180,9 @@ mod tests {
 
     fn bits(ids: &BTreeSet<i64>) -> Bits {
         let mut bits = Bits::none(200).expect("a small number");
-        ids.iter().for_each(|id| bits.set(*id));
+        for id in ids {
+            bits.set(*id);
+        }
         bits
     }
 

@@ -24,7 +24,7 @@ const JITTER: u64 = 0x717E_0000_0000_000D;
 const LOSS: u64 = 0x1055_0000_0000_000E;
 
 /// Longest waiting time that backing off alone leads to.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
 /// One call, as far as chaos is concerned with it.
 #[derive(Clone, Copy, Debug)]

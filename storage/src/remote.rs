@@ -120,14 +120,6 @@ impl RemoteStore {
         answer.map_err(|error| failure::store_error(&error, refusal))
     }
 
-    /// The client's path of a folder: `/`, or one that ends with a `/` and does not begin with one.
-    fn folder_key(&self, path: &[u8]) -> Result<String, StoreError> {
-        match path.strip_prefix(b"/").unwrap_or(path) {
-            b"" => Ok("/".to_owned()),
-            path => Ok(format!("{}/", text(path)?)),
-        }
-    }
-
     /// Asks for the root. Lists it, which everybody may who can do anything with it.
     async fn look_at_root(&self) -> Result<(), StoreError> {
         let (service, context) = self.raw();
@@ -145,6 +137,14 @@ impl RemoteStore {
         let (service, context) = self.raw();
         let found = self.call(Additions::default(), service.stat_dyn(context, key, OpStat::default())).await?;
         Ok(found.into_metadata())
+    }
+}
+
+/// The client's path of a folder: `/`, or one that ends with a `/` and does not begin with one.
+fn folder_key(path: &[u8]) -> Result<String, StoreError> {
+    match path.strip_prefix(b"/").unwrap_or(path) {
+        b"" => Ok("/".to_owned()),
+        path => Ok(format!("{}/", text(path)?)),
     }
 }
 
@@ -198,7 +198,7 @@ impl Store for RemoteStore {
     }
 
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
-        let (key, path) = (self.folder_key(path), path.to_owned());
+        let (key, path) = (folder_key(path), path.to_owned());
         Box::pin(async move {
             let folder = RemoteFolder::new(self.clone(), key?);
             if path == b"/" {

@@ -17,6 +17,7 @@ pub type PageStream = BoxStream<'static, Result<Page, StoreError>>;
 
 /// What a store can do, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "a store may have any of them without the others")]
 pub struct Capabilities {
     /// Calls block the thread that makes them, so each worker needs one of its own; otherwise they are futures, and
     /// many workers can share a thread.

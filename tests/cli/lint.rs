@@ -108,7 +108,7 @@ fn copying_uses_accepted_names_and_verification_looks_for_them() {
     fs::hard_link(place.path("src/a:b/deep/x?"), place.path("src/a:b/deep/<other>")).unwrap();
     fs::set_permissions(place.path("src/a:b/deep"), fs::Permissions::from_mode(0o750)).unwrap();
     for name in ["a:b/deep", "a:b"] {
-        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_mins(25_000_000);
         fs::File::open(place.path(&format!("src/{name}"))).unwrap().set_modified(time).unwrap();
     }
     assert_eq!(place.discover(&[]).code, Some(0));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::place::{Place, SMALL};
 
 /// How long anything is waited for that must come.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// A tree that is as large as the scenarios with sweeps need it.
 const TREE: &str = r#"{

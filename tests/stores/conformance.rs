@@ -84,7 +84,7 @@ async fn list(store: &Arc<dyn Store>, path: &[u8]) -> Result<BTreeMap<Vec<u8>, (
 }
 
 fn some_bytes(count: usize) -> Vec<u8> {
-    (0..count).map(|at| (at * 7 + at / 251) as u8).collect()
+    (0..count).map(|at| u8::try_from((at * 7 + at / 251) % 256).expect("a remainder")).collect()
 }
 
 /// The time that a store keeps of [`MODIFIED_NS`].

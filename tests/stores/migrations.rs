@@ -76,8 +76,13 @@ fn plant(at: &Path) {
     for (name, length) in files {
         let path = at.join(name);
         fs::create_dir_all(path.parent().expect("it is below")).expect("new folders");
-        fs::write(&path, (0..length).map(|at| (at * 31 + at / 255 + name.len()) as u8).collect::<Vec<_>>())
-            .expect("a file");
+        fs::write(
+            &path,
+            (0..length)
+                .map(|at| u8::try_from((at * 31 + at / 255 + name.len()) % 256).expect("a remainder"))
+                .collect::<Vec<_>>(),
+        )
+        .expect("a file");
         let time = std::time::UNIX_EPOCH + Duration::from_secs(1_500_000_000 + length as u64);
         fs::File::options().append(true).open(&path).expect("it is there").set_modified(time).expect("it is ours");
     }

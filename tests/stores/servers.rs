@@ -171,12 +171,11 @@ fn apache() -> Result<Server, String> {
     }
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
     let loaded = ["mpm_event", "authz_core", "unixd", "dav", "dav_fs", "dav_lock", "mime"];
-    let loaded: String = loaded
+    let loaded = loaded
         .iter()
         .map(|name| (name, modules.join(format!("mod_{name}.so"))))
         .filter(|(_, path)| path.is_file())
-        .map(|(name, path)| format!("LoadModule {name}_module {}\n", path.display()))
-        .collect();
+        .fold(String::new(), |loaded, (name, path)| loaded + &format!("LoadModule {name}_module {}\n", path.display()));
     let user = if rustix::process::geteuid().is_root() { "User www-data\nGroup www-data\n" } else { "" };
     let root = folder.path().display();
     let configuration = format!(

@@ -40,6 +40,9 @@ impl CallClass {
     }
 }
 
+/// Who is told of each change, with the side and the kind of calls that it is about.
+pub(crate) type OnAnyChange = Arc<dyn Fn(Side, CallClass, &PaceChange) + Send + Sync>;
+
 /// A store at its pace.
 #[derive(Debug)]
 pub(crate) struct PacedStore {
@@ -70,7 +73,7 @@ impl PacedStore {
         side: Side,
         limits: PaceLimits,
         stop: &CancellationToken,
-        on_change: &Arc<dyn Fn(Side, CallClass, &PaceChange) + Send + Sync>,
+        on_change: &OnAnyChange,
     ) -> Self {
         let limiters = CallClass::ALL.map(|class| {
             let on_change = on_change.clone();

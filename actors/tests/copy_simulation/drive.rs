@@ -16,7 +16,7 @@ use super::store::SimulatedStore;
 use super::world::World;
 
 /// Simulated time after which a run is taken to be stuck. It takes a few seconds of real time to get there.
-const STUCK_AFTER: Duration = Duration::from_secs(3600);
+const STUCK_AFTER: Duration = Duration::from_hours(1);
 
 /// What came of a run.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use super::scenario::{Disturbance, Moment, Scenario};
 use super::store::{Calls, SimulatedStore};
 
 /// Simulated time after which a run is taken to be stuck. It takes a few seconds of real time to get there.
-const STUCK_AFTER: Duration = Duration::from_secs(3600);
+const STUCK_AFTER: Duration = Duration::from_hours(1);
 
 /// What came of a migration.
 #[derive(Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::measure::tail;
 
 /// A run that takes longer hangs.
-const RUN_LIMIT: Duration = Duration::from_secs(120);
+const RUN_LIMIT: Duration = Duration::from_mins(2);
 /// Then it is left to complete.
 const KILLS_MAX: u64 = 12;
 /// The purpose of the random numbers here.

@@ -175,7 +175,7 @@ mod tests {
 
     fn deliver(kill: Kill, script: &str) -> Killed {
         let mut child = Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap();
-        kill.deliver(&mut child, Duration::from_secs(60), &Interrupt::default()).unwrap()
+        kill.deliver(&mut child, Duration::from_mins(1), &Interrupt::default()).unwrap()
     }
 
     #[test]

@@ -263,6 +263,7 @@ enum Begun {
 
 /// What a retry has begun with.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub enum Retry {
     /// Folders are to be listed again; the phase is `traversing`.
     Listing(Marked),

@@ -84,7 +84,7 @@ impl Moved {
 /// Lists again, or copies again, what is marked for retry. What is listed may be gone on with like any discovery.
 pub(crate) fn retry_marked(ledger: &Path, interrupt: &Interrupt) -> Result<Outcome> {
     let config = config(ledger, CopySettings::default(), false);
-    let outcome = run(|| Ok(retry(&config)?), interrupt)?;
+    let outcome = run(|| retry(&config), interrupt)?;
     outcome.context("a sweep that has begun has an end")
 }
 

@@ -33,7 +33,7 @@ const SWEEP_LOG: &str = "sweep.log";
 
 /// How long a child that has outlived its scenario may take to come to its end, and how much longer it may have the ledger
 /// than the simulator; and how often that is looked at.
-const CHILD_WAIT: Duration = Duration::from_secs(60);
+const CHILD_WAIT: Duration = Duration::from_mins(1);
 const LEDGER_WAIT: Duration = Duration::from_secs(5);
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 

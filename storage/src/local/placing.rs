@@ -97,6 +97,11 @@ fn place_for(
     Ok(Some(Placed::Taken))
 }
 
+#[allow(
+    clippy::useless_conversion,
+    clippy::unnecessary_fallible_conversions,
+    reason = "the types differ between systems"
+)]
 fn is_file_with(found: &Stat, expected: FileFacts) -> bool {
     let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
     let size = i64::try_from(found.st_size).ok();

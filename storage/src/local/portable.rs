@@ -199,6 +199,7 @@ pub(super) fn rename_unseen(folder: BorrowedFd<'_>, temporary: &[u8], name: &[u8
 }
 
 /// There is no way that goes for every system.
+#[allow(clippy::unnecessary_wraps, reason = "where there is a way it can fail")]
 pub(super) fn exchange(_folder: BorrowedFd<'_>, _one: &[u8], _other: &[u8]) -> Result<bool, Errno> {
     Ok(false)
 }

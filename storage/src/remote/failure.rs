@@ -30,9 +30,10 @@ fn class(error: &Error, status: Option<u16>) -> ErrorClass {
     match (error.kind(), status) {
         (ErrorKind::RateLimited, _) | (_, Some(429 | 503)) => ErrorClass::Throttled,
         (_, Some(401 | 403)) | (ErrorKind::PermissionDenied, _) => ErrorClass::Denied,
-        (ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory, _) => ErrorClass::Vanished,
-        // A WebDAV server has no folder for it (RFC 4918, 9.7.1).
-        (_, Some(404 | 409 | 410)) => ErrorClass::Vanished,
+        // 409 is what a WebDAV server says that has no folder for it (RFC 4918, 9.7.1).
+        (ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory, _) | (_, Some(404 | 409 | 410)) => {
+            ErrorClass::Vanished
+        }
         (_, Some(413 | 507)) => ErrorClass::NoSpace,
         (_, Some(414)) => ErrorClass::BadName,
         (_, Some(400)) if error.message().contains("KeyTooLong") => ErrorClass::BadName,

@@ -15,7 +15,7 @@ use opendal::{EntryMode, Metadata};
 
 use super::network::on_network;
 use super::transport::Additions;
-use super::{RemoteStore, times};
+use super::{RemoteStore, folder_key, times};
 use crate::error::StoreError;
 use crate::store::PageStream;
 
@@ -41,7 +41,7 @@ struct Listing {
 }
 
 pub(super) fn list(store: Arc<RemoteStore>, path: &[u8]) -> PageStream {
-    let folder = match store.folder_key(path) {
+    let folder = match folder_key(path) {
         Ok(folder) => folder,
         Err(error) => return stream::iter([Err(error)]).boxed(),
     };
@@ -99,13 +99,12 @@ impl Listing {
     }
 
     async fn next_entry(&mut self) -> Result<Option<oio::Entry>, StoreError> {
-        let mut lister = match self.lister.take() {
-            Some(lister) => lister,
-            None => {
-                let (service, context) = self.store.raw();
-                let lister = service.list_dyn(context, &self.folder, OpList::default());
-                lister.map_err(|error| super::failure::store_error(&error, None))?
-            }
+        let mut lister = if let Some(lister) = self.lister.take() {
+            lister
+        } else {
+            let (service, context) = self.store.raw();
+            let lister = service.list_dyn(context, &self.folder, OpList::default());
+            lister.map_err(|error| super::failure::store_error(&error, None))?
         };
         let entry = self.store.call(Additions::default(), lister.next_dyn()).await;
         // It goes on where it was after an error as well.

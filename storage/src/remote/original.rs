@@ -127,13 +127,12 @@ impl Original for RemoteOriginal {
                 return Ok(0);
             }
             let (bytes, stream) = on_network(async move {
-                let mut stream = match open {
-                    Some(stream) => stream,
-                    None => {
-                        let range = BytesRange::new(offset, None);
-                        let (_, incoming) = open_at(&store, &key, range, version).await?;
-                        Stream { at: offset, incoming, rest: Buffer::new() }
-                    }
+                let mut stream = if let Some(stream) = open {
+                    stream
+                } else {
+                    let range = BytesRange::new(offset, None);
+                    let (_, incoming) = open_at(&store, &key, range, version).await?;
+                    Stream { at: offset, incoming, rest: Buffer::new() }
                 };
                 let bytes = stream.take(&store, wanted).await?;
                 Ok((bytes, stream))

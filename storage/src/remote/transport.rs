@@ -12,7 +12,7 @@ use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time without a byte after which an answer is not waited for any longer.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a server answered that was no success.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
-        assert_eq!(delay("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(delay("120", now), Some(Duration::from_mins(2)));
         assert_eq!(delay("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
         assert_eq!(delay("Sun, 06 Nov 1994 08:40:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(delay("soon", now), None);

@@ -65,7 +65,8 @@ const SCHEMES: [(&str, Protocol, &[&str]); 11] = [
 pub struct RemoteUrl {
     /// How it is spoken to.
     pub protocol: Protocol,
-    url: Url,
+    /// In a box: locations are in many errors.
+    url: Box<Url>,
 }
 
 impl RemoteUrl {
@@ -101,7 +102,7 @@ impl RemoteUrl {
         if url.query() == Some("") {
             url.set_query(None);
         }
-        Ok(RemoteUrl { protocol, url })
+        Ok(RemoteUrl { protocol, url: Box::new(url) })
     }
 
     /// The host, or what is in its place: a bucket or container.

@@ -14,7 +14,7 @@ use crate::engine::{Engine, Placement};
 use crate::progress::Progress;
 
 /// Longer than anything that is waited for on purpose. The clock is paused, so it costs nothing.
-const LONG: Duration = Duration::from_secs(3_600);
+const LONG: Duration = Duration::from_hours(1);
 
 pub(super) fn recorder(folder: &tempfile::TempDir) -> Recorder {
     let settings = Settings::new(Comparison::for_resolutions(1, 1));

@@ -126,7 +126,7 @@ async fn an_error_that_suspends_the_run_is_no_failed_folder() {
 #[actix::test]
 async fn what_was_found_does_not_wait_for_a_folder_that_is_retried() {
     let scene = Scene::begin();
-    scene.store.when("/a", vec![page(&["x"])]).when("/b", vec![throttled(Duration::from_secs(60))]);
+    scene.store.when("/a", vec![page(&["x"])]).when("/b", vec![throttled(Duration::from_mins(1))]);
     scene.store.when("/b", vec![page(&["y"])]);
     let begun_at = Instant::now();
     scene.list(&["/a", "/b"]);

@@ -17,7 +17,7 @@ async fn a_lister_that_is_stopped_gives_its_folders_back() {
 #[actix::test]
 async fn a_stop_ends_a_pause_and_the_remaining_folders_are_given_back() {
     let scene = Scene::begin();
-    scene.store.when("/a", vec![page(&["x"])]).when("/b", vec![throttled(Duration::from_secs(3_600))]);
+    scene.store.when("/a", vec![page(&["x"])]).when("/b", vec![throttled(Duration::from_hours(1))]);
     scene.list(&["/a", "/b", "/c"]);
     settle().await;
     let stopped_at = Instant::now();

@@ -3,6 +3,8 @@
 //! What a node's own row says, and in which folder it is, DuckDB is asked for in one statement. Statuses and the like are
 //! in other tables, and those are read as sets: to join them to the nodes takes ten times as long.
 
+use std::fmt::Write as _;
+
 use duckdb::Connection;
 use duckdb::arrow::array::{AsArray, StringArray};
 use duckdb::arrow::datatypes::Int64Type;
@@ -44,7 +46,10 @@ impl Chosen {
         }
         if self.count <= LISTED_MAX {
             // Never a list without anything in it: no node is 0.
-            let list: String = self.ids.ids().map(|id| format!(", {id}")).collect();
+            let mut list = String::new();
+            for id in self.ids.ids() {
+                write!(list, ", {id}").expect("a string takes all");
+            }
             return Ok(format!("n.id IN (0{list})"));
         }
         // A variable is a constant to DuckDB. What comes out of a subquery it copies for every node that it lets through,
