@@ -164,8 +164,9 @@ impl Batch {
                     return self.give_up(folder, error);
                 }
                 Some(Err(error)) if error.class.is_retried() => {
-                    // To be asked for patience is no failure, however often that happens.
-                    if error.class != ErrorClass::Throttled
+                    // To be asked for patience is no failure, however often that happens, where the pace sees to it.
+                    let is_patient = error.class == ErrorClass::Throttled && self.store.capabilities().has_a_pace;
+                    if !is_patient
                         && attempts_in_a_row >= self.retry.attempts_max
                         && !self.links.health.store_is_away(&self.store, since).await
                     {

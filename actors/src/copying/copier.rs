@@ -428,8 +428,10 @@ impl Job {
         if !error.class.is_retried() {
             return Next::Over(outcome_of(side, error));
         }
-        // To be asked for patience is no failure, however often that happens.
-        if tries.attempts >= retry.attempts_max && error.class != ErrorClass::Throttled {
+        // To be asked for patience is no failure, however often that happens, where the pace sees to it.
+        let is_patient = error.class == ErrorClass::Throttled
+            && side.is_some_and(|side| self.context.stores[side].capabilities().has_a_pace);
+        if tries.attempts >= retry.attempts_max && !is_patient {
             let Some(side) = side else { return Next::Over(outcome_of(None, error)) };
             let (health, store) = (&self.context.health[side], &self.context.stores[side]);
             if !health.store_is_away(store, tries.since).await {
