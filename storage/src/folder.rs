@@ -4,7 +4,7 @@
 //! that is swapped in on the way leads elsewhere. Names are bytes and have no `/` in them.
 
 use futures_util::future::BoxFuture;
-use longhaul_model::{FileFacts, NodeKind};
+use longhaul_model::{ErrorClass, FileFacts, NodeKind};
 
 use crate::error::StoreError;
 
@@ -144,7 +144,13 @@ pub enum Durability {
     Later,
 }
 
-/// An open folder of a store.
+/// The answer to what nobody asks who has looked at what the store [`Keeps`].
+fn not_kept<'a, T: Send + 'a>(what: &str) -> Answer<'a, T> {
+    let error = StoreError::new(ErrorClass::Fatal, format!("{what} are not kept by this store"));
+    Box::pin(std::future::ready(Err(error)))
+}
+
+/// An open folder of a store. What a store does not keep it need not answer.
 pub trait Folder: Send + Sync + std::fmt::Debug {
     /// What is known of the folder itself.
     fn facts(&self) -> Answer<'_, Facts>;
@@ -156,10 +162,16 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     fn open<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Box<dyn Original>>;
 
     /// The target of a symbolic link. Anything else is an error: it has vanished.
-    fn read_link<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Vec<u8>>;
+    fn read_link<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Vec<u8>> {
+        let _ = name;
+        not_kept("symbolic links")
+    }
 
     /// The extended attributes that a user can see and set, of an entry or, with an empty name, of the folder itself.
-    fn extended_attributes<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>>;
+    fn extended_attributes<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>> {
+        let _ = name;
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Creates an empty folder that we can write into. [`Folder::set_attributes`] finishes it. An error leaves nothing
     /// behind.
@@ -171,10 +183,16 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
 
     /// Opens the draft with this temporary name, or begins it, without removing what was written before; only where
     /// the store [keeps](Keeps::parts) such drafts. It is left where it is when it is dropped.
-    fn open_draft<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>>;
+    fn open_draft<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
+        let _ = target;
+        not_kept("parts")
+    }
 
     /// As [`Folder::open_draft`], where it must have been begun before: one that is not there has vanished.
-    fn reopen_draft<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>>;
+    fn reopen_draft<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
+        let _ = target;
+        not_kept("parts")
+    }
 
     /// Creates a symbolic link with its time and owner, whole or not at all. Where `target.replace` says so a file or link that
     /// has the name is replaced.
@@ -184,11 +202,17 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
         points_to: &'a [u8],
         attributes: &'a Attributes,
         durability: Durability,
-    ) -> Answer<'a, Placed>;
+    ) -> Answer<'a, Placed> {
+        let _ = (target, points_to, attributes, durability);
+        not_kept("symbolic links")
+    }
 
     /// Gives the file at `existing`, a path from the store's root, another name in this folder. Where `target.replace` says so a
     /// file or link that has the name is replaced, unless it is that file already.
-    fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, durability: Durability) -> Answer<'a, Placed>;
+    fn hard_link<'a>(&'a self, existing: &'a [u8], target: Target<'a>, durability: Durability) -> Answer<'a, Placed> {
+        let _ = (existing, target, durability);
+        not_kept("several names for one file")
+    }
 
     /// Sets attributes of the folder itself.
     fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()>;
@@ -211,7 +235,10 @@ pub trait Original: Send + Sync + std::fmt::Debug {
 
     /// The stretches of `range` that have bytes in them: the rest is holes, and reads as zeros. A store that does not
     /// know of holes gives the range.
-    fn data_within(&self, range: std::ops::Range<u64>) -> Answer<'_, Vec<std::ops::Range<u64>>>;
+    fn data_within(&self, range: std::ops::Range<u64>) -> Answer<'_, Vec<std::ops::Range<u64>>> {
+        let stretches = if range.is_empty() { Vec::new() } else { vec![range] };
+        Box::pin(std::future::ready(Ok(stretches)))
+    }
 
     /// The open file of this machine that it is, for copying without the bytes passing through the process.
     #[cfg(unix)]
@@ -228,10 +255,16 @@ pub trait Draft: Send + std::fmt::Debug {
 
     /// Copies a stretch of `original` to the same place without the bytes passing through the process, by sharing
     /// them or in the kernel. `false` where that is not possible: nothing was done.
-    fn copy_range<'a>(&'a mut self, original: &'a dyn Original, range: std::ops::Range<u64>) -> Answer<'a, bool>;
+    fn copy_range<'a>(&'a mut self, original: &'a dyn Original, range: std::ops::Range<u64>) -> Answer<'a, bool> {
+        let _ = (original, range);
+        Box::pin(std::future::ready(Ok(false)))
+    }
 
     /// Reads back what was written, as [`Original::read_at`].
-    fn read_at<'a>(&'a mut self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize>;
+    fn read_at<'a>(&'a mut self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
+        let _ = (offset, buffer);
+        not_kept("parts")
+    }
 
     /// Sets this modification time, in nanoseconds since 1970, and says what the store has kept of it: how coarse its
     /// times are, without anything being seen. `None` where it cannot be told before it has its name.

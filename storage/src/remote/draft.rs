@@ -4,7 +4,6 @@
 //! by its temporary name first, and is renamed.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use longhaul_model::{ErrorClass, encode_name};
@@ -13,12 +12,11 @@ use opendal::options::WriteOptions;
 use opendal::raw::{OpRename, OpWrite, oio};
 use tokio::sync::Semaphore;
 
-use super::folder::not_kept;
 use super::network::on_network;
 use super::transport::Additions;
 use super::{RemoteStore, times};
 use crate::error::StoreError;
-use crate::folder::{Answer, Attributes, Draft, Durability, Original, Placed, Replace, Target};
+use crate::folder::{Answer, Attributes, Draft, Durability, Placed, Replace, Target};
 
 /// The usual size of a part of a file that is sent in parts, in bytes.
 const PART_BYTES: u64 = 8 << 20;
@@ -239,14 +237,6 @@ impl Drop for RemoteDraft {
 impl Draft for RemoteDraft {
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()> {
         Box::pin(self.append(offset, bytes))
-    }
-
-    fn copy_range<'a>(&'a mut self, _original: &'a dyn Original, _range: Range<u64>) -> Answer<'a, bool> {
-        Box::pin(std::future::ready(Ok(false)))
-    }
-
-    fn read_at<'a>(&'a mut self, _offset: u64, _buffer: &'a mut [u8]) -> Answer<'a, usize> {
-        not_kept("parts")
     }
 
     fn finish<'a>(

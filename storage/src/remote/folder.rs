@@ -33,12 +33,6 @@ pub(super) fn facts_of(metadata: &Metadata) -> Facts {
     Facts { kind, size, modified_ns, mode: None, owner: None, shared: None }
 }
 
-/// The answer to what nobody should ask who has looked at what the store keeps.
-pub(super) fn not_kept<'a, T: Send + 'a>(what: &str) -> Answer<'a, T> {
-    let error = StoreError::new(ErrorClass::Fatal, format!("{what} are not kept by this store"));
-    Box::pin(std::future::ready(Err(error)))
-}
-
 impl RemoteFolder {
     pub(super) fn new(store: Arc<RemoteStore>, key: String) -> Self {
         RemoteFolder { store, key }
@@ -108,14 +102,6 @@ impl Folder for RemoteFolder {
         Box::pin(on_network(async move { Ok(Box::new(RemoteOriginal::open(store, key?).await?) as _) }))
     }
 
-    fn read_link<'a>(&'a self, _name: &'a [u8]) -> Answer<'a, Vec<u8>> {
-        not_kept("symbolic links")
-    }
-
-    fn extended_attributes<'a>(&'a self, _name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-
     fn create_folder<'a>(&'a self, name: &'a [u8], _durability: Durability) -> Answer<'a, Placed> {
         let (store, key) = (self.store.clone(), self.child(name));
         Box::pin(on_network(async move {
@@ -137,33 +123,6 @@ impl Folder for RemoteFolder {
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
         let (store, key, temporary) = (self.store.clone(), self.child(target.name), self.child(target.temporary));
         Box::pin(async move { Ok(Box::new(RemoteDraft::begin(store, key?, temporary?, target).await) as _) })
-    }
-
-    fn open_draft<'a>(&'a self, _target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
-        not_kept("parts")
-    }
-
-    fn reopen_draft<'a>(&'a self, _target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
-        not_kept("parts")
-    }
-
-    fn create_link<'a>(
-        &'a self,
-        _target: Target<'a>,
-        _points_to: &'a [u8],
-        _attributes: &'a Attributes,
-        _durability: Durability,
-    ) -> Answer<'a, Placed> {
-        not_kept("symbolic links")
-    }
-
-    fn hard_link<'a>(
-        &'a self,
-        _existing: &'a [u8],
-        _target: Target<'a>,
-        _durability: Durability,
-    ) -> Answer<'a, Placed> {
-        not_kept("hard links")
     }
 
     fn set_attributes<'a>(&'a self, _attributes: &'a Attributes, _durability: Durability) -> Answer<'a, ()> {

@@ -1,6 +1,5 @@
 //! Reading a file behind a network: as one stream, as long as it is read from front to back.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -143,10 +142,5 @@ impl Original for RemoteOriginal {
             Ok(bytes.len())
         });
         reading
-    }
-
-    fn data_within(&self, range: Range<u64>) -> Answer<'_, Vec<Range<u64>>> {
-        let stretches = if range.is_empty() { Vec::new() } else { vec![range] };
-        Box::pin(std::future::ready(Ok(stretches)))
     }
 }

@@ -63,7 +63,7 @@ type Settings = Vec<(&'static str, String)>;
 pub(super) fn client(url: &RemoteUrl, root: &str) -> Result<Operator, StoreError> {
     let mut settings = settings(url);
     settings.push(("root", root.to_owned()));
-    let operator = match url.protocol {
+    let operator: opendal::Result<Operator> = match url.protocol {
         #[cfg(feature = "s3")]
         Protocol::S3 => Operator::from_iter::<services::S3>(owned(settings)),
         #[cfg(feature = "webdav")]

@@ -1,7 +1,6 @@
 //! Reading and writing files behind SFTP.
 
 use std::io::SeekFrom;
-use std::ops::Range;
 use std::path::PathBuf;
 
 use bytes::BytesMut;
@@ -76,11 +75,6 @@ impl Original for SftpOriginal {
 
     fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
         Box::pin(read_at(&self.folder, &self.file, offset, buffer))
-    }
-
-    fn data_within(&self, range: Range<u64>) -> Answer<'_, Vec<Range<u64>>> {
-        let stretches = if range.is_empty() { Vec::new() } else { vec![range] };
-        Box::pin(std::future::ready(Ok(stretches)))
     }
 }
 
@@ -192,10 +186,6 @@ impl SftpDraft {
 impl Draft for SftpDraft {
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()> {
         Box::pin(self.write(offset, bytes))
-    }
-
-    fn copy_range<'a>(&'a mut self, _original: &'a dyn Original, _range: Range<u64>) -> Answer<'a, bool> {
-        Box::pin(std::future::ready(Ok(false)))
     }
 
     fn read_at<'a>(&'a mut self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {

@@ -133,12 +133,6 @@ pub(super) fn metadata_of(attributes: &Attributes) -> Result<MetaData, StoreErro
     Ok(metadata.create())
 }
 
-/// The answer to what nobody should ask who has looked at what the store keeps.
-fn not_kept<'a, T: Send + 'a>(what: &str) -> Answer<'a, T> {
-    let error = StoreError::new(ErrorClass::Fatal, format!("{what} are not kept by this store"));
-    Box::pin(std::future::ready(Err(error)))
-}
-
 impl Folder for SftpFolder {
     fn facts(&self) -> Answer<'_, Facts> {
         Box::pin(async move { Ok(facts_of(&self.told(self.sftp.fs().symlink_metadata(&self.path).await)?)) })
@@ -162,10 +156,6 @@ impl Folder for SftpFolder {
             let target = self.told(self.sftp.fs().read_link(&path).await)?;
             Ok(target.into_os_string().into_encoded_bytes())
         })
-    }
-
-    fn extended_attributes<'a>(&'a self, _name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     fn create_folder<'a>(&'a self, name: &'a [u8], _durability: Durability) -> Answer<'a, Placed> {
@@ -202,15 +192,6 @@ impl Folder for SftpFolder {
         _durability: Durability,
     ) -> Answer<'a, Placed> {
         Box::pin(self.make_link(target, points_to, attributes))
-    }
-
-    fn hard_link<'a>(
-        &'a self,
-        _existing: &'a [u8],
-        _target: Target<'a>,
-        _durability: Durability,
-    ) -> Answer<'a, Placed> {
-        not_kept("hard links")
     }
 
     fn set_attributes<'a>(&'a self, attributes: &'a Attributes, _durability: Durability) -> Answer<'a, ()> {

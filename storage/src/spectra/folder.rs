@@ -1,6 +1,5 @@
 //! Single entries of a world. It has files and folders, and keeps of each its time.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use longhaul_model::{ErrorClass, NodeKind, encode_name};
@@ -57,12 +56,6 @@ fn facts_of(found: &NodeInfo) -> Facts {
     Facts { kind, size, modified_ns: Some(found.modified_ns), mode: None, owner: None, shared: None }
 }
 
-/// The answer to what nobody should ask who has looked at what the store keeps.
-fn not_kept<'a, T: Send + 'a>(what: &str) -> Answer<'a, T> {
-    let error = StoreError::new(ErrorClass::Fatal, format!("{what} are not kept by this store"));
-    Box::pin(std::future::ready(Err(error)))
-}
-
 /// What came of a call that gives something a name.
 fn placed(result: Result<(), Fault>) -> Result<Placed, StoreError> {
     match result {
@@ -98,14 +91,6 @@ impl Folder for SpectraFolder {
         })
     }
 
-    fn read_link<'a>(&'a self, _name: &'a [u8]) -> Answer<'a, Vec<u8>> {
-        not_kept("symbolic links")
-    }
-
-    fn extended_attributes<'a>(&'a self, _name: &'a [u8]) -> Answer<'a, Vec<(Vec<u8>, Vec<u8>)>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-
     fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
         Box::pin(async move {
             let path = self.child(name)?;
@@ -127,33 +112,6 @@ impl Folder for SpectraFolder {
             };
             Ok(Box::new(SpectraDraft { store: self.store.clone(), path, writer, size: 0 }) as _)
         })
-    }
-
-    fn open_draft<'a>(&'a self, _target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
-        not_kept("parts")
-    }
-
-    fn reopen_draft<'a>(&'a self, _target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
-        not_kept("parts")
-    }
-
-    fn create_link<'a>(
-        &'a self,
-        _target: Target<'a>,
-        _points_to: &'a [u8],
-        _attributes: &'a Attributes,
-        _durability: Durability,
-    ) -> Answer<'a, Placed> {
-        not_kept("symbolic links")
-    }
-
-    fn hard_link<'a>(
-        &'a self,
-        _existing: &'a [u8],
-        _target: Target<'a>,
-        _durability: Durability,
-    ) -> Answer<'a, Placed> {
-        not_kept("hard links")
     }
 
     fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()> {
@@ -196,11 +154,6 @@ impl Original for SpectraOriginal {
             buffer[..bytes.len()].copy_from_slice(&bytes);
             Ok(bytes.len())
         })
-    }
-
-    fn data_within(&self, range: Range<u64>) -> Answer<'_, Vec<Range<u64>>> {
-        let stretches = if range.is_empty() { Vec::new() } else { vec![range] };
-        Box::pin(std::future::ready(Ok(stretches)))
     }
 }
 
@@ -247,14 +200,6 @@ impl SpectraDraft {
 impl Draft for SpectraDraft {
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()> {
         Box::pin(std::future::ready(self.append(offset, bytes)))
-    }
-
-    fn copy_range<'a>(&'a mut self, _original: &'a dyn Original, _range: Range<u64>) -> Answer<'a, bool> {
-        Box::pin(std::future::ready(Ok(false)))
-    }
-
-    fn read_at<'a>(&'a mut self, _offset: u64, _buffer: &'a mut [u8]) -> Answer<'a, usize> {
-        not_kept("parts")
     }
 
     fn finish<'a>(
