@@ -69,6 +69,11 @@ pub(crate) struct ScenarioArguments {
     /// Go on with the newest run of the scenario that was interrupted or killed
     #[arg(long, requires = "scenario", conflicts_with = "list_scenarios")]
     pub(crate) resume: bool,
+
+    /// Use the simulator of a server (see `longhaul spectra serve`), such as http://127.0.0.1:8086; what was written
+    /// into its worlds may be forgotten
+    #[arg(long, value_name = "URL", requires = "scenario", conflicts_with = "list_scenarios")]
+    pub(crate) spectra_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -619,6 +624,23 @@ pub(crate) enum Format {
 pub(crate) enum SpectraCommand {
     /// Count the nodes of a simulated tree, without an engine
     Tree(SpectraTreeArguments),
+    /// Serve a simulator over HTTP until it is interrupted: its worlds are then spectra+http://HOST:PORT/WORLD
+    Serve(SpectraServeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpectraServeArguments {
+    /// The simulator's configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+
+    /// Name or address to listen on, instead of the configuration's. Everybody who can reach it may change the worlds
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+
+    /// Port to listen on, instead of the configuration's; 0 for any that is free
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Args)]

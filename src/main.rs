@@ -17,6 +17,7 @@ mod query;
 mod repair;
 mod report_command;
 mod scenario;
+mod spectra_serve;
 mod spectra_tree;
 mod status;
 mod sweeps;
@@ -78,6 +79,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Repair) => repair::run(&cli.ledger),
         Some(Command::ProbeLedger) => soundness::run_probe(&cli.ledger),
         Some(Command::Spectra(SpectraCommand::Tree(arguments))) => spectra_tree::run(arguments),
+        Some(Command::Spectra(SpectraCommand::Serve(arguments))) => spectra_serve::run(arguments),
         // Without a command there is `--list-scenarios`, or nothing at all, which clap has refused.
         None => scenario::list(),
     }

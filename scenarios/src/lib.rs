@@ -46,6 +46,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it shows, in a line.
     pub description: &'static str,
+    /// Whether it can use the simulator of a server.
+    pub takes_spectra_url: bool,
     play: fn(&mut Stage<'_>) -> Result<()>,
 }
 
@@ -58,6 +60,8 @@ pub struct Options {
     pub resume: bool,
     /// How it is asked to stop, at a point from which it can be gone on with.
     pub interrupt: Interrupt,
+    /// The server whose simulator is used instead of one of this process, such as `http://127.0.0.1:8086`.
+    pub spectra_url: Option<String>,
 }
 
 /// What came of a run.
@@ -84,56 +88,67 @@ pub fn all() -> &'static [Scenario] {
         Scenario {
             name: "traversal-normal",
             description: "lists two simulated trees that are kept on disk, the destination a part of the source",
+            takes_spectra_url: true,
             play: traversal_normal::play,
         },
         Scenario {
             name: "traversal-ephemeral",
             description: "lists two large simulated trees that exist nowhere, each with nodes the other lacks",
+            takes_spectra_url: false,
             play: traversal_ephemeral::play,
         },
         Scenario {
             name: "traversal-local",
             description: "lists two folders of this machine with everything that makes real trees difficult",
+            takes_spectra_url: false,
             play: traversal_local::play,
         },
         Scenario {
             name: "traversal-resumption",
             description: "interrupts this program, and kills it, while it lists; it goes on and loses nothing",
+            takes_spectra_url: false,
             play: traversal_resumption::play,
         },
         Scenario {
             name: "traversal-retry-sweep",
             description: "lists a folder of a simulated tree again, and some that could not be listed, and no other",
+            takes_spectra_url: false,
             play: traversal_retry_sweep::play,
         },
         Scenario {
             name: "copy-normal",
             description: "brings a simulated tree that is kept on disk to another one, and reads it back",
+            takes_spectra_url: true,
             play: copy_normal::play,
         },
         Scenario {
             name: "copy-local",
             description: "brings a folder of this machine with everything that makes real trees difficult to another one",
+            takes_spectra_url: false,
             play: copy_local::play,
         },
         Scenario {
             name: "copy-resumption",
             description: "interrupts this program, and kills it, while it copies; it goes on and copies nothing twice",
+            takes_spectra_url: false,
             play: copy_resumption::play,
         },
         Scenario {
             name: "copy-retry",
             description: "copies what could not be read, written or made at first, and nothing that was copied before",
+            takes_spectra_url: false,
             play: copy_retry::play,
         },
         Scenario {
             name: "exclusion-sweep",
             description: "excludes folders of a simulated tree and includes them again, and copies what is left",
+            takes_spectra_url: false,
             play: exclusion_sweep::play,
         },
         Scenario {
             name: "dual-tree",
             description: "looks at each node of two small trees at every stage, from failures until all is copied",
+            takes_spectra_url: false,
             play: dual_tree::play,
         },
     ]
@@ -153,6 +168,10 @@ pub fn run(name: &str, options: &Options, out: &mut dyn Write) -> Result<Verdict
         let known: Vec<&str> = all().iter().map(|scenario| scenario.name).collect();
         bail!("no scenario is called {name:?}: choose one of {}", known.join(", "));
     };
+    if options.spectra_url.is_some() && !scenario.takes_spectra_url {
+        let able: Vec<_> = all().iter().filter(|other| other.takes_spectra_url).map(|other| other.name).collect();
+        bail!("{name} has no use for a simulator elsewhere: {} have", able.join(" and "));
+    }
     play_in_scratch(scenario, options, &std::env::temp_dir(), out)
 }
 
@@ -171,7 +190,8 @@ fn play_in_scratch(scenario: &Scenario, options: &Options, scratches: &Path, out
             Err(error) => return conclude(scenario, report, Verdict::Failed(format!("{error:#}"))),
         },
     };
-    let mut stage = Stage { scratch, report, interrupt: options.interrupt.clone() };
+    let mut stage =
+        Stage { scratch, report, interrupt: options.interrupt.clone(), spectra_url: options.spectra_url.clone() };
     let played = play_on(scenario, &mut stage, options.resume);
     let Stage { scratch, mut report, .. } = stage;
     report.heed(&Interrupt::default());
@@ -230,7 +250,7 @@ mod tests {
     use super::*;
 
     fn scenario_that(play: fn(&mut Stage<'_>) -> Result<()>) -> Scenario {
-        Scenario { name: "test", description: "a test", play }
+        Scenario { name: "test", description: "a test", takes_spectra_url: false, play }
     }
 
     fn play(scenario: &Scenario, keep: bool) -> (Verdict, String) {

@@ -15,6 +15,7 @@ pub(crate) mod maker;
 pub(crate) mod migration;
 pub(crate) mod program;
 pub(crate) mod random;
+pub(crate) mod served;
 pub(crate) mod simulator;
 pub(crate) mod trace;
 

@@ -4,7 +4,8 @@
 //! when asked for, and are always the same. Several *worlds* share that tree: `primary` has everything, the others a
 //! seeded part of it. What is written into a world is kept, and overrides what is computed. Faults, limits and
 //! latencies are part of the configuration too, and are seeded like the rest. Nothing here sleeps or looks at a
-//! clock: the caller says what time it is, and is told how long an operation would have taken.
+//! clock: the caller says what time it is, and is told how long an operation would have taken. Only the server in
+//! [`http`] has a clock, and takes as long as it says.
 
 mod error;
 
@@ -31,6 +32,9 @@ mod listing;
 mod path;
 mod simulator;
 mod world;
+
+// The same for others, who are somewhere else.
+pub mod http;
 
 pub use census::{DepthCounts, TreeCounts};
 pub use config::{

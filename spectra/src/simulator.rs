@@ -93,6 +93,14 @@ impl Spectra {
         Ok(())
     }
 
+    /// Forgets what was written, in all worlds.
+    pub fn reset(&self) -> Result<(), Fault> {
+        for index in 0..self.shared.worlds.len() {
+            World::new(Arc::clone(&self.shared), index).forget_what_was_written()?;
+        }
+        Ok(())
+    }
+
     /// From now on keeps in mind which folders are listed; see [`World::times_listed`].
     pub fn record_listings(&self) {
         self.shared.recording.store(true, Ordering::Relaxed);

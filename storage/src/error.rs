@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use longhaul_model::ErrorClass;
 
+use crate::network::Broken;
+
 /// A call to a store that failed. The class says what is done about it, the message is for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -20,6 +22,12 @@ impl StoreError {
     /// An error without advice on when to try again.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         StoreError { class, message: message.into(), retry_after: None }
+    }
+}
+
+impl From<Broken> for StoreError {
+    fn from(broken: Broken) -> Self {
+        StoreError::new(ErrorClass::Denied, broken.to_string())
     }
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod folder;
 mod location;
 mod name;
+mod network;
 mod opening;
 mod store;
 
@@ -26,5 +27,5 @@ pub use opening::{OpenError, OpenOptions, open_pair};
 pub use remote::{Protocol, RemoteStore, RemoteUrl};
 #[cfg(feature = "sftp")]
 pub use sftp::SftpStore;
-pub use spectra::SpectraStore;
+pub use spectra::{ServedWorld, SpectraStore};
 pub use store::{Capabilities, PageStream, Store};

@@ -3,6 +3,7 @@
 //! | text | is |
 //! |---|---|
 //! | `spectra:WORLD?config=FILE` | a world of the embedded simulator; without `config`, `configs/spectra.json` |
+//! | `spectra+http://HOST:PORT/WORLD` | a world of a simulator that is served somewhere |
 //! | `s3://…`, `webdav+https://…`, `sftp://…` and more | a tree behind a network: see [`RemoteUrl`] |
 //! | anything else | a path of this machine (`./spectra:x` is a path, too) |
 
@@ -11,6 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::remote::RemoteUrl;
+use crate::spectra::ServedWorld;
 
 /// The configuration that a `spectra:` location without one refers to.
 const DEFAULT_SPECTRA_CONFIG: &str = "configs/spectra.json";
@@ -27,6 +29,8 @@ pub enum Location {
         /// The simulator's configuration file.
         config: PathBuf,
     },
+    /// A world of a simulator that is served over HTTP.
+    ServedSpectra(ServedWorld),
     /// A tree behind a network.
     Remote(RemoteUrl),
 }
@@ -78,8 +82,8 @@ impl Location {
             }
             return Ok(Location::Spectra { world: world.to_owned(), config: PathBuf::from(config) });
         }
-        if let Some(remote) = RemoteUrl::parse(text) {
-            return remote.map(Location::Remote);
+        if let Some(networked) = Self::parse_networked(text) {
+            return networked;
         }
         match text.split_once("://") {
             Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme_character) => {
@@ -99,10 +103,16 @@ impl Location {
             return Location::parse(&decoded);
         }
         // A URL has nothing in it that is printed differently either, and a path that is recorded begins with a slash.
-        if let Some(remote) = RemoteUrl::parse(text) {
-            return remote.map(Location::Remote);
+        if let Some(networked) = Self::parse_networked(text) {
+            return networked;
         }
         Ok(Location::Local(PathBuf::from(decoded)))
+    }
+
+    fn parse_networked(text: &str) -> Option<Result<Location, LocationError>> {
+        ServedWorld::parse(text)
+            .map(|served| served.map(Location::ServedSpectra))
+            .or_else(|| RemoteUrl::parse(text).map(|remote| remote.map(Location::Remote)))
     }
 
     /// The same place with all paths absolute and free of links, so that it means the same from any working folder.
@@ -112,7 +122,7 @@ impl Location {
             Location::Spectra { world, config } => {
                 Location::Spectra { world: world.clone(), config: config.canonicalize()? }
             }
-            Location::Remote(url) => Location::Remote(url.clone()),
+            Location::ServedSpectra(_) | Location::Remote(_) => self.clone(),
         })
     }
 
@@ -174,6 +184,7 @@ impl fmt::Display for Location {
                 write!(f, "spectra:{world}?config=")?;
                 f.write_str(&longhaul_model::encode_name(config.as_os_str().as_encoded_bytes()))
             }
+            Location::ServedSpectra(served) => served.fmt(f),
             Location::Remote(url) => url.fmt(f),
         }
     }

@@ -157,7 +157,7 @@ fn create_destination(source: &Location, destination: &Location) -> Result<(), O
     let path = match destination {
         Location::Local(path) => path,
         Location::Remote(url) => return create_remote_destination(source, url),
-        Location::Spectra { .. } => return Ok(()),
+        Location::Spectra { .. } | Location::ServedSpectra(_) => return Ok(()),
     };
     if path.exists() {
         return Ok(());
@@ -211,6 +211,10 @@ fn open(
             let store = SpectraStore::open(&opened, world, location.clone())?;
             Ok((location, Arc::new(store)))
         }
+        Location::ServedSpectra(served) => match SpectraStore::of_server(served) {
+            Ok(store) => Ok((location, Arc::new(store))),
+            Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
+        },
         Location::Remote(url) => match open_remote(url) {
             Ok(store) => Ok((location, store)),
             Err(error) if error.class == ErrorClass::Vanished && url.protocol.makes_roots() => {

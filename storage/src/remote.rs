@@ -8,7 +8,6 @@ mod draft;
 mod failure;
 mod folder;
 mod listing;
-mod network;
 mod original;
 mod service;
 mod times;
@@ -29,10 +28,9 @@ use self::service::Traits;
 use self::transport::{Additions, watched};
 use crate::error::StoreError;
 use crate::folder::{Answer, Folder, Keeps};
+use crate::network::{on_network, wait_for};
 use crate::store::{Capabilities, PageStream, Store};
 
-#[cfg_attr(not(feature = "sftp"), allow(unused_imports, reason = "other stores have no use for all of them"))]
-pub(crate) use self::network::{in_background, on_network, wait_for};
 pub use self::url::{Protocol, RemoteUrl};
 
 /// Calls that are made at a time at most: how many of them are is left to the pace.

@@ -23,7 +23,8 @@ use self::failure::store_error;
 use self::folder::SftpFolder;
 use crate::error::StoreError;
 use crate::folder::{Answer, Facts, Folder, Keeps};
-use crate::remote::{RemoteUrl, on_network, wait_for};
+use crate::network::{on_network, wait_for};
+use crate::remote::RemoteUrl;
 use crate::store::{Capabilities, PageStream, Store};
 
 /// Entries of one page.

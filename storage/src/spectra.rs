@@ -1,36 +1,40 @@
-//! A world of the simulator, embedded in this process.
+//! A world of the simulator, embedded in this process or of a server.
 
+mod access;
 mod folder;
+mod served;
 
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, NodeKind, Page, encode_name};
 use longhaul_naming::RuleSet;
-use longhaul_spectra::{
-    Fault, FaultClass, LatencyConfig, ListingPage, RateLimits, Reply, Spectra, SpectraError, World,
-};
-use tokio::time::Instant;
+use longhaul_spectra::http::Client;
+use longhaul_spectra::{Fault, FaultClass, LatencyConfig, ListingPage, RateLimits, Spectra, SpectraError};
 
 use crate::error::StoreError;
 use crate::folder::{Answer, Folder, Keeps};
 use crate::location::Location;
+use crate::network::{Broken, wait_for};
 use crate::store::{Capabilities, PageStream, Store};
+use access::Access;
 use folder::SpectraFolder;
+pub use served::ServedWorld;
 
 /// Entries of one page.
 const PAGE_ENTRIES_MAX: usize = 8_192;
 
+/// Calls that are made of a server at a time at most: how many of them are is left to the pace.
+const CALLS_AT_ONCE: usize = 64;
+
 /// A world of the simulator.
 #[derive(Debug)]
 pub struct SpectraStore {
-    simulator: Spectra,
-    world: World,
+    access: Access,
     location: Location,
-    started: Instant,
-    /// With a latency it is waiting that a call consists of, as with any store that is far away.
+    /// It is waiting that a call consists of, as with any store that is far away.
     waits: bool,
-    /// With a limit or a latency.
+    /// With a limit or a latency, or far away.
     has_a_pace: bool,
 }
 
@@ -40,17 +44,22 @@ impl SpectraStore {
         let chaos = &simulator.config().chaos;
         let waits = chaos.enabled && chaos.latency != LatencyConfig::default();
         let has_a_pace = waits || chaos.enabled && chaos.rate_limits != RateLimits::default();
-        let world = simulator.world(world)?;
-        Ok(SpectraStore { simulator: simulator.clone(), world, location, started: Instant::now(), waits, has_a_pace })
+        let access = Access::embedded(simulator, simulator.world(world)?);
+        Ok(SpectraStore { access, location, waits, has_a_pace })
     }
-}
 
-/// What a reply says, after as long as it says.
-async fn awaited<T>(reply: Reply<T>) -> Result<T, Fault> {
-    if !reply.latency.is_zero() {
-        tokio::time::sleep(reply.latency).await;
+    /// A world of a server, which is asked whether it has that. Blocks the thread until it has answered.
+    pub fn of_server(served: &ServedWorld) -> Result<Self, StoreError> {
+        let client = Client::new(&served.server, &served.world)?;
+        let asked = client.clone();
+        let worlds = wait_for(async move { asked.worlds().await })?;
+        if !worlds.contains(&served.world) {
+            let message = format!("the server has no such world: it has {}", worlds.join(", "));
+            return Err(StoreError::new(ErrorClass::Fatal, message));
+        }
+        let location = Location::ServedSpectra(served.clone());
+        Ok(SpectraStore { access: Access::Served(client), location, waits: true, has_a_pace: true })
     }
-    reply.result
 }
 
 /// Where a listing goes on.
@@ -70,7 +79,11 @@ impl Store for SpectraStore {
         Capabilities {
             blocks_thread: !self.waits,
             time_resolution_ns: 1,
-            listings_at_once: if self.waits { 32 } else { cores.clamp(1, 8) },
+            listings_at_once: match self.access {
+                Access::Served(_) => CALLS_AT_ONCE,
+                Access::Embedded(_) if self.waits => 32,
+                Access::Embedded(_) => cores.clamp(1, 8),
+            },
             // It takes any name; longer ones than these are of no use to anybody.
             names: RuleSet::Linux,
             has_a_pace: self.has_a_pace,
@@ -86,12 +99,11 @@ impl Store for SpectraStore {
                 Position::After(name) => Some(name.as_slice()),
                 Position::End => return None,
             };
-            let reply = store.world.list(&path, after, PAGE_ENTRIES_MAX, store.started.elapsed());
-            Some(match awaited(reply).await {
+            Some(match store.access.list(&path, after, PAGE_ENTRIES_MAX).await {
                 Ok(page) => {
                     // Whoever asks for this target learns which folders were listed, and when.
                     if after.is_none() {
-                        tracing::trace!(target: "longhaul::listing", world = %store.world.name(), path = %encode_name(&path));
+                        tracing::trace!(target: "longhaul::listing", world = %store.access.world(), path = %encode_name(&path));
                     }
                     let found = to_page(&page);
                     let next = page.next.map_or(Position::End, Position::After);
@@ -113,7 +125,7 @@ impl Store for SpectraStore {
 
     /// Only a power cut needs it: what was written survives the end of the process by itself.
     fn flush(&self) -> Answer<'_, ()> {
-        Box::pin(std::future::ready(self.simulator.flush().map_err(StoreError::from)))
+        Box::pin(async move { self.access.flush().await.map_err(StoreError::from) })
     }
 }
 
@@ -141,6 +153,12 @@ impl From<Fault> for StoreError {
             FaultClass::Denied | FaultClass::AlreadyExists | FaultClass::NotEmpty => ErrorClass::Denied,
         };
         StoreError { class, message: fault.message, retry_after: fault.retry_after }
+    }
+}
+
+impl From<Broken> for Fault {
+    fn from(broken: Broken) -> Self {
+        Fault { class: FaultClass::Denied, retry_after: None, message: broken.to_string() }
     }
 }
 

@@ -1,20 +1,22 @@
 //! Two worlds of the simulator: for the engine as stores, for the scenario as trees.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use longhaul_model::{BySide, NodeKind, Side};
-use longhaul_spectra::{ChaosConfig, Config, Mode, Spectra, SpectraError, World};
+use longhaul_spectra::{ChaosConfig, Config, Entry, ListingPage, Mode, NodeInfo, Spectra, SpectraError, World};
 use longhaul_storage::{Location, SpectraStore, Store};
 
+use super::served::Served;
 use super::trace::world_of;
 use super::tree::{Child, Listing, Tree};
 use crate::interrupt::Interrupt;
 
 /// Entries of a folder that are asked for at a time.
-const PAGE_ENTRIES: usize = 4_096;
+pub(crate) const PAGE_ENTRIES: usize = 4_096;
 
 /// How long the engine's threads may take to let go of a simulator, and how often that is looked at.
 const IN_USE_WAIT: Duration = Duration::from_secs(5);
@@ -52,6 +54,54 @@ impl Shipped {
     }
 }
 
+/// Where the simulator of a scenario is.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// In this process, with what it keeps in `scratch`.
+    Here { config: PathBuf, scratch: PathBuf },
+    /// Of a server.
+    There(Served),
+}
+
+impl Place {
+    /// Where the engine finds the worlds, when it opens them by itself.
+    pub(crate) fn locations(&self, worlds: BySide<&str>) -> Result<BySide<Location>> {
+        match self {
+            Place::Here { config, .. } => {
+                let location = |side| Location::Spectra { world: worlds[side].to_owned(), config: config.clone() };
+                Ok(BySide::from_fn(location))
+            }
+            Place::There(served) => served.locations(worlds),
+        }
+    }
+
+    /// What is in the worlds now. In this process, nobody else can open the simulator for as long as these are there.
+    pub(crate) fn worlds(&self, worlds: BySide<&str>) -> Result<BySide<Box<dyn SimulatedWorld>>> {
+        match self {
+            Place::Here { config, scratch } => boxed_worlds(&open_after_engine(config, scratch)?, worlds),
+            Place::There(served) => {
+                Ok(BySide { src: Box::new(served.world(worlds.src)?), dst: Box::new(served.world(worlds.dst)?) })
+            }
+        }
+    }
+
+    /// A simulator of the same configuration that knows nothing of what was written, and of no faults.
+    pub(crate) fn pristine(&self) -> Result<Spectra> {
+        match self {
+            Place::Here { config, .. } => pristine(config),
+            Place::There(served) => pristine_of(served.config()?),
+        }
+    }
+}
+
+/// Worlds of a simulator of this process.
+pub(crate) fn boxed_worlds(simulator: &Spectra, worlds: BySide<&str>) -> Result<BySide<Box<dyn SimulatedWorld>>> {
+    Ok(BySide {
+        src: Box::new(WorldTree::new(simulator, worlds.src)?),
+        dst: Box::new(WorldTree::new(simulator, worlds.dst)?),
+    })
+}
+
 /// Writes a configuration, with everything that the simulator keeps in `scratch`.
 pub(crate) fn write(mut config: Config, file: &Path, scratch: &Path) -> Result<()> {
     config.seed.db_path = database_in(scratch);
@@ -63,6 +113,76 @@ fn database_in(scratch: &Path) -> PathBuf {
     scratch.join("spectra.redb")
 }
 
+/// A world of a simulator, whoever has it, behind the engine's back.
+pub(crate) trait SimulatedWorld: Tree {
+    fn name(&self) -> &str;
+
+    /// A page of a folder's entries.
+    fn page(&self, path: &[u8], after: Option<&[u8]>) -> Result<ListingPage>;
+
+    /// Up to `length` bytes from the beginning of a file on.
+    fn bytes(&self, path: &[u8], length: usize) -> Result<Vec<u8>>;
+
+    fn root(&self) -> Result<NodeInfo>;
+
+    /// The nodes that the simulator itself counts.
+    fn count(&self) -> Result<u64>;
+
+    /// How many folders the simulator has listed.
+    fn listings(&self) -> Result<u64>;
+}
+
+/// Goes through the entries of a folder, in pages.
+fn for_each_entry(
+    world: &(impl SimulatedWorld + ?Sized),
+    path: &[u8],
+    mut visit: impl FnMut(Entry<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = world.page(path, after.as_deref());
+        let page = page.with_context(|| format!("{} of {} cannot be listed", path.escape_ascii(), world.name()))?;
+        page.entries.iter().try_for_each(&mut visit)?;
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// All that is in a world, by path.
+pub(crate) fn nodes(world: &dyn SimulatedWorld) -> Result<BTreeMap<Vec<u8>, NodeInfo>> {
+    let mut nodes = BTreeMap::from([(b"/".to_vec(), world.root()?)]);
+    let mut folders = vec![b"/".to_vec()];
+    while let Some(folder) = folders.pop() {
+        for_each_entry(world, &folder, |entry| {
+            let path = [folder.strip_suffix(b"/").unwrap_or(&folder), b"/", entry.name].concat();
+            if entry.info.kind == longhaul_spectra::NodeKind::Folder {
+                folders.push(path.clone());
+            }
+            nodes.insert(path, entry.info);
+            Ok(())
+        })?;
+    }
+    Ok(nodes)
+}
+
+impl<W: SimulatedWorld + ?Sized> Tree for W {
+    fn list(&self, path: &[u8]) -> Result<Listing> {
+        let mut children = Vec::new();
+        for_each_entry(self, path, |entry| {
+            let (kind, size) = match entry.info.kind {
+                longhaul_spectra::NodeKind::Folder => (NodeKind::Folder, None),
+                longhaul_spectra::NodeKind::File => (NodeKind::File, Some(i64::try_from(entry.info.size)?)),
+            };
+            let modified_ns = Some(entry.info.modified_ns);
+            children.push(Child { name: entry.name.to_vec(), kind, size, modified_ns, remark: &[] });
+            Ok(())
+        })?;
+        Ok(Listing::Children(children))
+    }
+}
+
 /// A world of the simulator as a tree: no faults, limits or latency, and listings are not counted.
 #[derive(Debug)]
 pub(crate) struct WorldTree(World);
@@ -71,10 +191,31 @@ impl WorldTree {
     pub(crate) fn new(simulator: &Spectra, world: &str) -> Result<Self> {
         Ok(WorldTree(simulator.world(world)?.undisturbed()))
     }
+}
 
-    /// The nodes that the simulator itself counts.
-    pub(crate) fn count(&self) -> Result<u64> {
-        Ok(self.0.count().map_err(|fault| anyhow!("the simulator cannot be counted: {}", fault.message))?.total.nodes())
+impl SimulatedWorld for WorldTree {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn page(&self, path: &[u8], after: Option<&[u8]>) -> Result<ListingPage> {
+        Ok(self.0.list(path, after, PAGE_ENTRIES, Duration::ZERO).result?)
+    }
+
+    fn bytes(&self, path: &[u8], length: usize) -> Result<Vec<u8>> {
+        Ok(self.0.read(path, 0, length, Duration::ZERO).result?)
+    }
+
+    fn root(&self) -> Result<NodeInfo> {
+        Ok(self.0.stat(b"/", Duration::ZERO).result?)
+    }
+
+    fn count(&self) -> Result<u64> {
+        Ok(self.0.count()?.total.nodes())
+    }
+
+    fn listings(&self) -> Result<u64> {
+        Ok(self.0.listings())
     }
 }
 
@@ -82,32 +223,6 @@ impl WorldTree {
 pub(crate) fn trees(simulator: &Spectra) -> Result<BySide<WorldTree>> {
     let tree = |side| WorldTree::new(simulator, world_of(side));
     Ok(BySide { src: tree(Side::Source)?, dst: tree(Side::Destination)? })
-}
-
-impl Tree for WorldTree {
-    fn list(&self, path: &[u8]) -> Result<Listing> {
-        let mut children = Vec::new();
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page = self
-                .0
-                .list(path, after.as_deref(), PAGE_ENTRIES, Duration::ZERO)
-                .result
-                .map_err(|fault| anyhow!("{} cannot be listed: {}", path.escape_ascii(), fault.message))?;
-            for entry in page.entries.iter() {
-                let (kind, size) = match entry.info.kind {
-                    longhaul_spectra::NodeKind::Folder => (NodeKind::Folder, None),
-                    longhaul_spectra::NodeKind::File => (NodeKind::File, Some(i64::try_from(entry.info.size)?)),
-                };
-                let modified_ns = Some(entry.info.modified_ns);
-                children.push(Child { name: entry.name.to_vec(), kind, size, modified_ns, remark: &[] });
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(Listing::Children(children)),
-            }
-        }
-    }
 }
 
 /// The worlds `src` and `dst` of a simulator as the engine sees them.

@@ -1,6 +1,6 @@
 //! What a scenario is given: a place to work in, somebody to tell, and what is there already.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +16,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) report: Report<'a>,
     /// Whether it is to stop.
     pub(crate) interrupt: Interrupt,
+    /// The server whose simulator is to be used.
+    pub(crate) spectra_url: Option<String>,
 }
 
 impl Stage<'_> {
@@ -29,6 +31,18 @@ impl Stage<'_> {
         let found = found.context("the notes of the set-up cannot be read")?;
         self.report.line("complete")?;
         Ok(Some(found))
+    }
+
+    /// A run that is gone on with stays with its simulator, whether or not it is named again.
+    pub(crate) fn expect_spectra_url(&mut self, of_set_up: Option<&str>) -> Result<()> {
+        let asked_for = self.spectra_url.as_deref();
+        ensure!(
+            asked_for.is_none() || asked_for == of_set_up,
+            "it was begun with the simulator {}: go on with that",
+            of_set_up.unwrap_or("of this program, and without --spectra-url")
+        );
+        self.spectra_url = of_set_up.map(str::to_owned);
+        Ok(())
     }
 
     /// The set-up is complete, and has found out what is needed later. From now on it is not repeated.

@@ -5,13 +5,14 @@ use std::path::Path;
 use anyhow::Result;
 use longhaul_ledger::Reader;
 use longhaul_model::{BySide, Side, TraversalStatus};
-use longhaul_spectra::Spectra;
+use serde::{Deserialize, Serialize};
 
 use super::expectation::Expectation;
 use super::ledger_rows;
 use super::migration::{LEDGER, Run};
 use super::scratch::names_in;
-use super::simulator::{self, Shipped, WorldTree};
+use super::served::Served;
+use super::simulator::{self, Place, Shipped, SimulatedWorld};
 use super::stage::Stage;
 use super::tree::Tree;
 use super::verification::verify;
@@ -19,24 +20,38 @@ use crate::interrupt::Interrupt;
 
 const WORLDS: BySide<&str> = BySide { src: "primary", dst: "s1" };
 
+/// What is known before the engine begins.
+#[derive(Debug, Serialize, Deserialize)]
+struct Found {
+    /// The server that has the worlds; `None` where this process has them.
+    server: Option<String>,
+    /// Folders that a server had listed before.
+    listed_before: BySide<u64>,
+}
+
 /// Traverses `primary` and `s1` and compares the ledger with what the simulator says of them behind the engine's back.
 pub(crate) fn traverse(stage: &mut Stage<'_>, config: &Shipped) -> Result<Expectation> {
     let scratch = stage.scratch.path().to_owned();
-    if stage.is_set_up::<()>()?.is_none() {
-        // What it keeps is made now: half of a database could not be gone on with.
-        simulator::open(&config.write_into(&scratch)?, &scratch)?;
-    }
-    stage.report.line(&format!("simulator of {}, from {} to {}", config.name, WORLDS.src, WORLDS.dst))?;
+    let found = match stage.is_set_up::<Found>()? {
+        Some(found) => found,
+        None => set_up(stage.spectra_url.as_deref(), config, &scratch)?,
+    };
+    stage.expect_spectra_url(found.server.as_deref())?;
+    let place = match &found.server {
+        None => Place::Here { config: config.file_in(&scratch), scratch: scratch.clone() },
+        Some(url) => Place::There(Served::at(url)?),
+    };
+    let which = found.server.as_ref().map_or_else(|| format!("of {}", config.name), |url| format!("at {url}"));
+    stage.report.line(&format!("simulator {which}, from {} to {}", WORLDS.src, WORLDS.dst))?;
 
-    stage.begin_run(&())?;
-    let (run, simulator) = run(&scratch, &config.file_in(&scratch), &stage.interrupt)?;
+    stage.begin_run(&found)?;
+    let (run, trees) = run(&scratch, &place, &stage.interrupt)?;
     run.print(&mut stage.report)?;
-    let listings = listings(&run, &simulator)?;
+    let listings = listings(&run, &trees, &found.listed_before)?;
 
     stage.begin_verification()?;
     let report = &mut stage.report;
-    let trees = BySide { src: WorldTree::new(&simulator, WORLDS.src)?, dst: WorldTree::new(&simulator, WORLDS.dst)? };
-    let as_trees: BySide<&dyn Tree> = BySide { src: &trees.src, dst: &trees.dst };
+    let as_trees: BySide<&dyn Tree> = BySide { src: &*trees.src, dst: &*trees.dst };
     let expected = verify(report, &run, &as_trees)?;
     report.check_count("source nodes by the simulator's own count", trees.src.count()?, run.nodes(Side::Source))?;
     for side in Side::BOTH {
@@ -47,16 +62,37 @@ pub(crate) fn traverse(stage: &mut Stage<'_>, config: &Shipped) -> Result<Expect
     Ok(expected)
 }
 
-/// Traverses both worlds, or goes on with that. Gives the simulator with it, which is the one that was traversed unless
-/// the run was gone on with.
-fn run(scratch: &Path, config: &Path, interrupt: &Interrupt) -> Result<(Run, Spectra)> {
+fn set_up(server: Option<&str>, config: &Shipped, scratch: &Path) -> Result<Found> {
+    let mut found = Found { server: server.map(str::to_owned), listed_before: BySide { src: 0, dst: 0 } };
+    match server {
+        // What it keeps is made now: half of a database could not be gone on with.
+        None => drop(simulator::open(&config.write_into(scratch)?, scratch)?),
+        Some(url) => {
+            let worlds = Place::There(Served::at(url)?).worlds(WORLDS)?;
+            found.listed_before = BySide { src: worlds.src.listings()?, dst: worlds.dst.listings()? };
+        }
+    }
+    Ok(found)
+}
+
+/// Traverses both worlds, or goes on with that. Gives with it what is in the worlds: where this process has them, of the
+/// simulator that was traversed unless the run was gone on with.
+fn run(scratch: &Path, place: &Place, interrupt: &Interrupt) -> Result<(Run, BySide<Box<dyn SimulatedWorld>>)> {
     // The engine opens the simulator by itself, which one at a time can do.
     if let Some(run) = Run::gone_on_with(scratch, interrupt)? {
-        return Ok((run, simulator::open_after_engine(config, scratch)?));
+        return Ok((run, place.worlds(WORLDS)?));
     }
-    let simulator = simulator::open(config, scratch)?;
-    let run = Run::of_stores(scratch, simulator::stores(&simulator, WORLDS, config)?, interrupt)?;
-    Ok((run, simulator))
+    match place {
+        Place::Here { config, scratch } => {
+            let simulator = simulator::open(config, scratch)?;
+            let run = Run::of_stores(scratch, simulator::stores(&simulator, WORLDS, config)?, interrupt)?;
+            Ok((run, simulator::boxed_worlds(&simulator, WORLDS)?))
+        }
+        Place::There(served) => {
+            let run = Run::of_places(scratch, served.locations(WORLDS)?, interrupt)?;
+            Ok((run, place.worlds(WORLDS)?))
+        }
+    }
 }
 
 /// How many folders were listed, and who says so.
@@ -67,10 +103,13 @@ struct Listings {
 
 /// Asks the simulator, or the ledger where several simulators have each seen a part of it. There every listing that
 /// counts is an event, and a folder that was listed again although it was committed has two.
-fn listings(run: &Run, simulator: &Spectra) -> Result<Listings> {
+fn listings(run: &Run, worlds: &BySide<Box<dyn SimulatedWorld>>, before: &BySide<u64>) -> Result<Listings> {
     if !run.is_gone_on {
-        let of = |world| Ok::<u64, anyhow::Error>(simulator.world(world)?.listings());
-        return Ok(Listings { by: "the simulator", count: BySide { src: of(WORLDS.src)?, dst: of(WORLDS.dst)? } });
+        let of = |side| Ok::<u64, anyhow::Error>(worlds[side].listings()?.saturating_sub(before[side]));
+        return Ok(Listings {
+            by: "the simulator",
+            count: BySide { src: of(Side::Source)?, dst: of(Side::Destination)? },
+        });
     }
     let reader = Reader::open(&run.ledger)?;
     let of = |side: Side| -> Result<u64> {
@@ -96,7 +135,9 @@ pub(crate) fn not_on_src(expected: &Expectation) -> u64 {
 
 /// Nothing is left on disk but the ledger, complete in one file, the configuration, and what the simulator is to keep.
 pub(crate) fn check_what_is_left(stage: &mut Stage<'_>, config: &Shipped, kept: &[&str]) -> Result<()> {
-    let mut expected: Vec<&str> = kept.iter().copied().chain([LEDGER, config.name]).collect();
+    // A server keeps its things with itself.
+    let ours = kept.iter().copied().chain([config.name]).filter(|_| stage.spectra_url.is_none());
+    let mut expected: Vec<&str> = ours.chain([LEDGER]).collect();
     expected.sort_unstable();
     let found = names_in(stage.scratch.path())?;
     stage.report.check_text("files left by the run", &expected.join(", "), &found.join(", "))?;

@@ -12,7 +12,7 @@ use crate::shared::last_word::LastWord;
 use crate::shared::ledger_snapshot::LedgerSnapshot;
 use crate::shared::refusing::Refusing;
 use crate::shared::report::Report;
-use crate::shared::simulator;
+use crate::shared::simulator::{self, SimulatedWorld};
 use crate::shared::stage::Stage;
 use crate::shared::tree::Tree;
 use crate::shared::trial::{Swept, Trial, denied};

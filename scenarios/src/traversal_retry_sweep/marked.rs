@@ -15,7 +15,7 @@ use crate::shared::contents::Contents;
 use crate::shared::last_word::LastWord;
 use crate::shared::ledger_snapshot::{LedgerSnapshot, Row};
 use crate::shared::report::{Report, grouped};
-use crate::shared::simulator;
+use crate::shared::simulator::{self, SimulatedWorld};
 use crate::shared::stage::Stage;
 use crate::shared::trace::world_of;
 use crate::shared::tree::Tree;

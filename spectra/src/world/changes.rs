@@ -104,6 +104,12 @@ impl World {
         })
     }
 
+    /// Makes the world what it was before anything was written into it.
+    pub(crate) fn forget_what_was_written(&self) -> Result<(), Fault> {
+        let _writing = self.shared.kept.lock_for_writing();
+        self.apply(&[Change::ForgetBelow(NodePath::parse(b"/")?)])
+    }
+
     pub(super) fn apply(&self, changes: &[Change<'_>]) -> Result<(), Fault> {
         self.shared.kept.apply(self.number(), changes)
     }

@@ -4,6 +4,7 @@ mod chaos;
 mod configuration;
 mod counting;
 mod golden;
+mod over_http;
 mod purity;
 mod setup;
 mod worlds;

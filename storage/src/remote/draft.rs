@@ -12,11 +12,11 @@ use opendal::options::WriteOptions;
 use opendal::raw::{OpRename, OpWrite, oio};
 use tokio::sync::Semaphore;
 
-use super::network::on_network;
 use super::transport::Additions;
 use super::{RemoteStore, times};
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Placed, Replace, Target};
+use crate::network::on_network;
 
 /// The usual size of a part of a file that is sent in parts, in bytes.
 const PART_BYTES: u64 = 8 << 20;
@@ -116,7 +116,7 @@ impl RemoteDraft {
         let part = Buffer::from(std::mem::take(&mut self.pending));
         let (sent, writer) = on_network(async move {
             let sent = store.call(additions, writer.write_dyn(part)).await;
-            Ok((sent, writer))
+            Ok::<_, StoreError>((sent, writer))
         })
         .await?;
         self.writer = Some(writer);
@@ -221,7 +221,7 @@ impl Drop for RemoteDraft {
             return;
         }
         let store = self.store.clone();
-        super::in_background(async move {
+        crate::network::in_background(async move {
             if let Some(mut writer) = writer {
                 let _ = writer.abort_dyn().await;
             }

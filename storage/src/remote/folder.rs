@@ -7,13 +7,13 @@ use opendal::raw::{OpCreateDir, OpDelete};
 use opendal::{EntryMode, Metadata};
 
 use super::draft::RemoteDraft;
-use super::network::on_network;
 use super::original::RemoteOriginal;
 use super::transport::Additions;
 use super::{RemoteStore, text, times};
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Facts, Folder, Original, Placed, Target};
 use crate::name::check_name;
+use crate::network::on_network;
 
 /// A folder. Nothing is open: each call names what it is about as a whole.
 #[derive(Debug)]

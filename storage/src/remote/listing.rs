@@ -13,10 +13,10 @@ use opendal::raw::oio;
 use opendal::raw::{OpList, OpStat};
 use opendal::{EntryMode, Metadata};
 
-use super::network::on_network;
 use super::transport::Additions;
 use super::{RemoteStore, folder_key, times};
 use crate::error::StoreError;
+use crate::network::on_network;
 use crate::store::PageStream;
 
 /// Entries of one page.

@@ -11,10 +11,10 @@ use tokio::sync::Mutex;
 
 use super::RemoteStore;
 use super::folder::facts_of;
-use super::network::on_network;
 use super::transport::Additions;
 use crate::error::StoreError;
 use crate::folder::{Answer, Facts, Original};
+use crate::network::on_network;
 
 /// A file that is being read.
 pub(super) struct RemoteOriginal {
@@ -134,7 +134,7 @@ impl Original for RemoteOriginal {
                     Stream { at: offset, incoming, rest: Buffer::new() }
                 };
                 let bytes = stream.take(&store, wanted).await?;
-                Ok((bytes, stream))
+                Ok::<_, StoreError>((bytes, stream))
             })
             .await?;
             *place = Some(stream);

@@ -13,7 +13,8 @@ use openssh_sftp_client::{Sftp, SftpOptions};
 use tokio::sync::Mutex;
 
 use crate::error::StoreError;
-use crate::remote::{RemoteUrl, on_network};
+use crate::network::on_network;
+use crate::remote::RemoteUrl;
 
 /// Each has a process at the other end, which does one thing after the other.
 const CONNECTIONS: usize = 4;

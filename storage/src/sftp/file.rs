@@ -218,7 +218,7 @@ impl Drop for SftpDraft {
     fn drop(&mut self) {
         if self.is_removed_when_dropped {
             let (folder, temporary) = (self.folder.clone(), self.temporary.clone());
-            crate::remote::in_background(async move {
+            crate::network::in_background(async move {
                 if let Err(error) = folder.remove(&temporary).await {
                     tracing::debug!("a temporary file stays: {error}");
                 }

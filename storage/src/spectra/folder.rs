@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use longhaul_model::{ErrorClass, NodeKind, encode_name};
-use longhaul_spectra::{CREATED_FOLDER_MODIFIED_NS, Fault, FaultClass, FileWriter, NodeInfo};
+use longhaul_spectra::{Fault, FaultClass, NodeInfo};
 
-use super::{SpectraStore, awaited};
+use super::SpectraStore;
+use super::access::Writing;
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Facts, Folder, Original, Placed, Target};
 use crate::name::check_name;
@@ -19,7 +20,7 @@ pub(super) struct SpectraFolder {
 
 impl SpectraFolder {
     pub(super) async fn open(store: Arc<SpectraStore>, path: &[u8]) -> Result<Self, StoreError> {
-        let found = store.stat(path).await?;
+        let found = store.access.stat(path).await?;
         if found.kind != longhaul_spectra::NodeKind::Folder {
             return Err(StoreError::new(ErrorClass::Vanished, "it is not a folder any more"));
         }
@@ -32,19 +33,15 @@ impl SpectraFolder {
         let parent = self.path.strip_suffix(b"/").unwrap_or(&self.path);
         Ok([parent, b"/", name].concat())
     }
-
-    /// Makes durable what was done, where that is done one by one.
-    fn settle(&self, durability: Durability) -> Result<(), StoreError> {
-        match durability {
-            Durability::EachFile => self.store.simulator.flush().map_err(StoreError::from),
-            Durability::Later => Ok(()),
-        }
-    }
 }
 
 impl SpectraStore {
-    async fn stat(&self, path: &[u8]) -> Result<NodeInfo, Fault> {
-        awaited(self.world.stat(path, self.started.elapsed())).await
+    /// Makes durable what was done, where that is done one by one.
+    async fn settle(&self, durability: Durability) -> Result<(), StoreError> {
+        match durability {
+            Durability::EachFile => self.access.flush().await.map_err(StoreError::from),
+            Durability::Later => Ok(()),
+        }
     }
 }
 
@@ -67,12 +64,12 @@ fn placed(result: Result<(), Fault>) -> Result<Placed, StoreError> {
 
 impl Folder for SpectraFolder {
     fn facts(&self) -> Answer<'_, Facts> {
-        Box::pin(async move { Ok(facts_of(&self.store.stat(&self.path).await?)) })
+        Box::pin(async move { Ok(facts_of(&self.store.access.stat(&self.path).await?)) })
     }
 
     fn look<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Option<Facts>> {
         Box::pin(async move {
-            match self.store.stat(&self.child(name)?).await {
+            match self.store.access.stat(&self.child(name)?).await {
                 Ok(found) => Ok(Some(facts_of(&found))),
                 Err(fault) if fault.class == FaultClass::Vanished => Ok(None),
                 Err(fault) => Err(fault.into()),
@@ -83,7 +80,7 @@ impl Folder for SpectraFolder {
     fn open<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Box<dyn Original>> {
         Box::pin(async move {
             let path = self.child(name)?;
-            let at_opening = facts_of(&self.store.stat(&path).await?);
+            let at_opening = facts_of(&self.store.access.stat(&path).await?);
             if at_opening.kind != NodeKind::File {
                 return Err(StoreError::new(ErrorClass::Vanished, "it is not a regular file any more"));
             }
@@ -94,8 +91,8 @@ impl Folder for SpectraFolder {
     fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
         Box::pin(async move {
             let path = self.child(name)?;
-            let placed = placed(awaited(self.store.world.create_folder(&path, self.store.started.elapsed())).await)?;
-            self.settle(durability)?;
+            let placed = placed(self.store.access.create_folder(&path).await)?;
+            self.store.settle(durability).await?;
             Ok(placed)
         })
     }
@@ -103,14 +100,13 @@ impl Folder for SpectraFolder {
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
         Box::pin(async move {
             let path = self.child(target.name)?;
-            let reply = self.store.world.begin_file(&path, target.replace.is_allowed(), self.store.started.elapsed());
-            let writer = match awaited(reply).await {
-                Ok(writer) => Some(writer),
+            let writing = match self.store.access.begin_file(&path, target.replace.is_allowed()).await {
+                Ok(writing) => Some(writing),
                 // As with any other store it is only said at the end.
                 Err(fault) if fault.class == FaultClass::AlreadyExists => None,
                 Err(fault) => return Err(fault.into()),
             };
-            Ok(Box::new(SpectraDraft { store: self.store.clone(), path, writer, size: 0 }) as _)
+            Ok(Box::new(SpectraDraft { store: self.store.clone(), path, writing, size: 0 }) as _)
         })
     }
 
@@ -118,9 +114,8 @@ impl Folder for SpectraFolder {
         Box::pin(async move {
             // The root of a world keeps its time.
             let (Some(modified_ns), false) = (attributes.modified_ns, self.path == b"/") else { return Ok(()) };
-            let now = self.store.started.elapsed();
-            awaited(self.store.world.set_modified(&self.path, modified_ns, now)).await?;
-            self.settle(durability)
+            self.store.access.set_modified(&self.path, modified_ns).await?;
+            self.store.settle(durability).await
         })
     }
 
@@ -143,17 +138,11 @@ impl Original for SpectraOriginal {
     }
 
     fn facts(&self) -> Answer<'_, Facts> {
-        Box::pin(async move { Ok(facts_of(&self.store.stat(&self.path).await?)) })
+        Box::pin(async move { Ok(facts_of(&self.store.access.stat(&self.path).await?)) })
     }
 
     fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
-        Box::pin(async move {
-            let mut bytes = Vec::new();
-            let now = self.store.started.elapsed();
-            awaited(self.store.world.read_into(&self.path, offset, buffer.len(), now, &mut bytes)).await?;
-            buffer[..bytes.len()].copy_from_slice(&bytes);
-            Ok(bytes.len())
-        })
+        Box::pin(async move { Ok(self.store.access.read(&self.path, offset, buffer).await?) })
     }
 }
 
@@ -162,35 +151,33 @@ struct SpectraDraft {
     store: Arc<SpectraStore>,
     path: Vec<u8>,
     /// `None` if something else had the name already when it was begun.
-    writer: Option<FileWriter>,
+    writing: Option<Writing>,
     /// Bytes written so far.
     size: u64,
 }
 
 impl SpectraDraft {
-    fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
         if offset != self.size {
             return Err(StoreError::new(ErrorClass::Fatal, "parts are not kept by this store"));
         }
-        if let Some(writer) = &mut self.writer {
-            writer.append(bytes)?;
+        if let Some(writing) = &mut self.writing {
+            writing.append(bytes).await?;
         }
         self.size += bytes.len() as u64;
         Ok(())
     }
 
-    fn give_name(self, size: u64, attributes: &Attributes) -> Result<Placed, StoreError> {
+    async fn give_name(self, size: u64, attributes: &Attributes) -> Result<Placed, StoreError> {
         if self.size != size {
             let message = format!("wrote {} of {size} bytes", self.size);
             return Err(StoreError::new(ErrorClass::Transient, message));
         }
-        let Some(writer) = self.writer else { return Ok(Placed::Taken) };
-        // The simulator has no clock to take another time from.
-        let modified_ns = attributes.modified_ns.unwrap_or(CREATED_FOLDER_MODIFIED_NS);
-        let placed = placed(writer.finish(modified_ns, self.store.started.elapsed()))?;
+        let Some(writing) = self.writing else { return Ok(Placed::Taken) };
+        let placed = placed(writing.finish(attributes.modified_ns).await)?;
         if placed == Placed::Done {
             // Whoever asks for this target learns which files were written, and when.
-            let (world, path) = (self.store.world.name(), encode_name(&self.path));
+            let (world, path) = (self.store.access.world(), encode_name(&self.path));
             tracing::trace!(target: "longhaul::copying", %world, %path);
         }
         Ok(placed)
@@ -199,7 +186,7 @@ impl SpectraDraft {
 
 impl Draft for SpectraDraft {
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()> {
-        Box::pin(std::future::ready(self.append(offset, bytes)))
+        Box::pin(self.append(offset, bytes))
     }
 
     fn finish<'a>(
@@ -209,11 +196,11 @@ impl Draft for SpectraDraft {
         attributes: &'a Attributes,
         durability: Durability,
     ) -> Answer<'a, Placed> {
-        let store = self.store.clone();
-        let placed = self.give_name(size, attributes).and_then(|placed| match durability {
-            Durability::EachFile => store.simulator.flush().map(|()| placed).map_err(StoreError::from),
-            Durability::Later => Ok(placed),
-        });
-        Box::pin(std::future::ready(placed))
+        Box::pin(async move {
+            let store = self.store.clone();
+            let placed = self.give_name(size, attributes).await?;
+            store.settle(durability).await?;
+            Ok(placed)
+        })
     }
 }

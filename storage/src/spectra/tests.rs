@@ -19,9 +19,14 @@ fn store() -> Arc<SpectraStore> {
     Arc::new(SpectraStore::open(&simulator, PRIMARY_WORLD, location).unwrap())
 }
 
+fn set_chaos(store: &SpectraStore, chaos: ChaosConfig) {
+    let Access::Embedded(embedded) = &store.access else { panic!("a world of this process") };
+    embedded.simulator.set_chaos(chaos).unwrap();
+}
+
 fn fail(store: &SpectraStore, operation: Operation, class: FaultClass) {
     let rule = FaultRule { operation: OperationFilter::Only(operation), ..FaultRule::new(class) };
-    store.simulator.set_chaos(ChaosConfig { faults: vec![rule], ..ChaosConfig::default() }).unwrap();
+    set_chaos(store, ChaosConfig { faults: vec![rule], ..ChaosConfig::default() });
 }
 
 async fn open(store: &Arc<SpectraStore>, path: &[u8]) -> Box<dyn Folder> {
@@ -217,8 +222,8 @@ async fn every_call_takes_as_long_as_the_world_says() {
         get_file_data_ms: 4_000_000,
         ..LatencyConfig::default()
     };
-    store.simulator.set_chaos(ChaosConfig { latency, ..ChaosConfig::default() }).unwrap();
-    let begun = Instant::now();
+    set_chaos(&store, ChaosConfig { latency, ..ChaosConfig::default() });
+    let begun = tokio::time::Instant::now();
     let root = open(&store, b"/").await;
     root.look(b"file_1.txt").await.unwrap();
     root.create_folder(b"new", Durability::Later).await.unwrap();

@@ -8,26 +8,23 @@ use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Runtime};
 
-use longhaul_model::ErrorClass;
-
-use crate::error::StoreError;
-
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 4);
     let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("network").enable_all().build();
     runtime.expect("a few threads can be made")
 });
 
+/// A client that panicked has come across something that nobody thought of: it is this call that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the client of the store broke: {0}")]
+pub(crate) struct Broken(tokio::task::JoinError);
+
 /// Carries out a call on the network's threads. It is cut off when whoever waits for it goes away.
-pub(crate) async fn on_network<T: Send + 'static>(
-    call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<T, StoreError> {
+pub(crate) async fn on_network<T: Send + 'static, E: From<Broken> + Send + 'static>(
+    call: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
     let mut task = AbortOnDrop(RUNTIME.spawn(call));
-    match (&mut task.0).await {
-        Ok(answer) => answer,
-        // A client that panics has come across something that nobody thought of: it is this call that cannot be made.
-        Err(error) => Err(StoreError::new(ErrorClass::Denied, format!("the client of the store broke: {error}"))),
-    }
+    (&mut task.0).await.unwrap_or_else(|error| Err(Broken(error).into()))
 }
 
 /// The same, for whoever has no runtime to wait in. The thread is blocked meanwhile.
