@@ -3,7 +3,9 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use backon::{BlockingRetryable, ExponentialBuilder};
 use longhaul_model::{BySide, ErrorClass, Side};
 use longhaul_spectra::{Config, ConfigError, Spectra, SpectraError};
 
@@ -15,6 +17,10 @@ use crate::remote::{Protocol, RemoteStore, RemoteUrl};
 use crate::sftp::SftpStore;
 use crate::spectra::SpectraStore;
 use crate::store::Store;
+
+/// How often a store that does not answer is asked, and for how long it may ask for patience.
+const ATTEMPTS: usize = 5;
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// Choices on how to open a pair.
 #[derive(Clone, Copy, Debug, Default)]
@@ -175,11 +181,11 @@ fn create_destination(source: &Location, destination: &Location) -> Result<(), O
 fn create_remote_destination(source: &Location, url: &RemoteUrl) -> Result<(), OpenError> {
     let location = Location::Remote(url.clone());
     refuse_overlap(source, &location)?;
-    let made = match url.protocol {
+    let made = patiently(|| match url.protocol {
         #[cfg(feature = "sftp")]
         Protocol::Sftp => SftpStore::create_root(url),
         _ => RemoteStore::create_root(url),
-    };
+    });
     let side = Side::Destination;
     made.map_err(|error| OpenError::Unusable { side, location, reason: error.message })
 }
@@ -211,11 +217,11 @@ fn open(
             let store = SpectraStore::open(&opened, world, location.clone())?;
             Ok((location, Arc::new(store)))
         }
-        Location::ServedSpectra(served) => match SpectraStore::of_server(served) {
+        Location::ServedSpectra(served) => match patiently(|| SpectraStore::of_server(served)) {
             Ok(store) => Ok((location, Arc::new(store))),
             Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
         },
-        Location::Remote(url) => match open_remote(url) {
+        Location::Remote(url) => match patiently(|| open_remote(url)) {
             Ok(store) => Ok((location, store)),
             Err(error) if error.class == ErrorClass::Vanished && url.protocol.makes_roots() => {
                 Err(OpenError::Missing { side, location })
@@ -223,6 +229,16 @@ fn open(
             Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
         },
     }
+}
+
+/// Tries again what may go better the next time. The engine, which does so with everything else, is not there yet.
+fn patiently<T>(attempt: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS - 1);
+    attempt
+        .retry(pauses.with_jitter())
+        .when(|error| matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled))
+        .notify(|error, _| std::thread::sleep(error.retry_after.unwrap_or_default().min(PAUSE_MAX)))
+        .call()
 }
 
 fn open_remote(url: &RemoteUrl) -> Result<Arc<dyn Store>, StoreError> {

@@ -274,20 +274,20 @@ impl Upload {
     }
 
     async fn send(&mut self) -> Result<(), Fault> {
-        let sent = match &mut self.sent {
-            Some(sent) => sent,
-            None => {
-                let node = self.client.new_node(&self.path, self.replace);
-                let begun: UploadBegun =
-                    self.client.answer(self.client.request(Method::POST, "uploads").json(&node)).await?;
-                self.sent.insert(Sent { upload: begun.upload_id, bytes: 0 })
-            }
+        let mut sent = if let Some(sent) = self.sent.take() {
+            sent
+        } else {
+            let node = self.client.new_node(&self.path, self.replace);
+            let begun: UploadBegun =
+                self.client.answer(self.client.request(Method::POST, "uploads").json(&node)).await?;
+            Sent { upload: begun.upload_id, bytes: 0 }
         };
         let piece = std::mem::take(&mut self.held);
         let length = piece.len() as u64;
         let request = self.client.request(Method::PUT, &format!("uploads/{}", sent.upload));
         let () = self.client.answer(request.query(&[("offset", sent.bytes)]).body(piece)).await?;
         sent.bytes += length;
+        self.sent = Some(sent);
         Ok(())
     }
 }

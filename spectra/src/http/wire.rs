@@ -58,6 +58,7 @@ pub(super) fn from_name(name: &str, name_base64: Option<&str>) -> Result<Vec<u8>
 }
 
 /// A folder, by its id or by its path and world.
+#[allow(clippy::struct_field_names, reason = "as they go over the wire")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Parent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,7 +200,7 @@ impl ShownNode {
                 NodeKind::Folder => Kind::Folder,
                 NodeKind::File => Kind::File,
             },
-            depth_level: if is_root { 0 } else { path.iter().filter(|byte| **byte == b'/').count() },
+            depth_level: if is_root { 0 } else { path.split(|byte| *byte == b'/').count() - 1 },
             size: info.size,
             last_updated: shown_time.map_or_else(|_| String::new(), |time| time.to_string()),
             modified_ns: info.modified_ns,

@@ -169,9 +169,9 @@ async fn the_routes_that_are_known_of_old_answer_as_they_did() {
         json!([{ "name": "primary", "table_type": "primary" }, { "name": "s1", "table_type": "secondary" }])
     );
     let (_, count) = ask(&server, Method::GET, "/api/v1/tables/primary/count", None).await;
-    let (_, stats) = ask(&server, Method::GET, "/api/v1/stats", None).await;
+    let (_, counted) = ask(&server, Method::GET, "/api/v1/stats", None).await;
     let whole = |value: &Value| value.as_u64().unwrap();
-    let (files, folders) = (whole(&stats["data"]["file_count"]), whole(&stats["data"]["folder_count"]));
+    let (files, folders) = (whole(&counted["data"]["file_count"]), whole(&counted["data"]["folder_count"]));
     assert_eq!(whole(&count["data"]["count"]), files + folders);
     let (_, config) = ask(&server, Method::GET, "/api/v1/config", None).await;
     assert_eq!(config["data"]["seed"]["seed"], 11);

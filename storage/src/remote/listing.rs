@@ -126,7 +126,8 @@ impl Listing {
         self.is_found = true;
         let (key, metadata) = entry.into_parts();
         let prefix = if self.folder == "/" { "" } else { &self.folder };
-        let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty() && key != "/") else {
+        let itself = key == "/" && !self.is_nameless(&metadata);
+        let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty() && !itself) else {
             // The folder itself, or what marks it.
             return;
         };
@@ -146,6 +147,12 @@ impl Listing {
             }
             _ => self.add_named(page, name, &metadata),
         }
+    }
+
+    /// Whether what is called `/` in the root is not the root: keys begin with a `/` there. What marks a root is an
+    /// object, and has been written at some time.
+    fn is_nameless(&self, metadata: &Metadata) -> bool {
+        !self.store.traits.has_folders && metadata.last_modified().is_none() && metadata.etag().is_none()
     }
 
     fn add_named(&mut self, page: &mut Page, name: &str, metadata: &Metadata) {

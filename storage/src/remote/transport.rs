@@ -78,6 +78,8 @@ impl HttpTransport for Watched {
         let additions = CALL.try_with(|call| call.borrow().additions.clone()).unwrap_or_default();
         let headers = add_to(&mut request, &additions);
         headers.map_err(|error| Error::new(ErrorKind::Unexpected, "a header cannot be sent").set_source(error))?;
+        // A call may make several requests, and what one before was answered says nothing of one that gets no answer.
+        let _ = CALL.try_with(|call| call.borrow_mut().refusal = None);
         let response = self.0.fetch(request).await?;
         let status = response.status();
         if status.is_client_error() || status.is_server_error() {

@@ -57,6 +57,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Request<T> {
 
 pub(super) type Answered<T> = Result<Json<Answer<T>>, Refusal>;
 
-pub(super) fn answer<T>(message: &str, data: T) -> Answered<T> {
-    Ok(Json(Answer { success: true, message: message.to_owned(), data }))
+pub(super) fn answer<T>(message: &str, data: T) -> Json<Answer<T>> {
+    Json(Answer { success: true, message: message.to_owned(), data })
 }

@@ -1,5 +1,6 @@
 //! Listing folders, making folders and files, reading files.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,7 +18,7 @@ use super::super::wire::{
     Answer, FileData, ListRequest, Listed, MESSAGE_BYTES_MAX, NewFile, NewNode, ShownNode, child_path, from_base64,
     parse_id, to_base64,
 };
-use super::answer::{Answered, Refusal, Request, answer};
+use super::answer::{Refusal, Request, answer};
 use super::{Asked, Shared, State};
 use crate::fault::{Fault, FaultClass};
 use crate::generator::CREATED_FOLDER_MODIFIED_NS;
@@ -54,17 +55,13 @@ fn shown(world: &str, folder: &[u8], page: &ListingPage) -> Listed {
 
 type Created = Result<(StatusCode, Json<Answer<ShownNode>>), Refusal>;
 
-fn created(message: &str, node: ShownNode) -> Created {
-    answer(message, node).map(|answer| (StatusCode::CREATED, answer))
-}
-
 pub(super) async fn create_folder(state: State, headers: HeaderMap, request: Request<NewNode>) -> Created {
     let (world, path) = request.0.resolve()?;
     let asked = state.0.asked(&world, &headers)?;
     let made = path.clone();
     asked.call(move |world, now| world.create_folder(&made, now)).await?;
     let info = NodeInfo { kind: NodeKind::Folder, size: 0, modified_ns: CREATED_FOLDER_MODIFIED_NS };
-    created("Folder created", ShownNode::new(&world, &path, &info))
+    Ok((StatusCode::CREATED, answer("Folder created", ShownNode::new(&world, &path, &info))))
 }
 
 pub(super) async fn write_file(state: State, headers: HeaderMap, request: Request<NewFile>) -> Created {
@@ -78,7 +75,7 @@ pub(super) async fn write_file(state: State, headers: HeaderMap, request: Reques
     let info = NodeInfo { kind: NodeKind::File, size: data.len() as u64, modified_ns };
     let written = path.clone();
     asked.call(move |world, now| world.write_file(&written, &data, modified_ns, replace, now)).await?;
-    created("File written", ShownNode::new(&world, &path, &info))
+    Ok((StatusCode::CREATED, answer("File written", ShownNode::new(&world, &path, &info))))
 }
 
 /// Answers with the bytes of a range, with all bytes as they are, or with a message that has them all in it.
@@ -100,10 +97,12 @@ pub(super) async fn read(state: State, headers: HeaderMap, Path(id): Path<String
         return Err(Refusal(Fault::new(FaultClass::Denied, message)));
     };
     let bytes = state.0.asked(&world, &headers)?.call(move |world, now| world.read(&path, 0, whole, now)).await?;
-    let checksum = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut checksum = String::with_capacity(64);
+    for byte in Sha256::digest(&bytes) {
+        write!(checksum, "{byte:02x}").expect("a string takes anything");
+    }
     let data = FileData { data: to_base64(&bytes), checksum, size: bytes.len() };
-    let answered: Answered<FileData> = answer("File read", data);
-    Ok(answered.into_response())
+    Ok(answer("File read", data).into_response())
 }
 
 async fn read_range(asked: Asked, path: Vec<u8>, range: &Range, size: u64) -> Result<Response, Refusal> {

@@ -31,7 +31,7 @@ pub(super) async fn look(state: State, headers: HeaderMap, Path(id): Path<String
         Ok(existence)
     });
     shown.existence_map = Some(existence.await??);
-    answer("Node found", shown)
+    Ok(answer("Node found", shown))
 }
 
 pub(super) async fn change(
@@ -44,12 +44,12 @@ pub(super) async fn change(
     let modified_ns = request.0.modified_ns;
     let asked = state.0.asked(&world, &headers)?;
     asked.call(move |world, now| world.set_modified(&path, modified_ns, now)).await?;
-    answer("Time set", ())
+    Ok(answer("Time set", ()))
 }
 
 pub(super) async fn remove(state: State, headers: HeaderMap, Path(id): Path<String>) -> Answered<()> {
     let (world, path) = parse_id(&id)?;
     let asked = state.0.asked(&world, &headers)?;
     asked.call(move |world, now| world.remove_tree(&path, now)).await?;
-    answer("Node removed", ())
+    Ok(answer("Node removed", ()))
 }

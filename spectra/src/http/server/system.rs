@@ -19,22 +19,22 @@ pub(super) async fn health() -> Json<Value> {
 
 pub(super) async fn reset(state: State) -> Answered<()> {
     in_background(move || state.0.simulator.reset()).await??;
-    answer("All that was written is forgotten", ())
+    Ok(answer("All that was written is forgotten", ()))
 }
 
 pub(super) async fn flush(state: State) -> Answered<()> {
     in_background(move || state.0.simulator.flush()).await??;
-    answer("All that was written is on the disk", ())
+    Ok(answer("All that was written is on the disk", ()))
 }
 
 pub(super) async fn config(state: State) -> Answered<Config> {
-    answer("Configuration", state.0.simulator.config().clone())
+    Ok(answer("Configuration", state.0.simulator.config().clone()))
 }
 
 pub(super) async fn stats(state: State) -> Answered<Stats> {
     let simulator = state.0.simulator.clone();
-    let stats = in_background(move || {
-        let mut stats = Stats {
+    let counting = in_background(move || {
+        let mut found = Stats {
             file_count: 0,
             folder_count: 0,
             total_file_size: 0,
@@ -45,27 +45,27 @@ pub(super) async fn stats(state: State) -> Answered<Stats> {
             let world = simulator.world(&name).expect("a world that was listed");
             let counted = world.count()?.total;
             if name == PRIMARY_WORLD {
-                (stats.file_count, stats.folder_count) = (counted.files, counted.folders);
-                stats.total_file_size = counted.bytes;
+                (found.file_count, found.folder_count) = (counted.files, counted.folders);
+                found.total_file_size = counted.bytes;
             } else {
-                stats.secondary_nodes.insert(name.clone(), counted.nodes());
+                found.secondary_nodes.insert(name.clone(), counted.nodes());
             }
-            stats.listings.insert(name, world.listings());
+            found.listings.insert(name, world.listings());
         }
-        Ok::<_, Fault>(stats)
+        Ok::<_, Fault>(found)
     });
-    answer("Statistics", stats.await??)
+    Ok(answer("Statistics", counting.await??))
 }
 
 pub(super) async fn tables(state: State) -> Answered<Vec<Table>> {
     let kind = |name: &str| if name == PRIMARY_WORLD { "primary" } else { "secondary" };
     let tables = state.0.simulator.worlds().into_iter();
-    answer("Worlds", tables.map(|name| Table { table_type: kind(&name).to_owned(), name }).collect())
+    Ok(answer("Worlds", tables.map(|name| Table { table_type: kind(&name).to_owned(), name }).collect()))
 }
 
 pub(super) async fn count(state: State, Path(world): Path<String>) -> Answered<TableCount> {
     let found = state.0.simulator.world(&world);
     let found = found.map_err(|error| Fault::new(FaultClass::Vanished, error.to_string()))?;
     let counted = in_background(move || found.count()).await??;
-    answer("Nodes", TableCount { table_name: world, count: counted.total.nodes() })
+    Ok(answer("Nodes", TableCount { table_name: world, count: counted.total.nodes() }))
 }

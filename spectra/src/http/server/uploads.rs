@@ -65,7 +65,7 @@ pub(super) async fn begin(
     let asked = state.0.clone().asked(&world, &headers)?;
     let writer = asked.call(move |world, now| world.begin_file(&path, replace, now)).await?;
     let begun = UploadBegun { upload_id: state.0.uploads.add(writer) };
-    answer("Upload begun", begun).map(|answer| (StatusCode::CREATED, answer))
+    Ok((StatusCode::CREATED, answer("Upload begun", begun)))
 }
 
 #[derive(Deserialize)]
@@ -93,7 +93,7 @@ pub(super) async fn append(
         Ok(())
     })
     .await??;
-    answer("Bytes added", ())
+    Ok(answer("Bytes added", ()))
 }
 
 pub(super) async fn finish(state: State, Path(id): Path<String>, request: Request<FinishUpload>) -> Answered<()> {
@@ -107,10 +107,10 @@ pub(super) async fn finish(state: State, Path(id): Path<String>, request: Reques
         upload.writer.finish(modified_ns.unwrap_or(CREATED_FOLDER_MODIFIED_NS), state.0.now())
     })
     .await??;
-    answer("File written", ())
+    Ok(answer("File written", ()))
 }
 
 pub(super) async fn give_up(state: State, Path(id): Path<String>) -> Answered<()> {
     in_background(move || state.0.uploads.take(&id).map(drop)).await??;
-    answer("Upload given up", ())
+    Ok(answer("Upload given up", ()))
 }
