@@ -70,10 +70,13 @@ pub(crate) struct ScenarioArguments {
     #[arg(long, requires = "scenario", conflicts_with = "list_scenarios")]
     pub(crate) resume: bool,
 
-    /// Use the simulator of a server (see `longhaul spectra serve`), such as http://127.0.0.1:8086; what was written
-    /// into its worlds may be forgotten
+    /// Use the simulator of a server (see `longhaul spectra serve`); what was written into its worlds may be forgotten
     #[arg(long, value_name = "URL", requires = "scenario", conflicts_with = "list_scenarios")]
     pub(crate) spectra_url: Option<String>,
+
+    /// Use this place in a store, where nothing is yet, instead of a server that is started
+    #[arg(long, value_name = "URL", requires = "scenario", conflicts_with = "list_scenarios")]
+    pub(crate) store_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -185,6 +188,10 @@ pub(crate) struct LimitArguments {
     /// Ask a store behind a network for no more than so many things of a kind a second
     #[arg(long, value_name = "N", value_parser = parse_rate)]
     pub(crate) max_rate: Option<f64>,
+
+    /// Read no more than so many MiB of files a second, of all together
+    #[arg(long, value_name = "MIB", value_parser = parse_rate)]
+    pub(crate) bandwidth: Option<f64>,
 }
 
 /// An error about what was typed. What there may be credentials in is not repeated.

@@ -24,6 +24,7 @@ pub(crate) fn tuning(limits: LimitArguments) -> Tuning {
         give_up_after: Some(Duration::from_secs(limits.give_up_after)),
         max_concurrency: limits.max_concurrency.map(usize::from),
         max_rate: limits.max_rate,
+        bandwidth: limits.bandwidth.map(|mib| mib * f64::from(1 << 20)),
         ..Tuning::default()
     }
 }

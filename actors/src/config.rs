@@ -185,6 +185,8 @@ pub struct Tuning {
     pub max_concurrency: Option<usize>,
     /// Calls of one kind that it is asked for a second, at most.
     pub max_rate: Option<f64>,
+    /// Bytes that are read of all files in a second, at most.
+    pub bandwidth: Option<f64>,
     /// What the ledger may take of the machine.
     pub resources: Resources,
 }
@@ -218,6 +220,7 @@ impl Default for Tuning {
             grace: Duration::from_secs(10),
             max_concurrency: None,
             max_rate: None,
+            bandwidth: None,
             resources: Resources::default(),
         }
     }

@@ -4,6 +4,7 @@
 //! away for as long as it was told, lets one call try first, and remembers how fast it was; from there it gropes its way up
 //! again. What is under way is never broken off for it.
 
+mod bandwidth;
 mod limiter;
 mod store;
 
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Tuning;
 use crate::messages::RecordPace;
+pub(crate) use bandwidth::Bandwidth;
 use limiter::Limiter;
 use store::{OnAnyChange, PacedStore};
 

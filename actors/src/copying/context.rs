@@ -1,15 +1,18 @@
 //! What all Copiers have in common.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use longhaul_ledger::{CopySettings, Settings};
 use longhaul_model::{BySide, ErrorClass, NodeId, Side, VerifyLevel};
 use longhaul_storage::{Attributes, Durability, Facts, Folder, Keeps, Store, StoreError};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::hard_links::HardLinks;
 use crate::health::Health;
+use crate::pace::Bandwidth;
 use crate::progress::Board;
 use crate::retry::RetryPolicy;
 
@@ -38,8 +41,31 @@ pub struct CopyContext {
     pub links: HardLinks,
     /// Where it is counted what is not carried over.
     pub board: Board,
+    /// Items of which an attempt of this run has come to nothing.
+    pub(crate) tried: Tried,
+    /// How many bytes may be read.
+    pub(crate) bandwidth: Bandwidth,
     /// Set when the run is being stopped.
     pub stop: CancellationToken,
+}
+
+/// Items that are attempted again just now. An attempt that failed may have been carried out all the same, where it is
+/// the answer that got lost.
+#[derive(Debug, Default)]
+pub(crate) struct Tried(Mutex<HashSet<NodeId>>);
+
+impl Tried {
+    pub(super) fn insert(&self, id: NodeId) {
+        self.0.lock().insert(id);
+    }
+
+    pub(super) fn remove(&self, id: NodeId) {
+        self.0.lock().remove(&id);
+    }
+
+    pub(super) fn contains(&self, id: NodeId) -> bool {
+        self.0.lock().contains(&id)
+    }
 }
 
 /// Why an attempt came to nothing.
@@ -83,9 +109,28 @@ impl CopyContext {
         format!("{}{id}", self.temporary_prefix).into_bytes()
     }
 
-    /// Whether an earlier run may have begun with an item, or even have done it without that being recorded.
+    /// Whether an earlier run, or an earlier attempt, may have begun with an item, or even have done it without anybody
+    /// having heard of that.
     pub(super) fn may_be_begun(&self, id: NodeId) -> bool {
-        id.0 < self.begun_below
+        id.0 < self.begun_below || self.tried.contains(id)
+    }
+
+    /// Whether files are copied without their bytes coming by, where the stores can do that.
+    pub(super) fn copies_unseen(&self) -> bool {
+        !self.copying.checksum && !self.bandwidth.is_limited()
+    }
+
+    /// Reads when that is allowed, and not more than is allowed at a time.
+    pub(super) async fn read<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        wanted: u64,
+        read: impl AsyncFnOnce(&'a mut [u8]) -> Result<usize, StoreError>,
+    ) -> Result<usize, StoreError> {
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).min(buffer.len());
+        let stretch = self.bandwidth.stretch(wanted);
+        self.bandwidth.spend(stretch, &self.stop).await;
+        read(&mut buffer[..stretch]).await
     }
 
     pub(super) fn check_stop(&self) -> Attempt<()> {

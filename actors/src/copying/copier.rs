@@ -133,13 +133,16 @@ impl Job {
         for batch in batches {
             let mut opened = OpenFolders::new(&batch.path, batch.path_on_destination());
             for item in &batch.items {
-                let Some((outcome, attempts)) = self.one_item(&mut opened, &batch.path, item).await else {
+                let became = self.one_item(&mut opened, &batch.path, item).await;
+                let is_over = became.as_ref().is_some_and(|(outcome, _)| !matches!(outcome, CopyOutcome::Copied(_)));
+                if is_over && self.context.may_be_begun(item.id) {
+                    self.tidy_up(&opened.paths.dst, item.id).await;
+                }
+                self.context.tried.remove(item.id);
+                let Some((outcome, attempts)) = became else {
                     given_back += 1;
                     continue;
                 };
-                if !matches!(outcome, CopyOutcome::Copied(_)) && self.context.may_be_begun(item.id) {
-                    self.tidy_up(&opened.paths.dst, item.id).await;
-                }
                 if item.kind == NodeKind::Folder {
                     match outcome {
                         CopyOutcome::Copied(_) | CopyOutcome::AlreadyThere => made.push(item.id),
@@ -177,7 +180,10 @@ impl Job {
                 Err(trouble) => trouble,
             };
             match self.after(trouble, &mut tries, || child_path(folder, &item.name)).await {
-                Next::Again => opened.close(),
+                Next::Again => {
+                    opened.close();
+                    self.context.tried.insert(item.id);
+                }
                 Next::GiveBack => return None,
                 Next::Over(outcome) => {
                     if opened.folders.is_none() {
@@ -311,13 +317,20 @@ impl Job {
     /// The folder may be gone from the source.
     async fn tidy_up(&self, folder: &[u8], id: NodeId) {
         let temporary = self.context.temporary_name(id);
-        let destination = self.context.stores.dst.clone();
-        let removed = match destination.folder(folder).await {
-            Ok(folder) => folder.remove_draft(&temporary).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = removed {
-            tracing::debug!(%id, "its temporary file stays, if there is one: {error}");
+        let mut tries = self.tries(id);
+        loop {
+            let removed = match self.context.stores.dst.clone().folder(folder).await {
+                Ok(folder) => folder.remove_draft(&temporary).await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = removed else { return };
+            let is_again = error.class.is_retried() && tries.attempts < self.context.retry.attempts_max;
+            if !is_again || self.context.stop.is_cancelled() {
+                tracing::debug!(%id, "its temporary file stays, if there is one: {error}");
+                return;
+            }
+            tokio::time::sleep(tries.pauses.next().unwrap_or(self.context.retry.pause_max)).await;
+            tries.attempts += 1;
         }
     }
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::context::CopyContext;
+use super::context::{CopyContext, Tried};
 use super::coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks, WORK_PER_COPIER};
 use super::copier::{Copier, CopierLinks};
 use super::db::{CopyDbActor, CopyDbLinks};
@@ -22,7 +22,7 @@ use crate::engine::{Engine, Placement, cores, own_thread, start_on};
 use crate::flusher::Flusher;
 use crate::health::Health;
 use crate::observer::Observer;
-use crate::pace::at_their_pace;
+use crate::pace::{Bandwidth, at_their_pace};
 use crate::progress::{Board, Progress};
 use crate::retry::RetryPolicy;
 
@@ -143,6 +143,8 @@ impl Engine {
             retry: RetryPolicy::from(tuning),
             health: BySide::from_fn(|_| Health::new(tuning.give_up_after)),
             links: HardLinks::new(linked),
+            tried: Tried::default(),
+            bandwidth: Bandwidth::new(tuning.bandwidth),
             board: board.clone(),
             stop: stop.clone(),
             stores: stores.clone(),

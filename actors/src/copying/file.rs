@@ -73,7 +73,8 @@ pub(super) async fn find_way(
     }
     let comparison = &context.settings.comparison;
     let (source, destination) = (compared(facts), compared(&found));
-    // What an earlier run brought there without its being recorded is ours, and is told by its contents.
+    // What an earlier run, or attempt, brought there without anybody's having heard of it is ours, and is told by its
+    // contents.
     let may_be_ours = context.may_be_begun(item.id)
         && source.size == destination.size
         && (comparison.is_same_time(source, destination) || !context.keeps(Side::Destination).modified);
@@ -374,7 +375,7 @@ async fn write_draft(
 ) -> Attempt<(Box<dyn Draft>, Option<[u8; 32]>)> {
     let mut draft = folders.destination.create(target).await.on(Side::Destination)?;
     let size = facts.size.map_or(0, i64::unsigned_abs);
-    if !context.copying.checksum && draft.copy_range(original, 0..size).await.on(Side::Destination)? {
+    if context.copies_unseen() && draft.copy_range(original, 0..size).await.on(Side::Destination)? {
         return Ok((draft, None));
     }
     let mut hasher = context.copying.checksum.then(blake3::Hasher::new);
@@ -407,8 +408,9 @@ pub(super) async fn copy_range(
         position = stretch.start;
         while position < stretch.end {
             context.check_stop()?;
-            let wanted = usize::try_from(stretch.end - position).unwrap_or(usize::MAX).min(buffer.len());
-            let read = original.read_at(position, &mut buffer[..wanted]).await.on(Side::Source)?;
+            let wanted = stretch.end - position;
+            let read = context.read(buffer, wanted, async |buffer| original.read_at(position, buffer).await);
+            let read = read.await.on(Side::Source)?;
             if read == 0 {
                 return Err(Trouble::Changed("the file got shorter while it was read".to_owned()));
             }
@@ -459,8 +461,8 @@ pub(super) async fn checksum_of(
     let mut position = 0;
     while position < length {
         context.check_stop()?;
-        let wanted = usize::try_from(length - position).unwrap_or(usize::MAX).min(buffer.len());
-        let read = file.read_at(position, &mut buffer[..wanted]).await.on(on)?;
+        let read = context.read(buffer, length - position, async |buffer| file.read_at(position, buffer).await);
+        let read = read.await.on(on)?;
         if read == 0 {
             return Ok(None);
         }

@@ -100,7 +100,7 @@ pub(super) async fn copy_part(
     }
     let original = folders.source.open(names.src).await.on(Side::Source)?;
     check_unchanged(original.as_ref(), file).await?;
-    if !context.copying.checksum && draft.copy_range(original.as_ref(), range.clone()).await.on(Side::Destination)? {
+    if context.copies_unseen() && draft.copy_range(original.as_ref(), range.clone()).await.on(Side::Destination)? {
         check_unchanged(original.as_ref(), file).await?;
         return Ok(None);
     }
@@ -142,8 +142,8 @@ async fn value_of(
     let mut position = range.start;
     while position < range.end {
         context.check_stop()?;
-        let wanted = usize::try_from(range.end - position).unwrap_or(usize::MAX).min(buffer.len());
-        let read = draft.read_at(position, &mut buffer[..wanted]).await.on(Side::Destination)?;
+        let read = context.read(buffer, range.end - position, async |buffer| draft.read_at(position, buffer).await);
+        let read = read.await.on(Side::Destination)?;
         if read == 0 {
             return Ok(None);
         }

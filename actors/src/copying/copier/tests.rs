@@ -17,8 +17,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::copying::context::Tried;
 use crate::copying::{CopySchedule, HardLinks};
 use crate::health::Health;
+use crate::pace::Bandwidth;
 use crate::retry::RetryPolicy;
 use longhaul_model::VerifyLevel;
 use scene::{Entry, PREFIX, Scene, Tree};
@@ -174,6 +176,8 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
         retry: RETRY,
         health: BySide::from_fn(|_| Health::new(None)),
         links: HardLinks::default(),
+        tried: Tried::default(),
+        bandwidth: Bandwidth::new(None),
         board: Board::default(),
         stop: stop.clone(),
     });
