@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use longhaul_model::{BySide, ErrorClass, FileFacts, NodeKind, decode_name};
+use longhaul_servers::Kind;
+use longhaul_spectra::{Config, Mode, Spectra};
 use longhaul_storage::{
-    Attributes, Durability, Facts, Folder, Known, Location, OpenOptions, Placed, Replace, Store, StoreError, Target,
-    open_pair,
+    Attributes, Durability, Facts, Folder, Known, Location, OpenOptions, Placed, Replace, SpectraStore, Store,
+    StoreError, Target, open_pair,
 };
 
-use crate::now;
-use crate::servers::{Kind, TURN};
+use crate::{TURN, enter, now, started};
 
 /// A time with digits in every place that a store may keep.
 const MODIFIED_NS: i64 = 1_600_000_001_123_456_789;
@@ -218,8 +219,8 @@ async fn pages_are_whole(store: Arc<dyn Store>) {
 
 fn try_server(kind: Kind) {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let Some(server) = kind.start() else { return };
-    server.enter();
+    let Some(server) = started(kind) else { return };
+    enter(&server);
     now(conforms(open(&format!("{}/a/root with spaces", server.root))));
     now(pages_are_whole(open(&format!("{}/pages", server.root))));
 }
@@ -231,9 +232,39 @@ fn a_local_folder_conforms() {
     now(pages_are_whole(open(&format!("{}/other", folder.path().display()))));
 }
 
+/// A simulator whose destination world is empty.
+fn empty_world() -> Spectra {
+    let mut config = Config { mode: Mode::Ephemeral, ..Config::default() };
+    config.secondary_tables.insert("empty".to_owned(), 0.0);
+    Spectra::open(config).expect("a configuration")
+}
+
+async fn conforms_with_pages(store: Arc<dyn Store>) {
+    conforms(store.clone()).await;
+    pages_are_whole(store).await;
+}
+
+#[test]
+fn a_simulated_world_conforms() {
+    let location = Location::parse("spectra:empty?config=none.json").expect("a location");
+    let store = SpectraStore::open(&empty_world(), "empty", location).expect("a world");
+    now(conforms_with_pages(Arc::new(store)));
+}
+
+#[test]
+fn a_simulated_world_over_http_conforms() {
+    let server = longhaul_spectra::http::Server::start(empty_world(), "127.0.0.1", 0).expect("a server");
+    now(conforms_with_pages(open(&format!("spectra+{}/empty", server.url()))));
+}
+
 #[test]
 fn s3_by_moto_conforms() {
     try_server(Kind::Moto);
+}
+
+#[test]
+fn s3_by_rclone_conforms() {
+    try_server(Kind::Rclone);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Migrations between each two kinds of stores, with the program as a user has it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::servers::{Kind, Server, TURN};
+use longhaul_servers::{Kind, Server};
+
+use crate::{TURN, started};
 
 /// One of the two ends.
 struct End {
@@ -16,7 +18,7 @@ struct End {
 impl End {
     fn new(kind: Option<Kind>) -> Option<End> {
         let server = match kind {
-            Some(kind) => Some(kind.start()?),
+            Some(kind) => Some(started(kind)?),
             None => None,
         };
         Some(End { server, folder: tempfile::tempdir().expect("a scratch folder") })
@@ -31,12 +33,21 @@ impl End {
     }
 }
 
-struct Trip {
+pub(crate) struct Trip {
     place: tempfile::TempDir,
     environment: Vec<(&'static str, String)>,
 }
 
 impl Trip {
+    pub(crate) fn new(environment: Vec<(&'static str, String)>) -> Trip {
+        Trip { place: tempfile::tempdir().expect("a scratch folder"), environment }
+    }
+
+    /// A path in the folder that the program is run in.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin("longhaul"));
         command.current_dir(self.place.path()).args(arguments);
@@ -44,11 +55,11 @@ impl Trip {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the program can be run")
     }
 
-    fn migrate(&self, from: &str, to: &str, ledger: &str, more: &[&str]) -> String {
+    pub(crate) fn migrate(&self, from: &str, to: &str, ledger: &str, more: &[&str]) -> String {
         let arguments = ["migrate", from, to, "--yes", "--create-destination", "--ledger", ledger];
         let output = self.run(&[&arguments[..], more].concat());
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -56,14 +67,32 @@ impl Trip {
         said
     }
 
-    fn query(&self, ledger: &str, sql: &str) -> String {
+    /// As [`Trip::migrate`], and again what has failed, a few times.
+    pub(crate) fn migrate_stubbornly(&self, from: &str, to: &str, ledger: &str) {
+        let begin = ["migrate", from, to, "--yes", "--create-destination", "--ledger", ledger];
+        for attempt in 0..5 {
+            if attempt > 0 {
+                let marked = self.run(&["mark-retry", "--failed", "--ledger", ledger]);
+                assert_eq!(marked.status.code(), Some(0), "{}", String::from_utf8_lossy(&marked.stderr));
+            }
+            let output = if attempt == 0 { self.run(&begin) } else { self.run(&["retry", "--ledger", ledger]) };
+            match output.status.code() {
+                Some(0) => return,
+                Some(3) => {}
+                code => panic!("{from} to {to}: {code:?}: {}", String::from_utf8_lossy(&output.stderr)),
+            }
+        }
+        panic!("{from} to {to}: {}", self.query(ledger, "SELECT * FROM problems"));
+    }
+
+    pub(crate) fn query(&self, ledger: &str, sql: &str) -> String {
         let output = self.run(&["query", sql, "--format", "csv", "--ledger", ledger]);
         String::from_utf8_lossy(&output.stdout).lines().skip(1).collect::<Vec<_>>().join("\n")
     }
 }
 
 /// A small tree with what is awkward on the way: names, nothing in a file, more than a part.
-fn plant(at: &Path) {
+pub(crate) fn plant(at: &Path) {
     let files: [(&str, usize); 7] = [
         ("a", 5),
         ("folder/empty file", 0),
@@ -89,7 +118,7 @@ fn plant(at: &Path) {
 }
 
 /// Everything below a folder, with its contents and, where they have to be the same, its time in seconds.
-fn snapshot(at: &Path, with_times: bool) -> Vec<(String, Vec<u8>, u64)> {
+pub(crate) fn snapshot(at: &Path, with_times: bool) -> Vec<(String, Vec<u8>, u64)> {
     let mut found = Vec::new();
     let mut folders = vec![at.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -118,7 +147,7 @@ fn there_and_back(first: Option<Kind>, second: Option<Kind>) {
     for end in [&one, &other] {
         environment.extend(end.server.iter().flat_map(|server| server.environment.clone()));
     }
-    let trip = Trip { place: tempfile::tempdir().expect("a scratch folder"), environment };
+    let trip = Trip::new(environment);
     let planted = trip.place.path().join("planted");
     plant(&planted);
     let back = trip.place.path().join("back");
@@ -143,7 +172,7 @@ fn killed_and_resumed(kind: Kind) {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let Some(end) = End::new(Some(kind)) else { return };
     let environment = end.server.as_ref().expect("it was started").environment.clone();
-    let trip = Trip { place: tempfile::tempdir().expect("a scratch folder"), environment };
+    let trip = Trip::new(environment);
     let planted = trip.place.path().join("planted");
     for number in 0..600 {
         let path = planted.join(format!("{:02}/{number}", number % 20));
@@ -173,6 +202,11 @@ fn killed_and_resumed(kind: Kind) {
 #[test]
 fn between_a_folder_and_s3() {
     there_and_back(Some(Kind::Moto), None);
+}
+
+#[test]
+fn between_a_folder_and_another_s3() {
+    there_and_back(Some(Kind::Rclone), None);
 }
 
 #[test]

@@ -1,25 +1,34 @@
-//! Other people's servers, each with a root of its own.
+//! Other people's servers on ports of the loopback, each with a root of its own: what stores are tried on.
+//!
+//! They are started here and stopped in the end. Programs are looked for where `LONGHAUL_TEST_SERVERS` says, and where
+//! the system has its own.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// Time to come up.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A server that runs as long as this is there.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     child: Child,
-    /// Where its files are, as long as it is there.
+    port: u16,
+    /// Where it has its things, as long as it is there.
     #[expect(dead_code, reason = "it is removed when it is dropped")]
     folder: tempfile::TempDir,
+    files: Option<PathBuf>,
     /// The location of its root, without a `/` at the end.
-    pub(crate) root: String,
+    pub root: String,
     /// What has to be in the environment of whoever uses it.
-    pub(crate) environment: Vec<(&'static str, String)>,
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Drop for Server {
@@ -30,26 +39,42 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Puts into this process's environment what clients need, for stores that are opened in it.
-    pub(crate) fn enter(&self) {
-        for (name, value) in &self.environment {
-            // SAFETY: tests that use servers run one after the other (see `TURN`), and nothing else reads it meanwhile.
-            #[allow(unsafe_code, reason = "there is no other way to set a variable")]
-            unsafe {
-                std::env::set_var(name, value);
-            }
-        }
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of this machine in which the root's entries are, where the server keeps them in one.
+    pub fn files(&self) -> Option<&Path> {
+        self.files.as_deref()
+    }
+
+    /// Puts an object under a key that may be anything, past every client that would tidy it up. For [`Kind::Moto`].
+    pub fn put_object(&self, key: &str, bytes: &[u8]) -> Result<(), String> {
+        self.put(&format!("/longhaul/{}", utf8_percent_encode(key, NON_ALPHANUMERIC)), bytes)
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) -> Result<(), String> {
+        let said = |error: std::io::Error| error.to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(said)?;
+        let (port, length) = (self.port, bytes.len());
+        let request = format!(
+            "PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).and_then(|()| stream.write_all(bytes)).map_err(said)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map_err(said)?;
+        if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer) }
     }
 }
 
-/// Tests with servers take turns: clients are told by the process's environment who they are.
-pub(crate) static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// S3: `moto`, in Python.
+pub enum Kind {
+    /// S3: `moto`, in Python. Asks nobody who they are.
     Moto,
+    /// S3: `rclone`'s, in Go. Asks for signatures.
+    Rclone,
     /// `WebDAV`: `wsgidav`, in Python.
     Wsgidav,
     /// `WebDAV`: Apache's.
@@ -59,28 +84,21 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Starts one. `None` where it is not installed, which is said.
-    pub(crate) fn start(self) -> Option<Server> {
-        let started = match self {
+    /// Starts one, or says why that cannot be done, such as that it is not installed.
+    pub fn start(self) -> Result<Server, String> {
+        match self {
             Kind::Moto => moto(),
+            Kind::Rclone => rclone(),
             Kind::Wsgidav => wsgidav(),
             Kind::Apache => apache(),
             Kind::Openssh => openssh(),
-        };
-        match started {
-            Ok(server) => Some(server),
-            Err(why) => {
-                assert!(std::env::var("CI").is_err(), "{self:?} cannot be started: {why}");
-                eprintln!("skipped: {self:?} cannot be started: {why}");
-                None
-            }
         }
     }
 }
 
 /// The program of this name: in the folder that `LONGHAUL_TEST_SERVERS` names, where what comes from elsewhere than the
 /// system's packages is installed (`bin` of a Python environment), or in `PATH`.
-fn program(name: &str) -> Result<PathBuf, String> {
+pub fn program(name: &str) -> Result<PathBuf, String> {
     let servers = std::env::var_os("LONGHAUL_TEST_SERVERS").map(PathBuf::from).unwrap_or_default();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = [servers.join("bin"), "/usr/sbin".into()];
@@ -114,35 +132,44 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a scratch folder")
 }
 
-/// Makes a bucket; the servers ask nobody who they are.
-fn make_bucket(port: u16) -> Result<(), String> {
-    use std::io::{Read, Write};
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
-    let request =
-        format!("PUT /longhaul HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
-    if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer) }
+fn s3(child: Child, folder: tempfile::TempDir, port: u16, key: (&str, &str)) -> Server {
+    let environment = vec![
+        ("AWS_ACCESS_KEY_ID", key.0.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", key.1.to_owned()),
+        ("AWS_ENDPOINT_URL_S3", format!("http://127.0.0.1:{port}")),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    Server { child, port, folder, files: None, root: "s3://longhaul".to_owned(), environment }
 }
 
 fn moto() -> Result<Server, String> {
     let (folder, port) = (scratch(), free_port());
     let mut command = Command::new(program("moto_server")?);
     let child = start(command.args(["-H", "127.0.0.1", "-p", &port.to_string()]), port)?;
-    make_bucket(port)?;
-    let environment = [
-        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-        ("AWS_ENDPOINT_URL_S3", format!("http://127.0.0.1:{port}")),
-        ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-    ];
-    Ok(Server { child, folder, root: "s3://longhaul".to_owned(), environment: environment.to_vec() })
+    let server = s3(child, folder, port, ("test", "test"));
+    // The bucket.
+    server.put("/longhaul", b"")?;
+    Ok(server)
+}
+
+fn rclone() -> Result<Server, String> {
+    let (folder, port) = (scratch(), free_port());
+    let bucket = folder.path().join("longhaul");
+    fs::create_dir(&bucket).expect("a new folder");
+    let key = ("longhaul-test", "not-a-secret");
+    let mut command = Command::new(program("rclone")?);
+    command.args(["serve", "s3", "--config", "", "--vfs-cache-mode", "off"]);
+    command.args(["--addr", &format!("127.0.0.1:{port}"), "--auth-key", &format!("{},{}", key.0, key.1)]);
+    let child = start(command.arg(folder.path()), port)?;
+    let mut server = s3(child, folder, port, key);
+    server.files = Some(bucket);
+    Ok(server)
 }
 
 fn webdav(child: Child, folder: tempfile::TempDir, port: u16) -> Server {
-    Server { child, folder, root: format!("webdav+http://127.0.0.1:{port}"), environment: Vec::new() }
+    let root = format!("webdav+http://127.0.0.1:{port}");
+    Server { child, port, files: Some(folder.path().join("files")), folder, root, environment: Vec::new() }
 }
 
 fn wsgidav() -> Result<Server, String> {
@@ -217,5 +244,6 @@ fn openssh() -> Result<Server, String> {
     let child = start(command.arg("-D").arg("-f").arg(root.join("sshd.conf")), port)?;
     let in_root = |name: &str| root.join(name).display().to_string();
     let environment = vec![("SFTP_KEY", in_root("key")), ("SFTP_KNOWN_HOSTS", in_root("known"))];
-    Ok(Server { child, root: format!("sftp://127.0.0.1:{port}{}", in_root("files")), environment, folder })
+    let location = format!("sftp://127.0.0.1:{port}{}", in_root("files"));
+    Ok(Server { child, port, files: Some(root.join("files")), root: location, environment, folder })
 }

@@ -1,0 +1,162 @@
+//! Migrations to and from servers that answer badly: nothing is lost, and nothing is wrong.
+
+use std::time::Duration;
+
+use longhaul_servers::Kind;
+
+use crate::migrations::{Trip, plant, snapshot};
+use crate::proxy::{Fault, Proxy};
+use crate::{TURN, started};
+
+/// A server behind a proxy.
+struct Behind {
+    server: longhaul_servers::Server,
+    proxy: Proxy,
+}
+
+impl Behind {
+    fn start(kind: Kind, choice: impl Fn(u64, &str) -> Option<Fault> + Send + Sync + 'static) -> Option<Behind> {
+        let server = started(kind)?;
+        let proxy = Proxy::start(server.port(), Box::new(choice));
+        Some(Behind { server, proxy })
+    }
+
+    /// Its root behind the proxy.
+    fn root(&self) -> String {
+        self.behind_proxy(&self.server.root)
+    }
+
+    fn behind_proxy(&self, text: &str) -> String {
+        text.replace(&format!(":{}", self.server.port()), &format!(":{}", self.proxy.port))
+    }
+
+    fn trip(&self) -> Trip {
+        let of_server = self.server.environment.iter();
+        Trip::new(of_server.map(|(name, value)| (*name, self.behind_proxy(value))).collect())
+    }
+}
+
+/// A number that is drawn for a request, below 1 000.
+fn drawn(seed: u64, number: u64) -> u64 {
+    let mut mixed = (seed << 32 | number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed ^ (mixed >> 32)) % 1_000
+}
+
+/// Of a thousand requests so many meet with each fault.
+fn weather(seed: u64, number: u64, method: &str) -> Option<Fault> {
+    match drawn(seed, number) {
+        0..20 => Some(Fault::Refused(500)),
+        20..40 => Some(Fault::Refused(503)),
+        40..55 => Some(Fault::AskedForPatience(0)),
+        55..60 => Some(Fault::AskedForPatience(1)),
+        60..80 => Some(Fault::AnswerLost),
+        80..100 => Some(Fault::CutInBody),
+        // What is cut off a listing nobody could know of.
+        100..120 if method == "GET" => Some(Fault::Delayed(Duration::from_millis(100))),
+        120..200 => Some(Fault::Delayed(Duration::from_millis(20))),
+        _ => None,
+    }
+}
+
+/// Brings a tree there and back through bad weather.
+fn survives(kind: Kind, seed: u64) {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(behind) = Behind::start(kind, move |number, method| weather(seed, number, method)) else { return };
+    let trip = behind.trip();
+    let planted = trip.path("planted");
+    plant(&planted);
+    for number in 0..120 {
+        let folder = planted.join(format!("many/{}", number % 6));
+        std::fs::create_dir_all(&folder).expect("new folders");
+        std::fs::write(folder.join(number.to_string()), number.to_string().repeat(number)).expect("a file");
+    }
+    let place = format!("{}/weather", behind.root());
+    let back = trip.path("back");
+    let ways = [(planted.display().to_string(), place.clone()), (place, back.display().to_string())];
+    for (number, (from, to)) in ways.iter().enumerate() {
+        let ledger = format!("{number}.duckdb");
+        trip.migrate_stubbornly(from, to, &ledger);
+        let other = "SELECT path, size, copy_status, attempts, error FROM src_status \
+                     WHERE copy_status NOT IN ('successful', 'already_existed')";
+        assert_eq!(trip.query(&ledger, other), "", "{from} to {to}");
+        // What is there although the answer got lost is found to be ours.
+        let copied: u32 = trip.query(&ledger, "SELECT count(*) FROM copied").parse().expect("a number");
+        let odd = trip.query(&ledger, "SELECT path FROM src_status WHERE name LIKE '%longhaul%'");
+        assert_eq!(odd, "", "{from} to {to}: a draft is left");
+        assert_eq!(copied, 127, "{from} to {to}");
+        let classes = "SELECT count(*) FROM errors WHERE class NOT IN ('transient', 'throttled')";
+        assert_eq!(trip.query(&ledger, classes), "0", "{}", trip.query(&ledger, "SELECT class, message FROM errors"));
+    }
+    assert!(snapshot(&planted, false) == snapshot(&back, false), "{kind:?} with {seed}");
+    let struck = behind.proxy.seen().iter().filter(|seen| seen.fault.is_some()).count();
+    assert!(struck > 50, "only {struck} requests met with anything");
+}
+
+#[test]
+fn s3_in_bad_weather_loses_nothing() {
+    survives(Kind::Moto, 1);
+}
+
+#[test]
+fn another_s3_in_bad_weather_loses_nothing() {
+    survives(Kind::Rclone, 2);
+}
+
+#[test]
+fn webdav_in_bad_weather_loses_nothing() {
+    survives(Kind::Wsgidav, 3);
+}
+
+#[test]
+fn a_body_that_is_shorter_than_it_should_be_is_not_taken_for_the_file() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let cut = |_, method: &str| (method == "GET").then_some(Fault::Truncated);
+    // WebDAV lists with a method of its own, so that files alone are cut.
+    let Some(behind) = Behind::start(Kind::Wsgidav, cut) else { return };
+    let trip = behind.trip();
+    let planted = trip.path("planted");
+    plant(&planted);
+    let files = behind.server.files().expect("it keeps files").join("short");
+    trip.migrate(&planted.display().to_string(), &files.display().to_string(), "put.duckdb", &[]);
+    let place = format!("{}/short", behind.root());
+    let back = trip.path("back");
+    let to = back.display().to_string();
+    let output = trip.run(&["migrate", &place, &to, "--yes", "--create-destination", "--ledger", "l.duckdb"]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    // An empty one, and one of a byte of which nothing comes, cannot be told apart from the length alone.
+    let whole = snapshot(&planted, false);
+    for (name, bytes, _) in snapshot(&back, false) {
+        assert!(whole.iter().any(|(due, all, _)| *due == name && *all == bytes), "{name} is short");
+    }
+    assert_eq!(trip.query("l.duckdb", "SELECT count(*) FROM src_status WHERE copy_status = 'failed'"), "6");
+}
+
+const WISH_S: u64 = 3;
+
+#[test]
+fn a_server_that_asks_for_patience_is_left_alone_for_as_long_as_it_says() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let asked = |number, method: &str| (number == 4 && method == "PROPFIND").then_some(Fault::AskedForPatience(WISH_S));
+    let Some(behind) = Behind::start(Kind::Wsgidav, asked) else { return };
+    let files = behind.server.files().expect("it keeps files");
+    for number in 0..20 {
+        std::fs::create_dir_all(files.join(format!("patience/{number}"))).expect("new folders");
+    }
+    let trip = behind.trip();
+    let to = trip.path("to");
+    std::fs::create_dir(&to).expect("a new folder");
+    let place = format!("{}/patience", behind.root());
+    // One at a time: none is on its way when it is said.
+    let arguments = ["discover", &place, &to.display().to_string(), "--max-concurrency", "1", "--ledger", "l.duckdb"];
+    let output = trip.run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen = behind.proxy.seen();
+    let struck = seen.iter().position(|seen| seen.fault.is_some()).expect("it is asked for once");
+    let waited = seen[struck + 1].at - seen[struck].at;
+    assert!(waited >= Duration::from_secs(WISH_S), "{waited:?}");
+    assert!(waited < Duration::from_secs(WISH_S + 2), "{waited:?}");
+    assert_eq!(trip.query("l.duckdb", "SELECT count(*) FROM src_status WHERE traversal_status = 'successful'"), "21");
+    assert_eq!(trip.query("l.duckdb", "SELECT count(*) FROM errors"), "0");
+    assert!(seen.iter().all(|seen| seen.method == "PROPFIND"));
+}
