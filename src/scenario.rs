@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: &ScenarioArguments, keep: bool) -> anyhow::Result<E
     let interrupt = Interrupt::default();
     let signal = pass_on(&interrupt)?;
     let spectra_url = arguments.spectra_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
-    let options = Options { keep, resume: arguments.resume, interrupt, spectra_url };
+    let store_url = arguments.store_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    let options = Options { keep, resume: arguments.resume, interrupt, spectra_url, store_url };
     Ok(match longhaul_scenarios::run(name, &options, &mut io::stdout().lock())? {
         Verdict::Passed => Exit::Done,
         Verdict::Failed(_) => Exit::CouldNot,

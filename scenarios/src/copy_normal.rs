@@ -97,7 +97,7 @@ fn set_up(server: Option<&str>, scratch: &Path) -> Result<Found> {
     let place = place(server, scratch)?;
     match &place {
         Place::Here { .. } => drop(CONFIG.write_into(scratch)?),
-        Place::There(served) => served.reset()?,
+        Place::There(simulator) => simulator.reset()?,
     }
     let pristine = place.pristine()?;
     // What it keeps is made now: half of a database could not be gone on with.

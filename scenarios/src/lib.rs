@@ -26,6 +26,10 @@ mod copy_retry;
 mod dual_tree;
 mod exclusion_sweep;
 
+mod autoscaler_throttle;
+mod slow_store;
+mod stores;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -46,9 +50,31 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it shows, in a line.
     pub description: &'static str,
-    /// Whether it can use the simulator of a server.
-    pub takes_spectra_url: bool,
+    /// What it can use instead of what it starts by itself.
+    pub takes: Takes,
     play: fn(&mut Stage<'_>) -> Result<()>,
+}
+
+/// What a scenario can use instead of what it starts by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing.
+    Nothing,
+    /// The simulator of a server.
+    SpectraUrl,
+    /// A place in a store, where nothing is yet.
+    StoreUrl,
+}
+
+impl Takes {
+    /// What is said on the command line for it.
+    fn flag(self) -> &'static str {
+        match self {
+            Takes::Nothing => "nothing",
+            Takes::SpectraUrl => "--spectra-url",
+            Takes::StoreUrl => "--store-url",
+        }
+    }
 }
 
 /// Choices of whoever runs a scenario.
@@ -62,6 +88,19 @@ pub struct Options {
     pub interrupt: Interrupt,
     /// The server whose simulator is used instead of one of this process, such as `http://127.0.0.1:8086`.
     pub spectra_url: Option<String>,
+    /// A place in a store, where nothing is yet, that is used instead of a server that is started.
+    pub store_url: Option<String>,
+}
+
+impl Options {
+    /// Refuses what a scenario has no use for.
+    fn check(&self, scenario: &Scenario) -> Result<()> {
+        let given = [(Takes::SpectraUrl, &self.spectra_url), (Takes::StoreUrl, &self.store_url)];
+        let useless = given.into_iter().find(|(takes, url)| url.is_some() && *takes != scenario.takes);
+        let Some((takes, _)) = useless else { return Ok(()) };
+        let able = all().iter().filter(|other| other.takes == takes).map(|other| other.name);
+        bail!("{} has no use for {}: {} have", scenario.name, takes.flag(), able.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// What came of a run.
@@ -82,76 +121,114 @@ impl Verdict {
     }
 }
 
+static ALL: [Scenario; 17] = [
+    Scenario {
+        name: "traversal-normal",
+        description: "lists two simulated trees that are kept on disk, the destination a part of the source",
+        takes: Takes::SpectraUrl,
+        play: traversal_normal::play,
+    },
+    Scenario {
+        name: "traversal-ephemeral",
+        description: "lists two large simulated trees that exist nowhere, each with nodes the other lacks",
+        takes: Takes::Nothing,
+        play: traversal_ephemeral::play,
+    },
+    Scenario {
+        name: "traversal-local",
+        description: "lists two folders of this machine with everything that makes real trees difficult",
+        takes: Takes::Nothing,
+        play: traversal_local::play,
+    },
+    Scenario {
+        name: "traversal-resumption",
+        description: "interrupts this program, and kills it, while it lists; it goes on and loses nothing",
+        takes: Takes::Nothing,
+        play: traversal_resumption::play,
+    },
+    Scenario {
+        name: "traversal-retry-sweep",
+        description: "lists a folder of a simulated tree again, and some that could not be listed, and no other",
+        takes: Takes::Nothing,
+        play: traversal_retry_sweep::play,
+    },
+    Scenario {
+        name: "copy-normal",
+        description: "brings a simulated tree that is kept on disk to another one, and reads it back",
+        takes: Takes::SpectraUrl,
+        play: copy_normal::play,
+    },
+    Scenario {
+        name: "copy-local",
+        description: "brings a folder of this machine with everything that makes real trees difficult to another one",
+        takes: Takes::Nothing,
+        play: copy_local::play,
+    },
+    Scenario {
+        name: "copy-resumption",
+        description: "interrupts this program, and kills it, while it copies; it goes on and copies nothing twice",
+        takes: Takes::Nothing,
+        play: copy_resumption::play,
+    },
+    Scenario {
+        name: "copy-retry",
+        description: "copies what could not be read, written or made at first, and nothing that was copied before",
+        takes: Takes::Nothing,
+        play: copy_retry::play,
+    },
+    Scenario {
+        name: "exclusion-sweep",
+        description: "excludes folders of a simulated tree and includes them again, and copies what is left",
+        takes: Takes::Nothing,
+        play: exclusion_sweep::play,
+    },
+    Scenario {
+        name: "dual-tree",
+        description: "looks at each node of two small trees at every stage, from failures until all is copied",
+        takes: Takes::Nothing,
+        play: dual_tree::play,
+    },
+    Scenario {
+        name: "autoscaler-throttle",
+        description: "lists a simulated tree as fast as its store lets it, before and after a limit is lifted",
+        takes: Takes::Nothing,
+        play: autoscaler_throttle::play,
+    },
+    Scenario {
+        name: "slow-store",
+        description: "finds out how much a store that is far away has to be asked for at a time",
+        takes: Takes::Nothing,
+        play: slow_store::play,
+    },
+    Scenario {
+        name: "traversal-s3",
+        description: "lists a bucket, with more keys than fit a page and some that cannot be paths",
+        takes: Takes::StoreUrl,
+        play: stores::traversal_s3,
+    },
+    Scenario {
+        name: "copy-s3",
+        description: "brings a folder of this machine to a bucket and back",
+        takes: Takes::StoreUrl,
+        play: stores::copy_s3,
+    },
+    Scenario {
+        name: "copy-sftp",
+        description: "brings a folder of this machine to an SFTP server and back",
+        takes: Takes::StoreUrl,
+        play: stores::copy_sftp,
+    },
+    Scenario {
+        name: "copy-webdav",
+        description: "brings a folder of this machine to a WebDAV server and back",
+        takes: Takes::StoreUrl,
+        play: stores::copy_webdav,
+    },
+];
+
 /// All scenarios.
 pub fn all() -> &'static [Scenario] {
-    &[
-        Scenario {
-            name: "traversal-normal",
-            description: "lists two simulated trees that are kept on disk, the destination a part of the source",
-            takes_spectra_url: true,
-            play: traversal_normal::play,
-        },
-        Scenario {
-            name: "traversal-ephemeral",
-            description: "lists two large simulated trees that exist nowhere, each with nodes the other lacks",
-            takes_spectra_url: false,
-            play: traversal_ephemeral::play,
-        },
-        Scenario {
-            name: "traversal-local",
-            description: "lists two folders of this machine with everything that makes real trees difficult",
-            takes_spectra_url: false,
-            play: traversal_local::play,
-        },
-        Scenario {
-            name: "traversal-resumption",
-            description: "interrupts this program, and kills it, while it lists; it goes on and loses nothing",
-            takes_spectra_url: false,
-            play: traversal_resumption::play,
-        },
-        Scenario {
-            name: "traversal-retry-sweep",
-            description: "lists a folder of a simulated tree again, and some that could not be listed, and no other",
-            takes_spectra_url: false,
-            play: traversal_retry_sweep::play,
-        },
-        Scenario {
-            name: "copy-normal",
-            description: "brings a simulated tree that is kept on disk to another one, and reads it back",
-            takes_spectra_url: true,
-            play: copy_normal::play,
-        },
-        Scenario {
-            name: "copy-local",
-            description: "brings a folder of this machine with everything that makes real trees difficult to another one",
-            takes_spectra_url: false,
-            play: copy_local::play,
-        },
-        Scenario {
-            name: "copy-resumption",
-            description: "interrupts this program, and kills it, while it copies; it goes on and copies nothing twice",
-            takes_spectra_url: false,
-            play: copy_resumption::play,
-        },
-        Scenario {
-            name: "copy-retry",
-            description: "copies what could not be read, written or made at first, and nothing that was copied before",
-            takes_spectra_url: false,
-            play: copy_retry::play,
-        },
-        Scenario {
-            name: "exclusion-sweep",
-            description: "excludes folders of a simulated tree and includes them again, and copies what is left",
-            takes_spectra_url: false,
-            play: exclusion_sweep::play,
-        },
-        Scenario {
-            name: "dual-tree",
-            description: "looks at each node of two small trees at every stage, from failures until all is copied",
-            takes_spectra_url: false,
-            play: dual_tree::play,
-        },
-    ]
+    &ALL
 }
 
 /// The scenario of that name.
@@ -168,10 +245,7 @@ pub fn run(name: &str, options: &Options, out: &mut dyn Write) -> Result<Verdict
         let known: Vec<&str> = all().iter().map(|scenario| scenario.name).collect();
         bail!("no scenario is called {name:?}: choose one of {}", known.join(", "));
     };
-    if options.spectra_url.is_some() && !scenario.takes_spectra_url {
-        let able: Vec<_> = all().iter().filter(|other| other.takes_spectra_url).map(|other| other.name).collect();
-        bail!("{name} has no use for a simulator elsewhere: {} have", able.join(" and "));
-    }
+    options.check(scenario)?;
     play_in_scratch(scenario, options, &std::env::temp_dir(), out)
 }
 
@@ -190,8 +264,13 @@ fn play_in_scratch(scenario: &Scenario, options: &Options, scratches: &Path, out
             Err(error) => return conclude(scenario, report, Verdict::Failed(format!("{error:#}"))),
         },
     };
-    let mut stage =
-        Stage { scratch, report, interrupt: options.interrupt.clone(), spectra_url: options.spectra_url.clone() };
+    let mut stage = Stage {
+        scratch,
+        report,
+        interrupt: options.interrupt.clone(),
+        spectra_url: options.spectra_url.clone(),
+        store_url: options.store_url.clone(),
+    };
     let played = play_on(scenario, &mut stage, options.resume);
     let Stage { scratch, mut report, .. } = stage;
     report.heed(&Interrupt::default());
@@ -250,7 +329,7 @@ mod tests {
     use super::*;
 
     fn scenario_that(play: fn(&mut Stage<'_>) -> Result<()>) -> Scenario {
-        Scenario { name: "test", description: "a test", takes_spectra_url: false, play }
+        Scenario { name: "test", description: "a test", takes: Takes::Nothing, play }
     }
 
     fn play(scenario: &Scenario, keep: bool) -> (Verdict, String) {

@@ -16,6 +16,7 @@ pub(crate) mod migration;
 pub(crate) mod program;
 pub(crate) mod random;
 pub(crate) mod served;
+pub(crate) mod simulated;
 pub(crate) mod simulator;
 pub(crate) mod trace;
 

@@ -1,5 +1,6 @@
 //! The scenarios, through the program.
 
 mod copy;
+mod elsewhere;
 mod place;
 mod sweep;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 /// A small tree; how it is disturbed is added to it.
@@ -30,6 +30,10 @@ impl Place {
         fs::create_dir(place.0.path().join("configs")).unwrap();
         fs::write(place.0.path().join("configs").join(name), config).unwrap();
         place
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.path()
     }
 
     pub(crate) fn temporary(&self) -> PathBuf {

@@ -28,6 +28,7 @@ pub(crate) struct Program {
     folder: PathBuf,
     log_filter: &'static str,
     interrupt: Interrupt,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// What is made of a line that the program logged.
@@ -52,7 +53,18 @@ impl Program {
     /// The program that this process is, told to log what passes a filter. Once somebody asks for the end, it is killed.
     pub(crate) fn this(folder: &Path, log_filter: &'static str, interrupt: &Interrupt) -> Result<Program> {
         let file = std::env::current_exe().context("this program does not know where it is")?;
-        Ok(Program { file, folder: folder.to_owned(), log_filter, interrupt: interrupt.clone() })
+        Ok(Program {
+            file,
+            folder: folder.to_owned(),
+            log_filter,
+            interrupt: interrupt.clone(),
+            environment: Vec::new(),
+        })
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn with_environment(self, environment: &[(&'static str, String)]) -> Program {
+        Program { environment: environment.to_vec(), ..self }
     }
 
     /// Runs it, and shows every line that it logs to `hear`. It waits where that takes long: it cannot be further than
@@ -61,6 +73,7 @@ impl Program {
         let mut child = Command::new(&self.file)
             .args(arguments)
             .current_dir(&self.folder)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("LONGHAUL_LOG", self.log_filter)
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())

@@ -18,6 +18,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) interrupt: Interrupt,
     /// The server whose simulator is to be used.
     pub(crate) spectra_url: Option<String>,
+    /// The place in a store that is to be used.
+    pub(crate) store_url: Option<String>,
 }
 
 impl Stage<'_> {
@@ -31,6 +33,15 @@ impl Stage<'_> {
         let found = found.context("the notes of the set-up cannot be read")?;
         self.report.line("complete")?;
         Ok(Some(found))
+    }
+
+    /// For a scenario that cannot be gone on with: whatever an earlier run has left goes.
+    pub(crate) fn start_over(&mut self) -> Result<()> {
+        if self.scratch.notes().part != Part::SetUp {
+            self.report.line("begun anew: it cannot be gone on with")?;
+            self.scratch.start_over()?;
+        }
+        Ok(())
     }
 
     /// A run that is gone on with stays with its simulator, whether or not it is named again.

@@ -63,8 +63,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut out = Vec::new();
         let scratch = Scratch::new_in(folder.path(), "test").unwrap();
-        let mut stage =
-            Stage { scratch, report: Report::new(&mut out), interrupt: Interrupt::default(), spectra_url: None };
+        let mut stage = Stage {
+            scratch,
+            report: Report::new(&mut out),
+            interrupt: Interrupt::default(),
+            spectra_url: None,
+            store_url: None,
+        };
         let cut_short: Result<u64> = stage.step("one", |_| bail!("cut short"));
         assert_eq!(cut_short.unwrap_err().to_string(), "cut short");
         assert_eq!(stage.step("one", |_| Ok(1)).unwrap(), 1);
