@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::{copy, discover, review, torture};
+use crate::{copy, discover, review, stores, torture};
 
 /// Measures the Longhaul binary beside its peers and judges the figures against their targets, or kills it.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Copy(copy::Options),
     /// Review: pages and exclusions in ledgers of two million nodes
     Review(review::Options),
+    /// Stores of other people: listing, and copying to and from servers that are started
+    Stores(stores::Options),
     /// Kills at random moments, each gone on with, and the same ledger in the end
     Torture(torture::Options),
 }
@@ -61,6 +63,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Review(options) => {
             let report = review::run(options, &interrupt)?;
+            print(&report, options.json, || report.to_table())?;
+            report.longhaul_failed()
+        }
+        Command::Stores(options) => {
+            let report = stores::run(options, &interrupt)?;
             print(&report, options.json, || report.to_table())?;
             report.longhaul_failed()
         }

@@ -1,7 +1,7 @@
 //! Side-by-side runs of Longhaul against what people use today, and runs of it that are killed.
 //!
 //! Knows the binary only: what is measured is what a user gets, start-up, ledger and exit included. So nothing of the
-//! workspace is linked here, and a figure cannot be flattered by calling an inner function directly. Linux only, as
+//! engine is linked here, and a figure cannot be flattered by calling an inner function directly. Linux only, as
 //! the peers' command lines are.
 
 mod cli;
@@ -10,6 +10,7 @@ mod cli;
 mod copy;
 mod discover;
 mod review;
+mod stores;
 pub mod torture;
 
 // What commands share.
@@ -18,7 +19,7 @@ mod longhaul;
 mod odd_names;
 mod scratch;
 
-// What `discover`, `copy` and `review` are made of.
+// What `discover`, `copy`, `review` and `stores` are made of.
 mod amount;
 mod measure;
 mod peers;

@@ -43,6 +43,7 @@ pub(crate) enum Tool {
     Rclone4,
     #[serde(rename = "rclone-16")]
     Rclone16,
+    RcloneFastList,
 }
 
 impl Tool {
@@ -55,7 +56,7 @@ impl Tool {
             Self::Find => "find",
             Self::Cp => "cp",
             Self::Rsync => "rsync",
-            Self::Rclone | Self::Rclone4 | Self::Rclone16 => "rclone",
+            Self::Rclone | Self::Rclone4 | Self::Rclone16 | Self::RcloneFastList => "rclone",
         }
     }
 
@@ -67,6 +68,7 @@ impl Tool {
             Self::LonghaulDiscover => "longhaul discover",
             Self::Rclone4 => "rclone, 4 transfers",
             Self::Rclone16 => "rclone, 16 transfers",
+            Self::RcloneFastList => "rclone, fast list",
             Self::Longhaul | Self::Find | Self::Cp | Self::Rsync | Self::Rclone => self.program(),
         }
     }
