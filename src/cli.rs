@@ -500,6 +500,11 @@ pub(crate) struct CopyOptions {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     pub(crate) preserve: Vec<Preserve>,
 
+    /// Keep folders with nothing in them also where folders come with what is in them, as in a bucket: by an object
+    /// whose key ends with a slash
+    #[arg(long)]
+    pub(crate) keep_empty_folders: bool,
+
     /// Copy files from this size on in parts, in MiB [default: 64]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub(crate) large_from: Option<u64>,

@@ -65,5 +65,6 @@ pub(crate) fn choices(options: &CopyOptions) -> CopyChoices {
             Durability::None => CopyDurability::None,
         }),
         verify_level: None,
+        empty_folders: options.keep_empty_folders.then_some(true),
     }
 }

@@ -86,6 +86,8 @@ pub struct CopyChoices {
     pub durability: Option<CopyDurability>,
     /// How closely the destination is looked at in the end, where that is chosen before anything is copied.
     pub verify_level: Option<VerifyLevel>,
+    /// Whether a folder that has nothing in it is kept where folders come with what is in them.
+    pub empty_folders: Option<bool>,
 }
 
 /// What is carried over beside contents, times and permissions.
@@ -117,6 +119,7 @@ impl CopyChoices {
             durability: self.durability.unwrap_or(before.durability),
             verify_level: self.verify_level.or(before.verify_level),
             time_step_ns: before.time_step_ns,
+            empty_folders: self.empty_folders.unwrap_or(before.empty_folders),
         }
     }
 }
@@ -131,6 +134,7 @@ impl From<CopySettings> for CopyChoices {
             large_from: Some(settings.large_from),
             durability: Some(settings.durability),
             verify_level: settings.verify_level,
+            empty_folders: Some(settings.empty_folders),
         }
     }
 }

@@ -88,6 +88,9 @@ pub struct CopySettings {
     /// as one: a resume, and verification, compare times as the copy did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_step_ns: Option<u64>,
+    /// Whether a folder that has nothing in it is kept where folders come with what is in them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty_folders: bool,
 }
 
 /// When what was copied is made durable.
@@ -134,6 +137,7 @@ impl Default for CopySettings {
             durability: CopyDurability::Batch,
             verify_level: None,
             time_step_ns: None,
+            empty_folders: false,
         }
     }
 }

@@ -43,6 +43,7 @@ const SETTINGS: CopySettings = CopySettings {
     durability: CopyDurability::Batch,
     verify_level: None,
     time_step_ns: None,
+    empty_folders: false,
 };
 
 /// What is known when the folders are made.

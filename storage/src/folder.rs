@@ -177,6 +177,11 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     /// behind.
     fn create_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed>;
 
+    /// Creates a folder that is there with nothing in it, also where folders come with what is in them.
+    fn create_empty_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
+        self.create_folder(name, durability)
+    }
+
     /// Begins a new file. Nothing is seen of it under its own name until [`Draft::finish`]. It may have the temporary
     /// name until then, or none at all; something that has the temporary name and is in the way is replaced: it is ours.
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>>;

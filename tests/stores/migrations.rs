@@ -242,6 +242,33 @@ fn between_webdav_and_sftp() {
     there_and_back(Some(Kind::Openssh), Some(Kind::Wsgidav));
 }
 
+/// Folders with nothing in them, in a bucket and back.
+#[test]
+fn empty_folders_are_kept_in_a_bucket_where_that_is_wanted() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(end) = End::new(Some(Kind::Moto)) else { return };
+    let trip = Trip::new(end.server.as_ref().expect("it was started").environment.clone());
+    let planted = trip.path("planted");
+    plant(&planted);
+    for empty in ["empty", "folder/empty as well", "only/folders/in it"] {
+        fs::create_dir_all(planted.join(empty)).expect("new folders");
+    }
+    let from = planted.display().to_string();
+    for (wanted, more) in [(true, &["--keep-empty-folders"][..]), (false, &[])] {
+        let (there, back) = (end.location(&format!("empty folders {wanted}")), trip.path(&format!("back {wanted}")));
+        trip.migrate(&from, &there, &format!("{wanted}.duckdb"), more);
+        trip.migrate(&from, &there, &format!("{wanted} again.duckdb"), more);
+        let again = trip
+            .query(&format!("{wanted} again.duckdb"), "SELECT count(*) FROM plan_view WHERE action = 'create_folder'");
+        assert_eq!(again, if wanted { "0" } else { "5" });
+        trip.migrate(&there, &back.display().to_string(), &format!("{wanted} back.duckdb"), &[]);
+        assert!(snapshot(&planted, true) == snapshot(&back, true));
+        for empty in ["empty", "folder/empty as well", "only/folders/in it"] {
+            assert_eq!(back.join(empty).is_dir(), wanted, "{empty}");
+        }
+    }
+}
+
 #[test]
 fn a_run_to_each_kind_of_store_that_is_killed_goes_on() {
     for kind in [Kind::Moto, Kind::Wsgidav, Kind::Openssh] {

@@ -566,7 +566,8 @@ impl OpenFolders {
             self.folders = Some(BySide { src, dst });
         }
         let folders = self.folders.as_ref().expect("opened above");
-        Ok(Folders { source: folders.src.as_ref(), destination: folders.dst.as_ref(), path: &self.paths.dst })
+        let (source, destination) = (folders.src.as_ref(), folders.dst.as_ref());
+        Ok(Folders { source, destination, path: &self.paths.dst, source_path: &self.paths.src })
     }
 }
 

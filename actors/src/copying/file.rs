@@ -18,6 +18,8 @@ pub(super) struct Folders<'a> {
     pub(super) destination: &'a dyn Folder,
     /// The destination folder's path from the root, as bytes.
     pub(super) path: &'a [u8],
+    /// That of the source folder.
+    pub(super) source_path: &'a [u8],
 }
 
 /// The name of an item on the source, and the one that it gets on the destination.

@@ -1,5 +1,6 @@
 //! One item of the plan: what is done about it, and what becomes of it.
 
+use futures_util::StreamExt;
 use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
 use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Side, encode_name};
 use longhaul_storage::{Attributes, Facts, Known, Placed, Replace, Target};
@@ -43,7 +44,13 @@ async fn create_folder(
         }
         Some(_) => {}
     }
-    if folders.destination.create_folder(name, context.durability).await.on(Side::Destination)? == Placed::Done {
+    let comes_with_contents = !context.stores.dst.capabilities().has_folders;
+    let made = if context.copying.empty_folders && comes_with_contents && is_empty(context, folders, names.src).await? {
+        folders.destination.create_empty_folder(name, context.durability).await
+    } else {
+        folders.destination.create_folder(name, context.durability).await
+    };
+    if made.on(Side::Destination)? == Placed::Done {
         return Ok(CopyOutcome::Copied(CopiedFile::default()));
     }
     match folders.destination.look(name).await.on(Side::Destination)? {
@@ -57,6 +64,18 @@ async fn create_folder(
         }
         None => Err(Trouble::Changed("the destination changed while the folder was made".to_owned())),
     }
+}
+
+/// Whether a folder of the source has nothing in it.
+async fn is_empty(context: &CopyContext, folders: &Folders<'_>, name: &[u8]) -> Attempt<bool> {
+    let parent = folders.source_path.strip_suffix(b"/").unwrap_or(folders.source_path);
+    let mut pages = context.stores.src.clone().list(&[parent, b"/", name].concat());
+    while let Some(page) = pages.next().await {
+        if !page.on(Side::Source)?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn make_link(

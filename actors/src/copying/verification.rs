@@ -144,6 +144,7 @@ impl<'a> Checking<'a> {
                 source: src.as_ref(),
                 destination: dst.as_ref(),
                 path: &self.paths.dst,
+                source_path: &self.paths.src,
             });
             let read = match node.kind {
                 _ if self.different.contains(&node.id) => Ok(None),

@@ -187,6 +187,10 @@ impl Folder for PacedFolder {
         Box::pin(async move { paced!(self.store, Meta, self.inner.create_folder(name, durability)) })
     }
 
+    fn create_empty_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
+        Box::pin(async move { paced!(self.store, Meta, self.inner.create_empty_folder(name, durability)) })
+    }
+
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
         Box::pin(async move {
             // Not in a turn: a draft may have to wait for memory, which only others give back, in their turns.

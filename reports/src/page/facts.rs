@@ -95,6 +95,7 @@ pub(super) fn settings(figures: &Figures) -> Vec<Facts> {
             Facts { name: "Extended attributes carried over", value: yes(copy.extended) },
             Facts { name: "Hard links carried over", value: yes(copy.hard_links) },
             Facts { name: "Holes carried over", value: yes(copy.holes) },
+            Facts { name: "Empty folders kept in any case", value: yes(copy.empty_folders) },
             Facts { name: "In parts from", value: whole_bytes(large_from) },
         ]);
     }

@@ -65,6 +65,13 @@ impl RemoteStore {
         }
     }
 
+    /// Makes a folder, or what stands for it among keys.
+    async fn make_folder(&self, key: &str) -> Result<(), StoreError> {
+        let ((service, context), key) = (self.raw(), format!("{key}/"));
+        let made = service.create_dir_dyn(context, &key, OpCreateDir::default());
+        self.call(Additions::default(), made).await.map(drop)
+    }
+
     /// Removes a file. That there is none is fine.
     pub(super) async fn remove(&self, key: &str) -> Result<(), StoreError> {
         let (service, context) = self.raw();
@@ -113,11 +120,16 @@ impl Folder for RemoteFolder {
             if store.look(&key).await?.is_some() {
                 return Ok(Placed::Taken);
             }
-            let (service, context) = store.raw();
-            let key = format!("{key}/");
-            let made = service.create_dir_dyn(context, &key, OpCreateDir::default());
-            store.call(Additions::default(), made).await.map(|_| Placed::Done)
+            store.make_folder(&key).await.map(|()| Placed::Done)
         }))
+    }
+
+    fn create_empty_folder<'a>(&'a self, name: &'a [u8], durability: Durability) -> Answer<'a, Placed> {
+        if self.store.traits.has_folders {
+            return self.create_folder(name, durability);
+        }
+        let (store, key) = (self.store.clone(), self.child(name));
+        Box::pin(on_network(async move { store.make_folder(&key?).await.map(|()| Placed::Done) }))
     }
 
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
