@@ -159,7 +159,7 @@ fn rclone() -> Result<Server, String> {
     fs::create_dir(&bucket).expect("a new folder");
     let key = ("longhaul-test", "not-a-secret");
     let mut command = Command::new(program("rclone")?);
-    command.args(["serve", "s3", "--config", "", "--vfs-cache-mode", "off"]);
+    command.args(["serve", "s3", "--config", "", "--vfs-cache-mode", "off", "--dir-cache-time", "1s"]);
     command.args(["--addr", &format!("127.0.0.1:{port}"), "--auth-key", &format!("{},{}", key.0, key.1)]);
     let child = start(command.arg(folder.path()), port)?;
     let mut server = s3(child, folder, port, key);

@@ -226,6 +226,15 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()>;
 }
 
+/// A file of a store behind a network, as whoever has the store would call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// The store, without the root of any tree in it.
+    pub store: String,
+    /// Its key there.
+    pub key: String,
+}
+
 /// A file that is open for reading.
 pub trait Original: Send + Sync + std::fmt::Debug {
     /// What was known of it when it was opened.
@@ -250,6 +259,12 @@ pub trait Original: Send + Sync + std::fmt::Debug {
     fn as_local(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         None
     }
+
+    /// The file behind a network that it is, where a copy of it within its store is the same in all that is kept: for
+    /// having it copied without the bytes coming by here.
+    fn as_remote(&self) -> Option<RemoteFile> {
+        None
+    }
 }
 
 /// A file that is being written, and cannot be seen under its own name yet. Dropping one that was begun by
@@ -259,7 +274,7 @@ pub trait Draft: Send + std::fmt::Debug {
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()>;
 
     /// Copies a stretch of `original` to the same place without the bytes passing through the process, by sharing
-    /// them or in the kernel. `false` where that is not possible: nothing was done.
+    /// them, in the kernel, or within the store that has both. `false` where that is not possible: nothing was done.
     fn copy_range<'a>(&'a mut self, original: &'a dyn Original, range: std::ops::Range<u64>) -> Answer<'a, bool> {
         let _ = (original, range);
         Box::pin(std::future::ready(Ok(false)))

@@ -19,7 +19,8 @@ mod spectra;
 
 pub use error::StoreError;
 pub use folder::{
-    Answer, Attributes, Draft, Durability, Facts, FileIdentity, Folder, Keeps, Known, Original, Placed, Replace, Target,
+    Answer, Attributes, Draft, Durability, Facts, FileIdentity, Folder, Keeps, Known, Original, Placed, RemoteFile,
+    Replace, Target,
 };
 pub use local::LocalStore;
 pub use location::{Location, LocationError, Overlap};

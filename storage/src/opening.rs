@@ -221,7 +221,7 @@ fn open(
             Ok(store) => Ok((location, Arc::new(store))),
             Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
         },
-        Location::Remote(url) => match patiently(|| open_remote(url)) {
+        Location::Remote(url) => match patiently(|| open_remote(url, side)) {
             Ok(store) => Ok((location, store)),
             Err(error) if error.class == ErrorClass::Vanished && url.protocol.makes_roots() => {
                 Err(OpenError::Missing { side, location })
@@ -241,10 +241,10 @@ fn patiently<T>(attempt: impl FnMut() -> Result<T, StoreError>) -> Result<T, Sto
         .call()
 }
 
-fn open_remote(url: &RemoteUrl) -> Result<Arc<dyn Store>, StoreError> {
+fn open_remote(url: &RemoteUrl, side: Side) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match url.protocol {
         #[cfg(feature = "sftp")]
         Protocol::Sftp => Arc::new(SftpStore::open(url)?),
-        _ => Arc::new(RemoteStore::open(url)?),
+        _ => Arc::new(RemoteStore::open(url, side == Side::Source)?),
     })
 }

@@ -19,15 +19,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use longhaul_model::ErrorClass;
-use opendal::options::WriteOptions;
-use opendal::raw::{OpCreateDir, OpList, OpStat, OpWrite, Servicer};
+use opendal::options::{CopyOptions, WriteOptions};
+use opendal::raw::{OpCopy, OpCreateDir, OpList, OpStat, OpWrite, Servicer};
 use opendal::{Buffer, Capability, OperationContext, Operator};
 
 use self::folder::RemoteFolder;
 use self::service::Traits;
 use self::transport::{Additions, watched};
 use crate::error::StoreError;
-use crate::folder::{Answer, Folder, Keeps};
+use crate::folder::{Answer, Folder, Keeps, RemoteFile};
 use crate::network::{on_network, wait_for};
 use crate::store::{Capabilities, PageStream, Store};
 
@@ -43,7 +43,7 @@ pub struct RemoteStore {
     /// What the client can do.
     can: Capability,
     traits: Traits,
-    location: String,
+    url: RemoteUrl,
     /// A server was seen to write although something was there, against what it was told.
     ignores_conditions: Arc<AtomicBool>,
 }
@@ -51,18 +51,24 @@ pub struct RemoteStore {
 impl RemoteStore {
     /// Makes a client, and asks the server for its root. Blocks the thread until it has answered. An error of the class
     /// `vanished` means that there is nothing.
-    pub fn open(url: &RemoteUrl) -> Result<Self, StoreError> {
+    ///
+    /// Where folders come with what is in them, a place in which nothing is cannot be told from one that is not there: it
+    /// is an error where there is `to_be_something`.
+    pub fn open(url: &RemoteUrl, to_be_something: bool) -> Result<Self, StoreError> {
         let operator = service::client(url, &format!("{}/", url.path().trim_end_matches('/')))?;
         let store = RemoteStore {
             can: operator.info().capability(),
             operator,
             traits: Traits::of(url.protocol),
-            location: url.to_string(),
+            url: url.clone(),
             ignores_conditions: Arc::default(),
         };
         let store = Arc::new(store);
         let asked = store.clone();
-        wait_for(async move { asked.look_at_root().await })?;
+        let is_empty = wait_for(async move { asked.look_at_root().await })?;
+        if is_empty && to_be_something && !store.traits.has_folders && url.path() != "/" {
+            return Err(StoreError::new(ErrorClass::Vanished, "nothing is there: check the path"));
+        }
         Ok(Arc::into_inner(store).expect("the answer has come"))
     }
 
@@ -103,6 +109,30 @@ impl RemoteStore {
         .await
     }
 
+    /// The file with this key, as it is called from the root of the store.
+    fn as_called_by_store(&self, key: &str) -> RemoteFile {
+        let path = self.url.path();
+        let root = path.trim_matches('/');
+        let key = if root.is_empty() { key.to_owned() } else { format!("{root}/{key}") };
+        RemoteFile { store: self.url.store(), key }
+    }
+
+    /// Has the store copy a file, with all that it keeps of it. With `if_not_exists` only where nothing is, as far as the
+    /// store knows how to.
+    async fn copy_within(&self, from: &RemoteFile, key: &str, if_not_exists: bool) -> Result<(), StoreError> {
+        let client = service::client(&self.url, "/")?;
+        let if_not_exists = if_not_exists && self.can.copy_with_if_not_exists && self.writes_conditionally();
+        let to = self.as_called_by_store(key).key;
+        self.call(Additions::default(), async {
+            let options = CopyOptions { if_not_exists, ..CopyOptions::default() };
+            let arguments = OpCopy::from_options(&self.can, options)?;
+            let mut copier = client.service().copy_dyn(client.context(), &from.key, &to, arguments)?;
+            while copier.next_dyn().await?.is_some() {}
+            copier.close_dyn().await.map(drop)
+        })
+        .await
+    }
+
     /// The client, for calls that are not made through its layer for people.
     fn raw(&self) -> (&Servicer, &OperationContext) {
         (self.operator.service(), self.operator.context())
@@ -118,8 +148,8 @@ impl RemoteStore {
         answer.map_err(|error| failure::store_error(&error, refusal))
     }
 
-    /// Asks for the root. Lists it, which everybody may who can do anything with it.
-    async fn look_at_root(&self) -> Result<(), StoreError> {
+    /// Asks for the root. Lists it, which everybody may who can do anything with it. Returns whether there is nothing.
+    async fn look_at_root(&self) -> Result<bool, StoreError> {
         let (service, context) = self.raw();
         let lister = service.list_dyn(context, "/", OpList::default());
         let mut lister = lister.map_err(|error| failure::store_error(&error, None))?;
@@ -128,7 +158,7 @@ impl RemoteStore {
             // Its client takes what is not there for an empty folder; one that is there has itself in its listing.
             return Err(StoreError::new(ErrorClass::Vanished, "it is not there"));
         }
-        Ok(())
+        Ok(first.is_none())
     }
 
     async fn stat(&self, key: &str) -> Result<opendal::Metadata, StoreError> {
@@ -154,7 +184,7 @@ fn text(path: &[u8]) -> Result<&str, StoreError> {
 
 impl Store for RemoteStore {
     fn location(&self) -> String {
-        self.location.clone()
+        self.url.to_string()
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -186,7 +216,7 @@ impl Store for RemoteStore {
             store.try_writing(&key, false).await?;
             if store.can.write_with_if_not_exists && store.try_writing(&key, true).await.is_ok() {
                 tracing::warn!(
-                    store = store.location,
+                    store = %store.url,
                     "it does not know how to write only where nothing is: a look just before has to do"
                 );
                 store.ignores_conditions.store(true, Relaxed);

@@ -236,3 +236,19 @@ fn nothing_is_left_of_a_large_file_that_was_begun_and_is_not_wanted_any_more() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert_eq!(drafts(), 0);
 }
+
+#[test]
+fn no_more_is_read_a_second_than_is_allowed() {
+    let place = Place::new();
+    place.file("src/a", &"a".repeat(1 << 20));
+    place.file("src/b", &"b".repeat(1 << 20));
+    let began = std::time::Instant::now();
+    let said = place.run(&["migrate", "src", "dst", "--yes", "--bandwidth", "1", "--ledger", "ledger.duckdb"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    // The last quarter of a second is not waited for.
+    assert!(began.elapsed().as_millis() >= 1_700, "{:?}", began.elapsed());
+    assert_eq!(place.contents("dst/b"), "b".repeat(1 << 20));
+    for wrong in ["0", "-1", "fast"] {
+        assert_eq!(place.run(&["migrate", "src", "dst", "--bandwidth", wrong]).code, Some(2));
+    }
+}

@@ -269,6 +269,56 @@ fn empty_folders_are_kept_in_a_bucket_where_that_is_wanted() {
     }
 }
 
+/// From one place of a store to another, which the store does by itself where nobody wants checksums.
+fn within_one_store(kind: Kind) {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(end) = End::new(Some(kind)) else { return };
+    let trip = Trip::new(end.server.as_ref().expect("it was started").environment.clone());
+    let planted = trip.path("planted");
+    plant(&planted);
+    let [one, other] = ["one", "other"].map(|name| end.location(name));
+    trip.migrate(&planted.display().to_string(), &one, "there.duckdb", &[]);
+    trip.migrate(&one, &other, "within.duckdb", &["--checksum", "off", "--level", "full"]);
+    assert_eq!(trip.query("within.duckdb", "SELECT count(*) FROM copied WHERE checksum IS NULL"), "7");
+    trip.migrate(&one, &other, "again.duckdb", &[]);
+    assert_eq!(trip.query("again.duckdb", "SELECT count(*) FROM copied"), "0");
+    let back = trip.path("back");
+    trip.migrate(&other, &back.display().to_string(), "back.duckdb", &[]);
+    let keeps_times = kind == Kind::Moto || kind == Kind::Rclone;
+    assert!(snapshot(&planted, keeps_times) == snapshot(&back, keeps_times), "{kind:?}");
+    // Somebody else's is not replaced.
+    let taken = trip.path("taken");
+    fs::create_dir(&taken).expect("a new folder");
+    fs::write(taken.join("a"), "another, and newer").expect("a file");
+    let third = end.location("third");
+    trip.migrate(&taken.display().to_string(), &third, "taken.duckdb", &[]);
+    trip.migrate(&one, &third, "third.duckdb", &["--checksum", "off"]);
+    let back = trip.path("back again");
+    trip.migrate(&third, &back.display().to_string(), "back again.duckdb", &[]);
+    assert_eq!(fs::read_to_string(back.join("a")).expect("it is there"), "another, and newer");
+}
+
+#[test]
+fn a_store_copies_within_itself() {
+    for kind in [Kind::Moto, Kind::Rclone, Kind::Wsgidav, Kind::Apache] {
+        within_one_store(kind);
+    }
+}
+
+#[test]
+fn a_place_in_a_bucket_where_nothing_is_is_no_source() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(end) = End::new(Some(Kind::Moto)) else { return };
+    let trip = Trip::new(end.server.as_ref().expect("it was started").environment.clone());
+    let output = trip.run(&["discover", &end.location("mistyped"), "to", "--create-destination"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("the source s3://longhaul/mistyped cannot be used: nothing is there: check the path"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_run_to_each_kind_of_store_that_is_killed_goes_on() {
     for kind in [Kind::Moto, Kind::Wsgidav, Kind::Openssh] {

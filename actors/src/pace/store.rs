@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, Side};
 use longhaul_storage::{
-    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Keeps, Original, PageStream, Placed, Store,
-    StoreError, Target,
+    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Keeps, Original, PageStream, Placed,
+    RemoteFile, Store, StoreError, Target,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -266,6 +266,10 @@ impl Original for PacedOriginal {
     #[cfg(unix)]
     fn as_local(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.inner.as_local()
+    }
+
+    fn as_remote(&self) -> Option<RemoteFile> {
+        self.inner.as_remote()
     }
 }
 

@@ -4,6 +4,7 @@
 //! by its temporary name first, and is renamed.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use longhaul_model::{ErrorClass, encode_name};
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::transport::Additions;
 use super::{RemoteStore, times};
 use crate::error::StoreError;
-use crate::folder::{Answer, Attributes, Draft, Durability, Placed, Replace, Target};
+use crate::folder::{Answer, Attributes, Draft, Durability, Original, Placed, RemoteFile, Replace, Target};
 use crate::network::on_network;
 
 /// The usual size of a part of a file that is sent in parts, in bytes.
@@ -23,6 +24,9 @@ const PART_BYTES: u64 = 8 << 20;
 
 /// Parts that a file may have: S3 takes 10 000.
 const PARTS_MAX: u64 = 9_000;
+
+/// What S3 copies in one piece, and with all that it keeps beside it: 5 GiB.
+const COPIED_AT_ONCE_MAX: u64 = 5 << 30;
 
 /// Parts of one file that are under way at a time.
 const PARTS_AT_ONCE: usize = 2;
@@ -49,6 +53,8 @@ pub(super) struct RemoteDraft {
     /// Whether something may be there under the temporary name.
     is_begun: bool,
     written: u64,
+    /// The file of the same store that it is to be a copy of, which the store makes in the end.
+    copy_of: Option<RemoteFile>,
     #[expect(dead_code, reason = "its memory is taken as long as it is there")]
     memory: Option<tokio::sync::SemaphorePermit<'static>>,
 }
@@ -81,6 +87,7 @@ impl RemoteDraft {
             writer: None,
             is_begun: false,
             written: 0,
+            copy_of: None,
             memory,
         }
     }
@@ -152,7 +159,10 @@ impl RemoteDraft {
         if self.writer.is_none() {
             self.modified_ns = attributes.modified_ns;
         }
-        if !self.replace.is_allowed() && !self.store.writes_conditionally() && self.temporary.is_none() {
+        let copy_of = self.copy_of.take();
+        // Not every store that knows how to write only where nothing is knows how to copy so.
+        let is_sure = self.store.writes_conditionally() && copy_of.is_none();
+        if !self.replace.is_allowed() && !is_sure && self.temporary.is_none() {
             // There is no way of writing only where nothing is: a look just before is what can be done.
             let (store, key) = (self.store.clone(), self.key.clone());
             if on_network(async move { store.look(&key).await }).await?.is_some() {
@@ -162,15 +172,22 @@ impl RemoteDraft {
         if !self.pending.is_empty() {
             self.send_part().await?;
         }
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => self.open_writer()?,
+        let writer = match (self.writer.take(), &copy_of) {
+            (_, Some(_)) => None,
+            (Some(writer), None) => Some(writer),
+            (None, None) => Some(self.open_writer()?),
         };
         self.is_begun = true;
         let (store, additions, key) = (self.store.clone(), self.additions(), self.key.clone());
         let (temporary, replace) = (self.temporary.clone(), self.replace);
         let placed = on_network(async move {
-            if let Err(error) = store.call(additions, writer.close_dyn()).await {
+            if let Some(from) = copy_of {
+                let if_not_exists = temporary.is_none() && !replace.is_allowed();
+                store.copy_within(&from, temporary.as_ref().unwrap_or(&key), if_not_exists).await?;
+            }
+            if let Some(mut writer) = writer
+                && let Err(error) = store.call(additions, writer.close_dyn()).await
+            {
                 // An upload in parts that is not ended would be paid for.
                 let _ = writer.abort_dyn().await;
                 return Err(error);
@@ -237,6 +254,21 @@ impl Drop for RemoteDraft {
 impl Draft for RemoteDraft {
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()> {
         Box::pin(self.append(offset, bytes))
+    }
+
+    /// All of it, or nothing: the store makes the copy when the file gets its name.
+    fn copy_range<'a>(&'a mut self, original: &'a dyn Original, range: Range<u64>) -> Answer<'a, bool> {
+        let from = original.as_remote().filter(|from| from.store == self.store.url.store());
+        let is_all = range.start == 0 && self.written == 0;
+        // What cannot be told a name when it is renamed cannot be told when it is copied either.
+        let can_be_named = !self.store.traits.writes_in_place || self.temporary.is_some();
+        let is_possible = self.store.can.copy && is_all && can_be_named && range.end <= COPIED_AT_ONCE_MAX;
+        if let (Some(from), true) = (from, is_possible) {
+            self.copy_of = Some(from);
+            self.written = range.end;
+            return Box::pin(std::future::ready(Ok(true)));
+        }
+        Box::pin(std::future::ready(Ok(false)))
     }
 
     fn finish<'a>(

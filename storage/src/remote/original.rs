@@ -13,7 +13,7 @@ use super::RemoteStore;
 use super::folder::facts_of;
 use super::transport::Additions;
 use crate::error::StoreError;
-use crate::folder::{Answer, Facts, Original};
+use crate::folder::{Answer, Facts, Original, RemoteFile};
 use crate::network::on_network;
 
 /// A file that is being read.
@@ -23,6 +23,8 @@ pub(super) struct RemoteOriginal {
     at_opening: Facts,
     /// Tells this version of it from others, where the store has such a thing.
     version: Option<String>,
+    /// Its time is kept with it, wherever its store copies it to.
+    has_time_beside: bool,
     /// Where it was read last, and how it goes on from there.
     stream: Mutex<Option<Stream>>,
 }
@@ -58,7 +60,8 @@ impl RemoteOriginal {
         let is_strong = |etag: &&str| !etag.starts_with("W/") && !store.traits.writes_in_place;
         let version = metadata.etag().filter(is_strong).map(str::to_owned).filter(|_| store.can.read_with_if_match);
         let stream = Mutex::new(Some(Stream { at: 0, incoming, rest: Buffer::new() }));
-        Ok(RemoteOriginal { store, key, at_opening, version, stream })
+        let has_time_beside = super::times::from_metadata(&metadata).is_some();
+        Ok(RemoteOriginal { store, key, at_opening, version, has_time_beside, stream })
     }
 }
 
@@ -101,6 +104,11 @@ impl Stream {
 }
 
 impl Original for RemoteOriginal {
+    fn as_remote(&self) -> Option<RemoteFile> {
+        let has_all = self.has_time_beside || !self.store.traits.keeps_times_beside;
+        has_all.then(|| self.store.as_called_by_store(&self.key))
+    }
+
     fn facts_at_opening(&self) -> Facts {
         self.at_opening
     }

@@ -141,6 +141,13 @@ impl RemoteUrl {
         self.url.query_pairs().find(|(option, _)| option == name).map(|(_, value)| value.into_owned())
     }
 
+    /// The store, whatever the path of a tree in it.
+    pub(crate) fn store(&self) -> String {
+        let mut store = self.url.as_ref().clone();
+        store.set_path("/");
+        store.into()
+    }
+
     /// Whether both are in the same store, so that only their paths tell them apart.
     pub(crate) fn is_same_store(&self, other: &RemoteUrl) -> bool {
         self.protocol == other.protocol
