@@ -261,21 +261,8 @@ impl Bench<'_> {
     }
 
     fn place(&self, name: &str) -> Place {
-        let value = |wanted: &str| {
-            let found = self.server.environment.iter().find(|(name, _)| *name == wanted);
-            found.map_or("", |(_, value)| value.as_str())
-        };
-        let url = format!("http://127.0.0.1:{}", self.server.port());
-        let rclone = if self.is_s3() {
-            let (key, secret) = (value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"));
-            format!(
-                ":s3,provider=Other,access_key_id={key},secret_access_key={secret},region=us-east-1,\
-                 force_path_style=true,endpoint=\"{url}\":longhaul/{name}"
-            )
-        } else {
-            format!(":webdav,vendor=other,url=\"{url}\":{name}")
-        };
-        Place { longhaul: format!("'{}/{name}'", self.server.root), rclone: format!("'{rclone}'") }
+        let longhaul = format!("'{}/{name}'", self.server.root);
+        Place { longhaul, rclone: format!("'{}'", self.server.rclone_place(name)) }
     }
 }
 

@@ -49,6 +49,28 @@ impl Server {
         self.files.as_deref()
     }
 
+    /// How rclone calls a place in the root.
+    pub fn rclone_place(&self, name: &str) -> String {
+        let value = |wanted: &str| {
+            let found = self.environment.iter().find(|(name, _)| *name == wanted);
+            found.map_or("", |(_, value)| value.as_str())
+        };
+        let port = self.port;
+        if self.root.starts_with("s3:") {
+            let (key, secret) = (value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"));
+            format!(
+                ":s3,provider=Other,access_key_id={key},secret_access_key={secret},region=us-east-1,\
+                 force_path_style=true,endpoint=\"http://127.0.0.1:{port}\":longhaul/{name}"
+            )
+        } else if self.root.starts_with("sftp:") {
+            let files = self.files.as_ref().map(|files| files.display().to_string()).unwrap_or_default();
+            let (key, known) = (value("SFTP_KEY"), value("SFTP_KNOWN_HOSTS"));
+            format!(":sftp,host=127.0.0.1,port={port},key_file=\"{key}\",known_hosts_file=\"{known}\":{files}/{name}")
+        } else {
+            format!(":webdav,vendor=other,url=\"http://127.0.0.1:{port}\":{name}")
+        }
+    }
+
     /// Puts an object under a key that may be anything, past every client that would tidy it up. For [`Kind::Moto`].
     pub fn put_object(&self, key: &str, bytes: &[u8]) -> Result<(), String> {
         self.put(&format!("/longhaul/{}", utf8_percent_encode(key, NON_ALPHANUMERIC)), bytes)

@@ -138,6 +138,20 @@ pub(crate) fn snapshot(at: &Path, with_times: bool) -> Vec<(String, Vec<u8>, u64
     found
 }
 
+/// Another program, which knows nothing of ours, finds every byte there and nothing else.
+fn check_with_rclone(planted: &Path, server: &Server, name: &str) {
+    let Ok(program) = longhaul_servers::program("rclone") else {
+        assert!(std::env::var("CI").is_err(), "there is no rclone");
+        return;
+    };
+    let mut command = Command::new(program);
+    // Its own configuration is none of ours.
+    command.args(["--config", "", "check", "--download"]).arg(planted).arg(server.rclone_place(name));
+    let output = command.output().expect("rclone can be run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("7 matching files"), "{}: {said}", server.root);
+}
+
 /// Brings a tree to the one end, from there to the other, and from there back to this machine, where it has to be what it
 /// was. Each way a second run copies nothing.
 fn there_and_back(first: Option<Kind>, second: Option<Kind>) {
@@ -158,6 +172,10 @@ fn there_and_back(first: Option<Kind>, second: Option<Kind>) {
         let (ledger, again) = (format!("{number}.duckdb"), format!("{number} again.duckdb"));
         trip.migrate(from, to, &ledger, &["--level", "checksum"]);
         assert_eq!(trip.query(&ledger, "SELECT count(*) FROM copied"), "7", "{from} to {to}");
+        let end = [Some((&one, "one")), Some((&other, "other")), None][number];
+        if let Some((Some(server), name)) = end.map(|(end, name)| (end.server.as_ref(), name)) {
+            check_with_rclone(&planted, server, name);
+        }
         trip.migrate(from, to, &again, &[]);
         assert_eq!(trip.query(&again, "SELECT count(*) FROM copied"), "0", "{from} to {to}: a second run copies");
         let pending = "SELECT count(*) FROM src_status WHERE copy_status NOT IN ('successful', 'already_existed')";
