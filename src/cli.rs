@@ -1,17 +1,26 @@
 //! What can be typed.
 
+mod editing;
 mod filtering;
 mod finding;
+mod running;
+mod simulator;
 
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use longhaul_model::{CompareBy, ConflictPolicy, PlanAction};
+use longhaul_model::PlanAction;
 use longhaul_naming::RuleSet;
 use longhaul_storage::{Location, LocationError};
 
+pub(crate) use self::editing::{
+    ApproveArguments, DecideArguments, DecisionArgument, ExcludeArguments, IncludeArguments, MarkArguments,
+    SelectionArguments,
+};
 pub(crate) use self::filtering::FilterArguments;
 pub(crate) use self::finding::{FindArguments, TreeArguments};
+pub(crate) use self::running::{CopyOptions, Durability, Level, LimitArguments, PolicyArguments, Preserve, Switch};
+pub(crate) use self::simulator::{SpectraCommand, SpectraServeArguments, SpectraTreeArguments};
 
 /// Moves a file tree from one store to another, once, and can prove it.
 ///
@@ -170,30 +179,6 @@ pub(crate) struct DiscoverArguments {
     pub(crate) json: bool,
 }
 
-/// When a run is not waited for any longer.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct LimitArguments {
-    /// How long work in flight may take to come to an end after an interrupt, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    pub(crate) grace: u64,
-
-    /// Suspend the run when a store has answered with nothing but transient errors for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    pub(crate) give_up_after: u64,
-
-    /// Ask a store behind a network for no more than so many things of a kind at a time; otherwise it is found out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) max_concurrency: Option<u16>,
-
-    /// Ask a store behind a network for no more than so many things of a kind a second
-    #[arg(long, value_name = "N", value_parser = parse_rate)]
-    pub(crate) max_rate: Option<f64>,
-
-    /// Read no more than so many MiB of files a second, of all together
-    #[arg(long, value_name = "MIB", value_parser = parse_rate)]
-    pub(crate) bandwidth: Option<f64>,
-}
-
 /// An error about what was typed. What there may be credentials in is not repeated.
 pub(crate) fn without_secrets(error: clap::Error) -> clap::Error {
     let about = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<LocationError>());
@@ -202,78 +187,6 @@ pub(crate) fn without_secrets(error: clap::Error) -> clap::Error {
             wrong @ (LocationError::Credentials(_) | LocationError::UnknownOption { .. } | LocationError::BadUrl(_)),
         ) => Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong),
         _ => error,
-    }
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("give a number above 0, such as 50 or 0.5".to_owned()),
-    }
-}
-
-/// What the plan follows from.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct PolicyArguments {
-    /// When a file on the destination counts as the same [default: size+mtime]
-    #[arg(long, value_enum, value_name = "WHAT")]
-    pub(crate) compare: Option<Compare>,
-
-    /// What is done about a file that is there and not the same [default: newer]
-    #[arg(long, value_enum, value_name = "POLICY")]
-    pub(crate) on_conflict: Option<OnConflict>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Compare {
-    /// Same size and same modification time
-    #[value(name = "size+mtime")]
-    SizeAndTime,
-    /// Same size
-    Size,
-    /// Same modification time
-    Mtime,
-    /// Same contents: both are read when their turn comes to be copied
-    Checksum,
-    /// There is one
-    Exists,
-}
-
-impl From<Compare> for CompareBy {
-    fn from(compare: Compare) -> Self {
-        match compare {
-            Compare::SizeAndTime => CompareBy::SizeAndTime,
-            Compare::Size => CompareBy::Size,
-            Compare::Mtime => CompareBy::Time,
-            Compare::Checksum => CompareBy::Checksum,
-            Compare::Exists => CompareBy::Exists,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnConflict {
-    /// Overwrite it where the source's is newer, leave it otherwise
-    Newer,
-    /// Leave it
-    Skip,
-    /// Overwrite it
-    Overwrite,
-    /// Copy the source's under another name beside it
-    KeepBoth,
-    /// Leave it, as a conflict for a person to decide
-    Ask,
-}
-
-impl From<OnConflict> for ConflictPolicy {
-    fn from(policy: OnConflict) -> Self {
-        match policy {
-            OnConflict::Newer => ConflictPolicy::Newer,
-            OnConflict::Skip => ConflictPolicy::Skip,
-            OnConflict::Overwrite => ConflictPolicy::Overwrite,
-            OnConflict::KeepBoth => ConflictPolicy::KeepBoth,
-            OnConflict::Ask => ConflictPolicy::Ask,
-        }
     }
 }
 
@@ -329,19 +242,6 @@ pub(crate) struct CopyArguments {
     pub(crate) json: bool,
 }
 
-/// Which nodes of the source are meant.
-#[derive(Clone, Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct SelectionArguments {
-    /// Paths from the root of the source, as they are shown
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<String>,
-
-    /// Those that meet conditions, for example: 'name ~ "*.tmp" and size > 10M'
-    #[arg(long = "where", value_name = "CONDITIONS")]
-    pub(crate) condition: Option<String>,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct LintArguments {
     /// By which rules [default: those of the destination]
@@ -374,87 +274,6 @@ fn parse_rules(text: &str) -> Result<RuleSet, String> {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ExcludeArguments {
-    #[command(flatten)]
-    pub(crate) selection: SelectionArguments,
-
-    /// Why, for whoever asks later
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: String,
-
-    /// Print what changed as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct IncludeArguments {
-    #[command(flatten)]
-    pub(crate) selection: SelectionArguments,
-
-    /// Print what changed as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DecideArguments {
-    #[command(flatten)]
-    pub(crate) selection: SelectionArguments,
-
-    /// What is done about conflicts there and below, those that were decided before among them, until it is done
-    #[arg(long, value_enum)]
-    pub(crate) action: DecisionArgument,
-
-    /// Print what changed as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// What is done about a conflict.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum DecisionArgument {
-    /// The source's replaces the destination's
-    Overwrite,
-    /// The source's gets another name beside it
-    KeepBoth,
-    /// The destination's stays, and the source's is not copied
-    Skip,
-    /// What was decided is taken back: it is a conflict again
-    Undecide,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ApproveArguments {
-    /// Leave open conflicts as they are: what is in conflict is not copied
-    #[arg(long)]
-    pub(crate) leave_conflicts: bool,
-
-    /// Print the approval as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MarkArguments {
-    /// Paths from the root of the source: they and what is below them; of what is in conflict, the folder that it is in
-    #[arg(value_name = "PATH", required_unless_present = "all")]
-    pub(crate) paths: Vec<String>,
-
-    /// Everything, wherever it is
-    #[arg(long = "all", visible_alias = "failed", conflicts_with = "paths")]
-    pub(crate) all: bool,
-
-    /// With --failed: in this folder only
-    #[arg(long, value_name = "PATH", requires = "all")]
-    pub(crate) under: Option<String>,
-
-    /// Print what is marked as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct RetryArguments {
     #[command(flatten)]
     pub(crate) options: CopyOptions,
@@ -481,67 +300,6 @@ pub(crate) struct RefreshArguments {
     pub(crate) json: bool,
 }
 
-/// How files are copied.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct CopyOptions {
-    /// Workers that copy at a time [default: what the stores like]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) copiers: Option<u16>,
-
-    /// When what was copied is made to survive a power cut [default: batch]
-    #[arg(long, value_enum)]
-    pub(crate) durability: Option<Durability>,
-
-    /// Take a checksum (BLAKE3) of each file while it is copied [default: on]
-    #[arg(long, value_enum)]
-    pub(crate) checksum: Option<Switch>,
-
-    /// What else to carry over, beside contents, times and permissions
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
-    pub(crate) preserve: Vec<Preserve>,
-
-    /// Keep folders with nothing in them also where folders come with what is in them, as in a bucket: by an object
-    /// whose key ends with a slash
-    #[arg(long)]
-    pub(crate) keep_empty_folders: bool,
-
-    /// Copy files from this size on in parts, in MiB [default: 64]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
-    pub(crate) large_from: Option<u64>,
-
-    /// Begin although the destination has less room than the plan takes, or would refuse names
-    #[arg(long)]
-    pub(crate) force: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Durability {
-    /// The destination as a whole, each time before results are recorded
-    Batch,
-    /// Each file by itself
-    File,
-    /// When the system likes
-    None,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Switch {
-    On,
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Preserve {
-    /// User and group
-    Owner,
-    /// Extended attributes, access control lists among them
-    Xattrs,
-    /// Several names of one file
-    HardLinks,
-    /// Holes in files
-    Sparse,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// How closely it is looked
@@ -562,16 +320,6 @@ pub(crate) struct VerifyArguments {
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Level {
-    /// Everything is there, of the right kind, size and time
-    Size,
-    /// And what was copied, read back, has the checksum that was taken of the source
-    Checksum,
-    /// And both sides, read, have the same contents; what was there before as well
-    Full,
 }
 
 #[derive(Debug, Args)]
@@ -630,40 +378,6 @@ pub(crate) enum Format {
     Table,
     Csv,
     Json,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SpectraCommand {
-    /// Count the nodes of a simulated tree, without an engine
-    Tree(SpectraTreeArguments),
-    /// Serve a simulator over HTTP until it is interrupted: its worlds are then spectra+http://HOST:PORT/WORLD
-    Serve(SpectraServeArguments),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SpectraServeArguments {
-    /// The simulator's configuration
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-
-    /// Name or address to listen on, instead of the configuration's. Everybody who can reach it may change the worlds
-    #[arg(long)]
-    pub(crate) host: Option<String>,
-
-    /// Port to listen on, instead of the configuration's; 0 for any that is free
-    #[arg(long)]
-    pub(crate) port: Option<u16>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SpectraTreeArguments {
-    /// The simulator's configuration
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-
-    /// Which of its worlds
-    #[arg(long, default_value = "primary")]
-    pub(crate) world: String,
 }
 
 #[cfg(test)]

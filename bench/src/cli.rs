@@ -52,23 +52,23 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let has_failed = match &cli.command {
         Command::Discover(options) => {
             let report = discover::run(options, &interrupt)?;
-            print(&report, options.json, || report.to_table())?;
+            print(&report, options.setting.json, || report.to_table())?;
             // A missed target is a result; a Longhaul that fails leaves nothing to compare.
             report.longhaul_failed()
         }
         Command::Copy(options) => {
             let report = copy::run(options, &interrupt)?;
-            print(&report, options.json, || report.to_table())?;
+            print(&report, options.setting.json, || report.to_table())?;
             report.longhaul_failed()
         }
         Command::Review(options) => {
             let report = review::run(options, &interrupt)?;
-            print(&report, options.json, || report.to_table())?;
+            print(&report, options.setting.json, || report.to_table())?;
             report.longhaul_failed()
         }
         Command::Stores(options) => {
             let report = stores::run(options, &interrupt)?;
-            print(&report, options.json, || report.to_table())?;
+            print(&report, options.setting.json, || report.to_table())?;
             report.longhaul_failed()
         }
         Command::Torture(options) => {

@@ -1,8 +1,7 @@
 //! `longhaul-bench copy`: the cases of copying, and what each figure must be.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -14,6 +13,7 @@ use crate::measure::{Contender, Runner, Tool, median};
 use crate::peers::{cp, flushed, rclone_copy, rsync_copy};
 use crate::report::{Bound, CaseReport, Report, Target};
 use crate::scratch;
+use crate::setting::Setting;
 use crate::trees::{Shape, Tree};
 
 /// In the folder of a run, which is new each time.
@@ -30,22 +30,11 @@ pub(crate) struct Options {
     /// Timed runs of each command, after one to warm up
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Where trees and ledgers are made; on a disk, whoever does not flush what it wrote is followed by `sync`
-    /// [default: /dev/shm, else the folder for temporary files]
-    #[arg(long, value_name = "DIR")]
-    scratch: Option<PathBuf>,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The binary to measure [default: built now from this workspace]
-    #[arg(long, value_name = "PATH")]
-    longhaul: Option<PathBuf>,
     /// Leave the trees where they are
     #[arg(long)]
     keep: bool,
-    /// A command that takes longer is killed, and has failed
-    #[arg(long, value_name = "N", default_value_t = 600)]
-    run_limit_seconds: u64,
+    #[command(flatten)]
+    pub(crate) setting: Setting,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,8 +84,8 @@ fn scaled(number: u64, scale: f64) -> u64 {
 /// Makes the trees, runs all that was asked for, removes the trees.
 pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
     ensure!(options.scale > 0.0 && options.scale <= 1_000.0, "--scale is a factor from 0 to 1000");
-    let longhaul = Longhaul::find(options.longhaul.as_deref())?;
-    let mut scratch = scratch::folder(options.scratch.as_deref())?;
+    let longhaul = Longhaul::find(options.setting.longhaul.as_deref())?;
+    let mut scratch = scratch::folder(options.setting.scratch.as_deref())?;
     scratch.disable_cleanup(options.keep);
     let on_disk = scratch::is_on_disk(scratch.path())?;
     let place = if on_disk { "on disk" } else { "in memory" };
@@ -105,7 +94,7 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
         runner: Runner {
             scratch: scratch.path().to_path_buf(),
             rounds: options.rounds as usize,
-            run_limit: Duration::from_secs(options.run_limit_seconds),
+            run_limit: options.setting.run_limit(),
             settles: on_disk,
             interrupt,
         },

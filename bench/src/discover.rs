@@ -1,8 +1,6 @@
 //! `longhaul-bench discover`: the cases of traversal, and what each figure must be.
 
-use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -13,6 +11,7 @@ use crate::measure::{Contender, Runner, Tool, Turn, median};
 use crate::peers::{find, rclone_dry_run, rclone_size, rsync_dry_run};
 use crate::report::{Bound, CaseReport, Report, Target};
 use crate::scratch;
+use crate::setting::Setting;
 use crate::trees::{Shape, Tree};
 
 /// 2 000 names of ten bytes and more: five times `PATH_MAX`.
@@ -36,24 +35,14 @@ pub(crate) struct Options {
     /// Timed runs of each command, after one to warm up
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Where trees and ledgers are made [default: /dev/shm, else the folder for temporary files]
-    #[arg(long, value_name = "DIR")]
-    scratch: Option<PathBuf>,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The binary to measure [default: built now from this workspace]
-    #[arg(long, value_name = "PATH")]
-    longhaul: Option<PathBuf>,
     /// These cases only [default: all but `scaling`]
     #[arg(long, value_name = "CASE", num_args = 1.., value_enum)]
     only: Vec<Case>,
     /// Leave the trees where they are
     #[arg(long)]
     keep: bool,
-    /// A command that takes longer is killed, and has failed
-    #[arg(long, value_name = "N", default_value_t = 600)]
-    run_limit_seconds: u64,
+    #[command(flatten)]
+    pub(crate) setting: Setting,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,8 +78,8 @@ impl Options {
 
 /// Makes the trees, runs all that was asked for, removes the trees.
 pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
-    let longhaul = Longhaul::find(options.longhaul.as_deref())?;
-    let mut scratch = scratch::folder(options.scratch.as_deref())?;
+    let longhaul = Longhaul::find(options.setting.longhaul.as_deref())?;
+    let mut scratch = scratch::folder(options.setting.scratch.as_deref())?;
     scratch.disable_cleanup(options.keep);
     eprintln!("trees and ledgers in {}", scratch.path().display());
 
@@ -98,7 +87,7 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
         runner: Runner {
             scratch: scratch.path().to_path_buf(),
             rounds: options.rounds as usize,
-            run_limit: Duration::from_secs(options.run_limit_seconds),
+            run_limit: options.setting.run_limit(),
             settles: false,
             interrupt,
         },

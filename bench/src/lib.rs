@@ -18,6 +18,7 @@ mod interrupt;
 mod longhaul;
 mod odd_names;
 mod scratch;
+mod setting;
 
 // What `discover`, `copy`, `review` and `stores` are made of.
 mod amount;

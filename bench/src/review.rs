@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -16,6 +15,7 @@ use crate::longhaul::Longhaul;
 use crate::measure::{Contender, Runner, Step, Tool};
 use crate::report::{Bound, CaseReport, Report, Target};
 use crate::scratch;
+use crate::setting::Setting;
 
 /// How likely the destination is to have what the source has, where it has the folder.
 const SHAPES: [(&str, f64); 2] = [("few", 0.4), ("many", 0.88)];
@@ -57,28 +57,18 @@ pub(crate) struct Options {
     /// Timed runs of each command, after one to warm up
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Where ledgers are made [default: /dev/shm, else the folder for temporary files]
-    #[arg(long, value_name = "DIR")]
-    scratch: Option<PathBuf>,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The binary to measure [default: built now from this workspace]
-    #[arg(long, value_name = "PATH")]
-    longhaul: Option<PathBuf>,
-    /// A command that takes longer is killed, and has failed
-    #[arg(long, value_name = "N", default_value_t = 600)]
-    run_limit_seconds: u64,
+    #[command(flatten)]
+    pub(crate) setting: Setting,
 }
 
 /// Makes the ledgers, asks all there is to ask, removes them.
 pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
-    let longhaul = Longhaul::find(options.longhaul.as_deref())?;
-    let scratch = scratch::folder(options.scratch.as_deref())?;
+    let longhaul = Longhaul::find(options.setting.longhaul.as_deref())?;
+    let scratch = scratch::folder(options.setting.scratch.as_deref())?;
     let runner = Runner {
         scratch: scratch.path().to_path_buf(),
         rounds: options.rounds as usize,
-        run_limit: Duration::from_secs(options.run_limit_seconds),
+        run_limit: options.setting.run_limit(),
         settles: false,
         interrupt,
     };

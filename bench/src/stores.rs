@@ -2,10 +2,9 @@
 //! servers take their share of the cores, the same for everybody.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -17,6 +16,7 @@ use crate::longhaul::Longhaul;
 use crate::measure::{Contender, Runner, Step, Tool};
 use crate::report::{Bound, CaseReport, Report, Target};
 use crate::scratch;
+use crate::setting::Setting;
 use crate::trees::{Shape, Tree};
 
 /// What is listed, and what is copied.
@@ -45,18 +45,8 @@ pub(crate) struct Options {
     /// Timed runs of each command, after one to warm up
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Where trees and ledgers are made [default: /dev/shm, else the folder for temporary files]
-    #[arg(long, value_name = "DIR")]
-    scratch: Option<PathBuf>,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The binary to measure [default: built now from this workspace]
-    #[arg(long, value_name = "PATH")]
-    longhaul: Option<PathBuf>,
-    /// A command that takes longer is killed, and has failed
-    #[arg(long, value_name = "N", default_value_t = 900)]
-    run_limit_seconds: u64,
+    #[command(flatten)]
+    pub(crate) setting: Setting,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -129,12 +119,12 @@ fn scaled(number: u64, scale: f64) -> u64 {
 /// Starts each server in turn, runs all that was asked for, and stops it.
 pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<Report> {
     ensure!(options.scale > 0.0 && options.scale <= 100.0, "--scale is a factor from 0 to 100");
-    let longhaul = Longhaul::find(options.longhaul.as_deref())?;
-    let scratch = scratch::folder(options.scratch.as_deref())?;
+    let longhaul = Longhaul::find(options.setting.longhaul.as_deref())?;
+    let scratch = scratch::folder(options.setting.scratch.as_deref())?;
     let runner = Runner {
         scratch: scratch.path().to_path_buf(),
         rounds: options.rounds as usize,
-        run_limit: Duration::from_secs(options.run_limit_seconds),
+        run_limit: options.setting.run_limit(),
         settles: false,
         interrupt,
     };
