@@ -118,7 +118,11 @@ impl NewNode {
     /// The world and the path of what is to be made.
     pub(super) fn resolve(self) -> Result<(String, Vec<u8>), Fault> {
         let (world, folder) = self.parent.resolve()?;
-        Ok((world, child_path(&folder, &from_name(&self.name, self.name_base64.as_deref())?)))
+        let name = from_name(&self.name, self.name_base64.as_deref())?;
+        if name.is_empty() || name.contains(&b'/') {
+            return Err(Fault::new(FaultClass::BadName, "a name is required, without a `/` in it"));
+        }
+        Ok((world, child_path(&folder, &name)))
     }
 }
 
