@@ -395,7 +395,8 @@ fn copy_with(
     // A large file that was begun has some of its room already.
     let needed = opened.totals()?.src.copy_pending_bytes() - opened.begun_bytes()?;
     let retry = RetryPolicy::from(&tuning);
-    let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, needed.max(0), config.force))?;
+    let time_step_ns =
+        block_on(refuse_unfit_destination(&stores.dst, &migration.spec, retry, needed.max(0), config.force))?;
     // What was measured when copying began stays.
     let settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
     let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
@@ -471,7 +472,7 @@ pub fn retry(config: &CopyConfig) -> Result<Resumed, StartError> {
     if marked.folders == 0 {
         // Only what can be written to at all; how much of it there is room for shows.
         let retry = RetryPolicy::from(&tuning);
-        let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, retry, 0, true))?;
+        let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, &migration.spec, retry, 0, true))?;
         settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
     }
     // Nothing is refused from here on: what follows has changed the ledger.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use longhaul_ledger::{CopyRemaining, CopySettings};
+use longhaul_ledger::{CopyRemaining, CopySettings, MigrationSpec};
 use longhaul_model::{BySide, ErrorClass, FIRST_NODE_ID, decode_name};
 use longhaul_storage::{Attributes, Durability, Known, Replace, Store, StoreError, Target};
 
@@ -15,6 +15,7 @@ use crate::time_step;
 /// times, in nanoseconds, if that can be measured.
 pub(crate) async fn refuse_unfit_destination(
     store: &Arc<dyn Store>,
+    spec: &MigrationSpec,
     retry: RetryPolicy,
     needed: i64,
     force: bool,
@@ -22,7 +23,7 @@ pub(crate) async fn refuse_unfit_destination(
     let unfit = |error: StoreError| StartError::Destination { location: store.location(), reason: error.message };
     let mut pauses = retry.pauses(FIRST_NODE_ID);
     let Probed { free_bytes, time_step_ns } = loop {
-        match probe(store).await {
+        match probe(store, spec).await {
             Ok(probed) => break probed,
             Err(error) if error.class.is_retried() => match pauses.next() {
                 Some(pause) => tokio::time::sleep(error.retry_after.unwrap_or(pause)).await,
@@ -48,11 +49,19 @@ struct Probed {
     time_step_ns: Option<u64>,
 }
 
+/// What a migration tries a destination with. The same name each time: what a run leaves that is killed meanwhile is
+/// removed by the next one.
+fn probe_name(spec: &MigrationSpec) -> Vec<u8> {
+    let mark = blake3::hash(format!("{}\n{}", spec.source, spec.destination).as_bytes());
+    format!(".longhaul-probe-{}", &mark.to_hex()[..8]).into_bytes()
+}
+
 /// Begins a file in the root, which is removed at once.
-async fn probe(store: &Arc<dyn Store>) -> Result<Probed, StoreError> {
+async fn probe(store: &Arc<dyn Store>, spec: &MigrationSpec) -> Result<Probed, StoreError> {
     let root = store.clone().folder(b"/").await?;
-    let name = format!(".longhaul-probe-{}", std::process::id()).into_bytes();
+    let name = probe_name(spec);
     let target = Target { name: &name, temporary: &name, replace: Replace::Nothing, known: Known::default() };
+    root.remove_draft(&name).await?;
     let mut draft = root.create(target).await?;
     let kept_ns = if store.keeps().modified { draft.try_time(time_step::PROBED_NS).await? } else { None };
     // Dropping it removes it.
@@ -122,5 +131,28 @@ async fn reopen_folder(destination: &Arc<dyn Store>, path: &[u8]) -> Result<(), 
             }
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_ledger::Settings;
+    use longhaul_model::Comparison;
+    use longhaul_storage::LocalStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_killed_run_has_left_of_trying_is_removed_by_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(LocalStore::open(folder.path(), false).unwrap());
+        let settings = Settings::new(Comparison::for_resolutions(1, 1));
+        let spec = MigrationSpec { source: "/a".to_owned(), destination: "/b".to_owned(), settings };
+        let name = String::from_utf8(probe_name(&spec)).unwrap();
+        for left in [name.clone(), format!("{name}-kept")] {
+            std::fs::write(folder.path().join(left), "longhaul").unwrap();
+        }
+        probe(&store, &spec).await.unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
