@@ -233,6 +233,8 @@ pub struct RemoteFile {
     pub store: String,
     /// Its key there.
     pub key: String,
+    /// Tells the version of it that was opened from others, where the store has such a thing.
+    pub version: Option<String>,
 }
 
 /// A file that is open for reading.

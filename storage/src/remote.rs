@@ -15,8 +15,8 @@ mod transport;
 mod url;
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use longhaul_model::ErrorClass;
 use opendal::options::{CopyOptions, WriteOptions};
@@ -44,6 +44,8 @@ pub struct RemoteStore {
     can: Capability,
     traits: Traits,
     url: RemoteUrl,
+    /// A client for the whole store, for copies from one place of it to another; made when it is needed first.
+    whole: Arc<OnceLock<Operator>>,
     /// A server was seen to write although something was there, against what it was told.
     ignores_conditions: Arc<AtomicBool>,
 }
@@ -61,6 +63,7 @@ impl RemoteStore {
             operator,
             traits: Traits::of(url.protocol),
             url: url.clone(),
+            whole: Arc::default(),
             ignores_conditions: Arc::default(),
         };
         let store = Arc::new(store);
@@ -114,13 +117,25 @@ impl RemoteStore {
         let path = self.url.path();
         let root = path.trim_matches('/');
         let key = if root.is_empty() { key.to_owned() } else { format!("{root}/{key}") };
-        RemoteFile { store: self.url.store(), key }
+        RemoteFile { store: self.url.store(), key, version: None }
     }
 
     /// Has the store copy a file, with all that it keeps of it. With `if_not_exists` only where nothing is, as far as the
     /// store knows how to.
     async fn copy_within(&self, from: &RemoteFile, key: &str, if_not_exists: bool) -> Result<(), StoreError> {
-        let client = service::client(&self.url, "/")?;
+        let client = if let Some(client) = self.whole.get() {
+            client
+        } else {
+            let client = service::client(&self.url, "/")?;
+            self.whole.get_or_init(|| client)
+        };
+        if let Some(version) = &from.version {
+            let found = client.service().stat_dyn(client.context(), &from.key, OpStat::default());
+            let found = self.call(Additions::default(), found).await?.into_metadata();
+            if found.etag() != Some(version) {
+                return Err(StoreError::new(ErrorClass::Transient, "the file changed before it was copied"));
+            }
+        }
         let if_not_exists = if_not_exists && self.can.copy_with_if_not_exists && self.writes_conditionally();
         let to = self.as_called_by_store(key).key;
         self.call(Additions::default(), async {

@@ -106,7 +106,7 @@ impl Stream {
 impl Original for RemoteOriginal {
     fn as_remote(&self) -> Option<RemoteFile> {
         let has_all = self.has_time_beside || !self.store.traits.keeps_times_beside;
-        has_all.then(|| self.store.as_called_by_store(&self.key))
+        has_all.then(|| RemoteFile { version: self.version.clone(), ..self.store.as_called_by_store(&self.key) })
     }
 
     fn facts_at_opening(&self) -> Facts {
