@@ -47,7 +47,8 @@ fn an_interrupted_copy_is_gone_on_with() {
 #[test]
 fn a_file_that_cannot_be_copied_is_noticed() {
     let place = disturbed(
-        r#"{ "faults": [{ "operation": "upload_file", "world": "s1", "error": "denied", "probability": 0.05 }] }"#,
+        r#"{ "faults": [{ "operation": "upload_file", "world": "s1", "path": "/folder_2/**", "error": "denied",
+                       "probability": 0.2 }] }"#,
     );
     place.run("copy-normal", &[]).assert_failed(&[
         "source nodes other than computed",

@@ -120,7 +120,8 @@ fn a_folder_that_nobody_expects_to_fail_is_noticed() {
 #[test]
 fn files_that_nobody_expects_to_fail_are_noticed() {
     let place = copying(
-        r#"{ "faults": [{ "operation": "upload_file", "world": "s1", "error": "denied", "probability": 0.05 }] }"#,
+        r#"{ "faults": [{ "operation": "upload_file", "world": "s1", "path": "/folder_2/**", "error": "denied",
+                       "probability": 0.2 }] }"#,
     );
     place.run("copy-retry", &[]).assert_failed(&[
         "source nodes that are not copied, or failed, as they have to be",
