@@ -6,6 +6,7 @@ use longhaul_servers::Kind;
 
 use crate::migrations::{Trip, plant, snapshot};
 use crate::proxy::{Fault, Proxy};
+use crate::wire::Wire;
 use crate::{TURN, started};
 
 /// A server behind a proxy.
@@ -59,11 +60,8 @@ fn weather(seed: u64, number: u64, method: &str) -> Option<Fault> {
     }
 }
 
-/// Brings a tree there and back through bad weather.
-fn survives(kind: Kind, seed: u64) {
-    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let Some(behind) = Behind::start(kind, move |number, method| weather(seed, number, method)) else { return };
-    let trip = behind.trip();
+/// Brings a tree there and back. However often it has to be tried, at the end everything is there, and nothing else.
+fn arrives(trip: &Trip, root: &str) {
     let planted = trip.path("planted");
     plant(&planted);
     for number in 0..120 {
@@ -71,7 +69,7 @@ fn survives(kind: Kind, seed: u64) {
         std::fs::create_dir_all(&folder).expect("new folders");
         std::fs::write(folder.join(number.to_string()), number.to_string().repeat(number)).expect("a file");
     }
-    let place = format!("{}/weather", behind.root());
+    let place = format!("{root}/weather");
     let back = trip.path("back");
     let ways = [(planted.display().to_string(), place.clone()), (place, back.display().to_string())];
     for (number, (from, to)) in ways.iter().enumerate() {
@@ -88,7 +86,14 @@ fn survives(kind: Kind, seed: u64) {
         let classes = "SELECT count(*) FROM errors WHERE class NOT IN ('transient', 'throttled')";
         assert_eq!(trip.query(&ledger, classes), "0", "{}", trip.query(&ledger, "SELECT class, message FROM errors"));
     }
-    assert!(snapshot(&planted, false) == snapshot(&back, false), "{kind:?} with {seed}");
+    assert!(snapshot(&planted, false) == snapshot(&back, false), "{root}");
+}
+
+/// Brings a tree there and back through bad weather.
+fn survives(kind: Kind, seed: u64) {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(behind) = Behind::start(kind, move |number, method| weather(seed, number, method)) else { return };
+    arrives(&behind.trip(), &behind.root());
     let struck = behind.proxy.seen().iter().filter(|seen| seen.fault.is_some()).count();
     assert!(struck > 50, "only {struck} requests met with anything");
 }
@@ -106,6 +111,31 @@ fn another_s3_in_bad_weather_loses_nothing() {
 #[test]
 fn webdav_in_bad_weather_loses_nothing() {
     survives(Kind::Wsgidav, 3);
+}
+
+/// Most connections break: some when they are hardly made, and some in the middle of a file.
+fn bytes_of_connection(number: u64) -> u64 {
+    match drawn(4, number) {
+        0..200 => 12 << 10,
+        200..500 => 48 << 10,
+        500..800 => 1 << 20,
+        _ => u64::MAX,
+    }
+}
+
+#[test]
+fn sftp_over_connections_that_break_loses_nothing() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(server) = started(Kind::Openssh) else { return };
+    let wire = Wire::start(server.port(), bytes_of_connection);
+    let behind = |text: &str| text.replace(&server.port().to_string(), &wire.port.to_string());
+    let mut environment = server.environment.clone();
+    let (_, known) = environment.iter_mut().find(|(name, _)| *name == "SFTP_KNOWN_HOSTS").expect("it has a key");
+    let hosts = behind(&std::fs::read_to_string(&*known).expect("a file"));
+    *known = format!("{known}-of-proxy");
+    std::fs::write(&*known, hosts).expect("a new file");
+    arrives(&Trip::new(environment), &behind(&server.root));
+    assert!(wire.broken() > 10, "only {} connections broke", wire.broken());
 }
 
 #[test]

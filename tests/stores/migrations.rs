@@ -67,6 +67,24 @@ impl Trip {
         said
     }
 
+    /// As [`Trip::migrate`], killed and gone on with.
+    fn migrate_although_killed(&self, from: &str, to: &str, ledger: &str) {
+        let begin = ["migrate", from, to, "--yes", "--create-destination", "--level", "checksum", "--ledger", ledger];
+        let mut arguments: Vec<&str> = begin.to_vec();
+        for after_ms in [300, 700, 1_100] {
+            let quiet = &mut self.command(&arguments);
+            let mut child = quiet.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program can be run");
+            std::thread::sleep(Duration::from_millis(after_ms));
+            let _ = child.kill();
+            child.wait().expect("it was started");
+            if self.path(ledger).exists() {
+                arguments = vec!["migrate", "--resume", "--yes", "--ledger", ledger];
+            }
+        }
+        let output = self.run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{from} to {to}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// As [`Trip::migrate`], and again what has failed, a few times.
     pub(crate) fn migrate_stubbornly(&self, from: &str, to: &str, ledger: &str) {
         let begin = ["migrate", from, to, "--yes", "--create-destination", "--ledger", ledger];
@@ -185,7 +203,7 @@ fn there_and_back(first: Option<Kind>, second: Option<Kind>) {
     assert!(snapshot(&planted, keeps_times) == snapshot(&back, keeps_times), "{first:?} and {second:?}");
 }
 
-/// A run that is killed in the middle, and goes on.
+/// Runs that are killed in the middle, there and back, and go on.
 fn killed_and_resumed(kind: Kind) {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let Some(end) = End::new(Some(kind)) else { return };
@@ -197,24 +215,15 @@ fn killed_and_resumed(kind: Kind) {
         fs::create_dir_all(path.parent().expect("it is below")).expect("new folders");
         fs::write(path, number.to_string()).expect("a file");
     }
-    let (from, to) = (planted.display().to_string(), end.location("killed"));
-    let begin = ["migrate", &from, &to, "--yes", "--create-destination", "--ledger", "l.duckdb"];
-    let mut arguments: Vec<&str> = begin.to_vec();
-    for after_ms in [300, 700, 1_100] {
-        let quiet = &mut trip.command(&arguments);
-        let mut child = quiet.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program can be run");
-        std::thread::sleep(Duration::from_millis(after_ms));
-        let _ = child.kill();
-        child.wait().expect("it was started");
-        if trip.place.path().join("l.duckdb").exists() {
-            arguments = vec!["migrate", "--resume", "--yes", "--ledger", "l.duckdb"];
-        }
-    }
-    let output = trip.run(&arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let back = trip.place.path().join("back");
-    trip.migrate(&to, &back.display().to_string(), "back.duckdb", &["--level", "full"]);
+    let (from, to, back) = (planted.display().to_string(), end.location("killed"), trip.path("back"));
+    trip.migrate_although_killed(&from, &to, "there.duckdb");
+    let here = back.display().to_string();
+    trip.migrate_although_killed(&to, &here, "back.duckdb");
     assert!(snapshot(&planted, false) == snapshot(&back, false), "{kind:?}");
+    for (from, to, ledger) in [(&from, &to, "there again.duckdb"), (&to, &here, "back again.duckdb")] {
+        trip.migrate(from, to, ledger, &[]);
+        assert_eq!(trip.query(ledger, "SELECT count(*) FROM copied"), "0", "{from} to {to}: a second run copies");
+    }
 }
 
 #[test]
@@ -339,7 +348,7 @@ fn a_place_in_a_bucket_where_nothing_is_is_no_source() {
 
 #[test]
 fn a_run_to_each_kind_of_store_that_is_killed_goes_on() {
-    for kind in [Kind::Moto, Kind::Wsgidav, Kind::Openssh] {
+    for kind in [Kind::Moto, Kind::Rclone, Kind::Wsgidav, Kind::Openssh] {
         killed_and_resumed(kind);
     }
 }

@@ -1,7 +1,6 @@
 //! A proxy of our own in front of other people's servers, that makes them worse than they are: slow, overloaded, and with
 //! connections that break.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// What happens to a request.
@@ -61,9 +61,7 @@ struct Shared {
 impl Proxy {
     /// In front of what listens on a port of the loopback.
     pub(crate) fn start(server: u16, choice: Box<Choice>) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.set_nonblocking(true).expect("it is a socket");
-        let port = listener.local_addr().expect("an address").port();
+        let (listener, port) = listen();
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let shared = Arc::new(Shared {
             server: format!("http://127.0.0.1:{server}"),
@@ -73,19 +71,7 @@ impl Proxy {
             seen: Mutex::default(),
         });
         let routes = Router::new().fallback(pass_on).with_state(shared.clone());
-        let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            let runtime = runtime.expect("a runtime");
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-                tokio::select! {
-                    ended = async { axum::serve(listener, routes).await } => ended.expect("it has no end"),
-                    _ = stopped => {}
-                }
-            });
-            runtime.shutdown_background();
-        });
+        let stop = serve(listener, async |listener| axum::serve(listener, routes).await.expect("it has no end"));
         Proxy { port, shared, _stop: stop }
     }
 
@@ -93,6 +79,34 @@ impl Proxy {
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().clone()
     }
+}
+
+/// A port of the loopback.
+pub(crate) fn listen() -> (std::net::TcpListener, u16) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("it is a socket");
+    let port = listener.local_addr().expect("an address").port();
+    (listener, port)
+}
+
+/// Serves what comes to a port in a thread of its own, until what this gives is dropped.
+pub(crate) fn serve(
+    listener: std::net::TcpListener,
+    serve: impl AsyncFnOnce(TcpListener) + Send + 'static,
+) -> oneshot::Sender<()> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        runtime.block_on(async {
+            tokio::select! {
+                () = serve(TcpListener::from_std(listener).expect("a listener")) => {}
+                _ = stopped => {}
+            }
+        });
+        runtime.shutdown_background();
+    });
+    stop
 }
 
 async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Response {
