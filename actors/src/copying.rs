@@ -14,13 +14,17 @@ mod verify_schedule;
 mod engine;
 
 // What a Copier does with one thing.
+mod beside;
+mod contents;
 mod context;
 mod file;
 mod hard_links;
 mod item;
 mod large;
+mod linking;
 mod tree_hash;
 mod verification;
+mod way;
 
 pub use context::CopyContext;
 pub use coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks};

@@ -5,8 +5,10 @@ use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
 use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Side, encode_name};
 use longhaul_storage::{Attributes, Facts, Known, Placed, Replace, Target};
 
+use super::beside::beside;
 use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::{Folders, Names, beside, compared, copied, copy_file};
+use super::file::{Folders, Names, copied, copy_file};
+use super::way::compared;
 
 /// Makes one attempt at an item that is not a large file.
 pub(super) async fn attempt(

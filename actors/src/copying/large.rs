@@ -6,12 +6,12 @@ use longhaul_ledger::{CopiedFile, CopyOutcome, PartCopied};
 use longhaul_model::{ErrorClass, Side, encode_name};
 use longhaul_storage::{Draft, Known, Placed, Replace, Target};
 
+use super::beside::{Beside, find_ours_beside, place_beside};
+use super::contents::copy_range;
 use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::{
-    Beside, Folders, Names, Way, compared, copied, copy_file, copy_range, find_ours_beside, find_way, finish, path_in,
-    place_beside, still_replaces,
-};
+use super::file::{Folders, Names, copied, copy_file, finish, path_in};
 use super::tree_hash;
+use super::way::{Way, compared, find_way, still_replaces};
 use super::work::{LargeFile, LargeItem};
 
 /// What looking at a large file comes to.

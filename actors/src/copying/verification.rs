@@ -7,8 +7,9 @@ use futures_util::StreamExt;
 use longhaul_ledger::{ExpectedBatch, ExpectedNode};
 use longhaul_model::{BySide, ErrorClass, FileFacts, NodeId, NodeKind, Side, VerifyLevel, decode_name};
 
+use super::contents::checksum_of;
 use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::{Folders, checksum_of};
+use super::file::Folders;
 
 /// What looking at a batch comes to.
 #[derive(Debug, Default)]

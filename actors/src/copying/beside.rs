@@ -1,0 +1,122 @@
+//! Files that are kept beside what has their name: the first name like theirs that is free, and what an earlier run has
+//! placed under one.
+
+use longhaul_ledger::CopiedFile;
+use longhaul_model::{FileFacts, NodeKind, Side, encode_name};
+use longhaul_storage::{Attributes, Draft, Facts, Original, Placed, Replace, Target};
+
+use super::contents::same_contents;
+use super::context::{Attempt, CopyContext, On, Trouble};
+use super::file::{Folders, copied, finish};
+use super::way::{Way, compared, still_replaces};
+
+/// Gives a draft the first name beside its own that is free, or that of what is `left` of it, and returns it.
+pub(super) async fn place_beside(
+    context: &CopyContext,
+    draft: Box<dyn Draft>,
+    target: Target<'_>,
+    size: u64,
+    attributes: &Attributes,
+    folders: &Folders<'_>,
+    left: Option<LeftBeside>,
+) -> Attempt<Vec<u8>> {
+    if let Some(LeftBeside { name, facts }) = left {
+        let is_still_left = still_replaces(folders, &name, &Way::Replace(facts)).await?;
+        let target = Target { name: &name, replace: Replace::Only(facts), ..target };
+        if is_still_left && finish(context, draft, target, size, attributes).await? == Placed::Done {
+            return Ok(name);
+        }
+        return Err(Trouble::Changed("what was left beside it changed".to_owned()));
+    }
+    for number in 1..=u32::MAX {
+        let name = beside(target.name, number);
+        if folders.destination.look(&name).await.on(Side::Destination)?.is_some() {
+            continue;
+        }
+        let target = Target { name: &name, replace: Replace::Nothing, ..target };
+        // Somebody who takes the name at this very moment makes it another attempt.
+        return match finish(context, draft, target, size, attributes).await? {
+            Placed::Done => Ok(name),
+            Placed::Taken => Err(Trouble::Changed("the name beside it was taken a moment before".to_owned())),
+        };
+    }
+    Err(Trouble::Changed("there is no name left beside it".to_owned()))
+}
+
+/// What an earlier run placed beside a file, without its being recorded.
+#[derive(Debug)]
+pub(super) enum Beside {
+    /// It is whole.
+    Copied(CopiedFile),
+    /// A power cut has left no more of it than its name and its time.
+    Left(LeftBeside),
+}
+
+/// An empty file beside another one, with the time of the source.
+#[derive(Debug)]
+pub(super) struct LeftBeside {
+    name: Vec<u8>,
+    facts: FileFacts,
+}
+
+/// Looks for it. What is not whole is only taken for ours where it is empty: a file that an earlier migration placed
+/// there has contents.
+pub(super) async fn find_ours_beside(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    name: &[u8],
+    original: &dyn Original,
+    facts: &Facts,
+    buffer: &mut [u8],
+) -> Attempt<Option<Beside>> {
+    for number in 1..=u32::MAX {
+        let name = beside(name, number);
+        let Some(found) = folders.destination.look(&name).await.on(Side::Destination)? else { break };
+        let has_our_time = context.settings.comparison.is_time_kept(compared(facts), compared(&found));
+        if found.kind == NodeKind::File && found.size == facts.size && has_our_time {
+            let checksum = same_contents(context, folders.destination, &name, original, facts, buffer).await?;
+            if checksum.is_some() {
+                let name = Some(encode_name(&name).into_owned());
+                return Ok(Some(Beside::Copied(CopiedFile { name, ..copied(context, facts, checksum) })));
+            }
+        }
+        let is_left = found.kind == NodeKind::File
+            && found.size == Some(0)
+            && facts.size != Some(0)
+            && context.keeps(Side::Destination).modified
+            && has_our_time;
+        if is_left {
+            return Ok(Some(Beside::Left(LeftBeside { name, facts: compared(&found) })));
+        }
+    }
+    Ok(None)
+}
+
+/// `report.txt` becomes `report (source).txt`, `report (source 2).txt`, …, cut short where that would be too long.
+pub(super) fn beside(name: &[u8], number: u32) -> Vec<u8> {
+    const NAME_BYTES_MAX: usize = 255;
+    let dot = name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0 && name.len() - dot <= 16);
+    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    let mark = if number == 1 { " (source)".to_owned() } else { format!(" (source {number})") };
+    let mut end = stem.len().min(NAME_BYTES_MAX - mark.len() - extension.len());
+    // Not in the middle of a character.
+    while end < stem.len() && end > 0 && stem[end] & 0b1100_0000 == 0b1000_0000 {
+        end -= 1;
+    }
+    [&stem[..end], mark.as_bytes(), extension].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beside_others_keep_their_extension_and_their_length() {
+        assert_eq!(beside(b"report.txt", 1), b"report (source).txt");
+        assert_eq!(beside(b"report.txt", 2), b"report (source 2).txt");
+        assert_eq!(beside(b".profile", 1), b".profile (source)");
+        let long = "ü".repeat(127);
+        let name = beside(long.as_bytes(), 1);
+        assert!(name.len() <= 255 && std::str::from_utf8(&name).is_ok());
+    }
+}

@@ -1,0 +1,80 @@
+//! Other names of files that have been copied.
+
+use longhaul_model::{NodeKind, Side, encode_name};
+use longhaul_storage::{Facts, Placed, StoreError, Target};
+
+use super::context::{Attempt, CopyContext, On, Trouble};
+use super::file::Folders;
+use super::way::compared;
+
+/// Makes the target's name another name of what was copied to `existing`; `None` where that is not what the source has
+/// now, or where it cannot be done.
+pub(super) async fn link(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    existing: &[u8],
+    target: Target<'_>,
+    facts: &Facts,
+) -> Attempt<Option<Placed>> {
+    let linked = match is_copy_of(context, existing, facts).await {
+        Ok(false) => return Ok(None),
+        Ok(true) => folders.destination.hard_link(existing, target, context.durability).await,
+        Err(error) => Err(error),
+    };
+    match linked {
+        Ok(placed) => Ok(Some(placed)),
+        Err(error) if error.class.is_retried() || error.class.suspends() => {
+            Err(Trouble::Store(Side::Destination, error))
+        }
+        // There are file systems, and numbers of names, with which that cannot be done.
+        Err(error) => {
+            tracing::debug!(name = %encode_name(target.name), "not linked, copied: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Makes a name that an earlier run has placed, unrecorded, and that has the right contents a name of what was copied to
+/// `existing`, if it is not one: either run may have come to another name of the file first.
+pub(super) async fn join(
+    context: &CopyContext,
+    folders: &Folders<'_>,
+    existing: &[u8],
+    target: Target<'_>,
+    facts: &Facts,
+) -> Attempt<()> {
+    let ours = folders.destination.look(target.name).await.on(Side::Destination)?.and_then(|found| found.shared);
+    let is_joined = match look_at(context, existing).await {
+        Ok(found) => ours.is_some() && found.and_then(|found| found.shared) == ours,
+        Err(error) => {
+            return if error.class.is_retried() || error.class.suspends() {
+                Err(Trouble::Store(Side::Destination, error))
+            } else {
+                Ok(())
+            };
+        }
+    };
+    if !is_joined {
+        link(context, folders, existing, target, facts).await?;
+    }
+    Ok(())
+}
+
+/// What has this path on the destination.
+async fn look_at(context: &CopyContext, path: &[u8]) -> Result<Option<Facts>, StoreError> {
+    let (folder, name) = path.split_at(path.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
+    let folder = context.stores.dst.clone().folder(if folder.is_empty() { b"/" } else { folder }).await?;
+    folder.look(name.strip_prefix(b"/").unwrap_or(name)).await
+}
+
+/// Whether the file at this path of the destination is, by its size and time, a copy of what the source has now: the
+/// source may have changed since it was copied, and somebody may have put another one there.
+async fn is_copy_of(context: &CopyContext, path: &[u8], facts: &Facts) -> Result<bool, StoreError> {
+    let found = look_at(context, path).await?;
+    let has_times = context.keeps(Side::Destination).modified;
+    Ok(found.is_some_and(|found| {
+        found.kind == NodeKind::File
+            && found.size == facts.size
+            && (!has_times || context.settings.comparison.is_same_time(compared(facts), compared(&found)))
+    }))
+}
