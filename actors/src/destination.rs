@@ -7,8 +7,8 @@ use longhaul_ledger::{CopyRemaining, CopySettings, MigrationSpec};
 use longhaul_model::{BySide, ErrorClass, FIRST_NODE_ID, decode_name};
 use longhaul_storage::{Attributes, Durability, Known, Replace, Store, StoreError, Target};
 
-use crate::controller::StartError;
 use crate::retry::RetryPolicy;
+use crate::starting::StartError;
 use crate::time_step;
 
 /// What is known beforehand to fail is said before anything is done. Returns the steps in which the destination keeps

@@ -9,6 +9,7 @@ mod config;
 mod controller;
 pub mod messages;
 mod progress;
+mod starting;
 mod traffic;
 
 // The actors, in the order of a folder's way.
@@ -47,10 +48,7 @@ mod engine;
 pub use config::{
     CopyChoices, CopyConfig, CopyDurability, MigrationConfig, Preserve, ResumeConfig, Tuning, VerifyConfig,
 };
-pub use controller::{
-    Controller, Resumed, StartError, copy, copy_with_stores, refresh, resume, retry, run, settle_copy_settings, start,
-    start_with_stores, verify, verify_with_stores,
-};
+pub use controller::Controller;
 pub use coordinator::{Coordinator, CoordinatorLinks};
 pub use copying::{
     Agenda, BeginMadeFolders, Copier, CopierLinks, CopyContext, CopyCoordinator, CopyCoordinatorLinks, CopyDbActor,
@@ -70,4 +68,8 @@ pub use observer::Observer;
 pub use progress::{Board, CopyProgress, Progress, ProgressReader, SideProgress};
 pub use retry::RetryPolicy;
 pub use schedule::{Schedule, ScheduleLimits};
+pub use starting::{
+    Resumed, StartError, copy, copy_with_stores, refresh, resume, retry, run, settle_copy_settings, start,
+    start_with_stores, verify, verify_with_stores,
+};
 pub use traffic::{RunTraffic, Traffic};
