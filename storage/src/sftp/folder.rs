@@ -83,9 +83,12 @@ impl SftpFolder {
         if self.sftp.support_hardlink() {
             match fs.hard_link(temporary, name).await {
                 Ok(()) => {
-                    // It has its name; that it may have another one as well is no reason to call that a failure.
-                    let _ = fs.remove_file(temporary).await;
-                    return Ok(Placed::Done);
+                    return match self.told(fs.remove_file(temporary).await) {
+                        // The next attempt finds that it has its name, and removes the other one.
+                        Err(error) if error.class.is_retried() => Err(error),
+                        // Where that is not allowed, it has its name nevertheless.
+                        _ => Ok(Placed::Done),
+                    };
                 }
                 // Why it failed cannot be told from the answer.
                 Err(_) if self.look_at(name).await?.is_some() => return Ok(Placed::Taken),
