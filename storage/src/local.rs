@@ -66,6 +66,8 @@ struct Root {
     keeps_extended: bool,
     /// Permissions that nothing new has.
     umask: u32,
+    /// The user and the group that something new belongs to.
+    new_owner: (u32, u32),
     /// What it was seen to keep, where that was tried.
     measured: OnceLock<Measured>,
     /// Whether there are files without a name, as far as is known.
@@ -92,6 +94,7 @@ impl LocalStore {
         let path = path.to_owned();
         let mounted_below = Mutex::default();
         let umask = portable::umask();
+        let new_owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let has_unnamed = AtomicBool::new(true);
         let root = Root {
             path,
@@ -102,6 +105,7 @@ impl LocalStore {
             names,
             keeps_extended,
             umask,
+            new_owner,
             measured: OnceLock::new(),
             has_unnamed,
             mounted_below,
@@ -139,7 +143,7 @@ impl Store for LocalStore {
             modified: true,
             mode: self.root.measured().mode,
             owner: self.root.measured().owner,
-            new_owner: Some((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())),
+            new_owner: Some(self.root.new_owner),
             extended: self.root.keeps_extended,
             symlinks: self.root.measured().symlinks,
             hard_links: true,

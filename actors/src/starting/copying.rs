@@ -45,12 +45,13 @@ fn copy_with(
     }
     let settings = settle_copy_settings(&migration, config.choices)?;
     opened.require_approval(config.approving)?;
-    if !(config.resume || config.ignore_names) {
+    let to_do = opened.totals()?.src;
+    if !(config.resume || config.ignore_names || to_do.copy_pending() == 0) {
         refuse_names(&opened)?;
     }
     let stores = open(&migration.spec)?;
     // A large file that was begun has some of its room already.
-    let needed = opened.totals()?.src.copy_pending_bytes() - opened.begun_bytes()?;
+    let needed = to_do.copy_pending_bytes() - opened.begun_bytes()?;
     let retry = RetryPolicy::from(&tuning);
     let time_step_ns =
         block_on(refuse_unfit_destination(&stores.dst, &migration.spec, retry, needed.max(0), config.force))?;
