@@ -184,7 +184,10 @@ pub(crate) fn without_secrets(error: clap::Error) -> clap::Error {
     let about = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<LocationError>());
     match about {
         Some(
-            wrong @ (LocationError::Credentials(_) | LocationError::UnknownOption { .. } | LocationError::BadUrl(_)),
+            wrong @ (LocationError::Credentials(_)
+            | LocationError::UnknownOption { .. }
+            | LocationError::UnknownScheme(..)
+            | LocationError::BadUrl(_)),
         ) => Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong),
         _ => error,
     }

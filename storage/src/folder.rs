@@ -245,6 +245,12 @@ pub trait Original: Send + Sync + std::fmt::Debug {
     /// What is known of it at this moment.
     fn facts(&self) -> Answer<'_, Facts>;
 
+    /// Whether what is read is one version of it from beginning to end, whatever becomes of its name: then its facts stay
+    /// what they were, and nobody is asked for them.
+    fn is_one_version(&self) -> bool {
+        false
+    }
+
     /// Fills `buffer` from `offset` on, as far as there are bytes; returns how many. Fewer than the buffer holds means
     /// that the file ends there.
     fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize>;
@@ -272,6 +278,12 @@ pub trait Original: Send + Sync + std::fmt::Debug {
 /// A file that is being written, and cannot be seen under its own name yet. Dropping one that was begun by
 /// [`Folder::create`] removes it.
 pub trait Draft: Send + std::fmt::Debug {
+    /// Whether the store is asked for anything when so many bytes more are written. Otherwise they are only kept.
+    fn asks_to_take(&self, bytes: usize) -> bool {
+        let _ = bytes;
+        true
+    }
+
     /// Writes all bytes at this place. A store that does not [keep parts](Keeps::parts) takes them in order only.
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()>;
 

@@ -87,7 +87,9 @@ impl Location {
         }
         match text.split_once("://") {
             Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme_character) => {
-                Err(LocationError::UnknownScheme(text.to_owned(), scheme.to_owned()))
+                // There may be a password in what is before an `@`.
+                let shown = if text.contains('@') { format!("{scheme}://…") } else { text.to_owned() };
+                Err(LocationError::UnknownScheme(shown, scheme.to_owned()))
             }
             _ => Ok(Location::Local(PathBuf::from(text))),
         }

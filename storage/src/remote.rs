@@ -48,6 +48,8 @@ pub struct RemoteStore {
     whole: Arc<OnceLock<Operator>>,
     /// A server was seen to write although something was there, against what it was told.
     ignores_conditions: Arc<AtomicBool>,
+    /// A server was seen to cut off a part of the new name of a file.
+    cuts_new_names: Arc<AtomicBool>,
 }
 
 impl RemoteStore {
@@ -65,6 +67,7 @@ impl RemoteStore {
             url: url.clone(),
             whole: Arc::default(),
             ignores_conditions: Arc::default(),
+            cuts_new_names: Arc::default(),
         };
         let store = Arc::new(store);
         let asked = store.clone();
@@ -110,6 +113,35 @@ impl RemoteStore {
             writer.close_dyn().await.map(drop)
         })
         .await
+    }
+
+    /// Finds out whether the server heeds a condition, with a file that is there.
+    async fn measure_conditions(&self, key: &str) -> Result<(), StoreError> {
+        match self.try_writing(key, true).await {
+            Err(error) if draft::is_taken(&error) => return Ok(()),
+            Err(error) if !error.message.contains(" 501") => return Err(error),
+            // It writes nevertheless, or says that it does not know of such a thing.
+            Ok(()) | Err(_) => {}
+        }
+        tracing::warn!(
+            store = %self.url,
+            "it does not know how to write only where nothing is: a look just before has to do"
+        );
+        self.ignores_conditions.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// Finds out, with a file that is there, whether the server takes every name as the new one of a file. Removes it.
+    async fn measure_renaming(&self, key: &str) -> Result<(), StoreError> {
+        let odd = format!("{key}?;");
+        self.remove(&odd).await?;
+        self.rename(key, &odd, true).await?;
+        let is_there = self.look(&odd).await?.is_some();
+        self.cuts_new_names.store(!is_there, Relaxed);
+        for left in [odd.as_str(), key] {
+            self.remove(left).await?;
+        }
+        Ok(())
     }
 
     /// The file with this key, as it is called from the root of the store.
@@ -211,6 +243,7 @@ impl Store for RemoteStore {
             lists_times: !self.traits.keeps_times_beside,
             has_folders: self.traits.has_folders,
             has_a_pace: true,
+            begins_unasked: true,
         }
     }
 
@@ -229,14 +262,10 @@ impl Store for RemoteStore {
         Box::pin(on_network(async move {
             let key = key?;
             store.try_writing(&key, false).await?;
-            if store.can.write_with_if_not_exists && store.try_writing(&key, true).await.is_ok() {
-                tracing::warn!(
-                    store = %store.url,
-                    "it does not know how to write only where nothing is: a look just before has to do"
-                );
-                store.ignores_conditions.store(true, Relaxed);
+            if store.can.write_with_if_not_exists {
+                store.measure_conditions(&key).await?;
             }
-            store.remove(&key).await
+            if store.traits.writes_in_place { store.measure_renaming(&key).await } else { store.remove(&key).await }
         }))
     }
 

@@ -8,6 +8,8 @@ mod failure;
 mod file;
 mod folder;
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -15,7 +17,7 @@ use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, NodeKind, Page};
 use longhaul_naming::RuleSet;
 use openssh_sftp_client::Sftp;
-use openssh_sftp_client::fs::ReadDir;
+use openssh_sftp_client::fs::{DirEntry, ReadDir};
 use openssh_sftp_client::metadata::{MetaData, MetaDataBuilder};
 
 use self::connection::Connections;
@@ -135,40 +137,71 @@ fn facts_of(found: &MetaData) -> Facts {
 }
 
 /// A listing that is under way.
-enum Listing {
-    Begun(Vec<u8>),
-    Open(Arc<Sftp>, std::pin::Pin<Box<ReadDir>>, Option<StoreError>),
+struct Listing {
+    path: Vec<u8>,
+    state: State,
+    /// What was given out, by the hashes of the names: where the connection breaks, the server's place in the folder is lost
+    /// with it, and all of it has to be gone through again.
+    given: HashSet<u128>,
+    hashers: [RandomState; 2],
+}
+
+enum State {
+    Closed,
+    Open(Arc<Sftp>, std::pin::Pin<Box<ReadDir>>),
+    /// It broke off behind the page that was given last.
+    Broken(StoreError),
     Over,
 }
 
+impl Listing {
+    fn of(path: &[u8]) -> Self {
+        let (given, hashers) = (HashSet::new(), Default::default());
+        Listing { path: path.to_owned(), state: State::Closed, given, hashers }
+    }
+
+    /// Whether an entry was not given out before.
+    fn is_new(&mut self, entry: &DirEntry) -> bool {
+        let [high, low] = self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one(entry.filename())));
+        self.given.insert(high << 64 | low)
+    }
+}
+
 impl SftpStore {
-    async fn next_page(&self, listing: Listing) -> (Result<Page, StoreError>, Listing) {
-        let (sftp, mut entries) = match listing {
-            Listing::Begun(path) => match self.open_listing(&path).await {
-                Ok(open) => open,
-                Err(error) => return (Err(error), Listing::Begun(path)),
-            },
-            Listing::Open(_, _, Some(error)) => return (Err(error), Listing::Over),
-            Listing::Open(sftp, entries, None) => (sftp, entries),
-            Listing::Over => return (Ok(Page::default()), Listing::Over),
+    async fn next_page(&self, listing: &mut Listing) -> Result<Page, StoreError> {
+        let (sftp, mut entries) = match std::mem::replace(&mut listing.state, State::Closed) {
+            State::Closed => self.open_listing(&listing.path).await?,
+            State::Broken(error) => return Err(error),
+            State::Open(sftp, entries) => (sftp, entries),
+            State::Over => {
+                listing.state = State::Over;
+                return Ok(Page::default());
+            }
         };
         let mut page = Page::with_capacity(256);
         while page.len() < PAGE_ENTRIES_MAX {
             match entries.next().await {
-                Some(Ok(entry)) => add(&mut page, &entry),
-                None => return (Ok(page), Listing::Over),
-                // The server's place in the folder is lost with it.
+                Some(Ok(entry)) => {
+                    if listing.is_new(&entry) {
+                        add(&mut page, &entry);
+                    }
+                }
+                None => {
+                    listing.state = State::Over;
+                    return Ok(page);
+                }
                 Some(Err(error)) => {
                     let error = self.told::<()>(&sftp, Err(error)).expect_err("it is one");
-                    return if page.is_empty() {
-                        (Err(error), Listing::Over)
-                    } else {
-                        (Ok(page), Listing::Open(sftp, entries, Some(error)))
-                    };
+                    if page.is_empty() {
+                        return Err(error);
+                    }
+                    listing.state = State::Broken(error);
+                    return Ok(page);
                 }
             }
         }
-        (Ok(page), Listing::Open(sftp, entries, None))
+        listing.state = State::Open(sftp, entries);
+        Ok(page)
     }
 
     async fn open_listing(&self, path: &[u8]) -> Result<(Arc<Sftp>, std::pin::Pin<Box<ReadDir>>), StoreError> {
@@ -178,7 +211,7 @@ impl SftpStore {
     }
 }
 
-fn add(page: &mut Page, entry: &openssh_sftp_client::fs::DirEntry) {
+fn add(page: &mut Page, entry: &DirEntry) {
     let name = entry.filename().as_os_str().as_encoded_bytes();
     if matches!(name, b"." | b".." | b"") || name.contains(&b'/') {
         return;
@@ -207,14 +240,23 @@ impl Store for SftpStore {
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
-        stream::unfold((self, Listing::Begun(path.to_owned())), |(store, listing)| async move {
-            if matches!(listing, Listing::Over) {
+        stream::unfold((self, Ok(Listing::of(path))), |(store, listing)| async move {
+            let mut listing = match listing {
+                Ok(listing) => listing,
+                // Whatever it had given out is gone with it: there is nothing to go on from.
+                Err(error) => return Some((Err(StoreError::clone(&error)), (store, Err(error)))),
+            };
+            if matches!(listing.state, State::Over) {
                 return None;
             }
             let of = store.clone();
-            match on_network(async move { Ok(of.next_page(listing).await) }).await {
-                Ok((page, listing)) => Some((page, (store, listing))),
-                Err(error) => Some((Err(error), (store, Listing::Over))),
+            let came = on_network(async move {
+                let page = of.next_page(&mut listing).await;
+                Ok::<_, StoreError>((page, listing))
+            });
+            match came.await {
+                Ok((page, listing)) => Some((page, (store, Ok(listing)))),
+                Err(error) => Some((Err(error.clone()), (store, Err(error)))),
             }
         })
         .boxed()

@@ -34,6 +34,8 @@ pub struct Capabilities {
     pub has_folders: bool,
     /// How many calls it likes at a time has to be found out, and it may ask for patience.
     pub has_a_pace: bool,
+    /// To open a folder, or to begin a draft, asks it for nothing, but may have to wait for memory.
+    pub begins_unasked: bool,
 }
 
 impl Default for Capabilities {
@@ -47,6 +49,7 @@ impl Default for Capabilities {
             lists_times: true,
             has_folders: true,
             has_a_pace: false,
+            begins_unasked: false,
         }
     }
 }

@@ -6,14 +6,16 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use longhaul_model::{ErrorClass, encode_name};
 use opendal::Buffer;
 use opendal::options::WriteOptions;
 use opendal::raw::{OpRename, OpWrite, oio};
 use tokio::sync::Semaphore;
 
-use super::transport::Additions;
+use super::transport::{Additions, watched};
 use super::{RemoteStore, times};
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Original, Placed, RemoteFile, Replace, Target};
@@ -27,6 +29,9 @@ const PARTS_MAX: u64 = 9_000;
 
 /// What S3 copies in one piece, and with all that it keeps beside it: 5 GiB.
 const COPIED_AT_ONCE_MAX: u64 = 5 << 30;
+
+/// How often it is tried again to send a part: of thousands of them some will always meet with something.
+const PART_TRIES: usize = 5;
 
 /// Parts of one file that are under way at a time.
 const PARTS_AT_ONCE: usize = 2;
@@ -75,7 +80,7 @@ impl RemoteDraft {
         let units = usize::try_from(held.div_ceil(UNIT_BYTES)).unwrap_or(MEMORY_UNITS).clamp(1, MEMORY_UNITS);
         let memory = MEMORY.acquire_many(u32::try_from(units).expect("units are few")).await.ok();
         // wsgidav (4.3) cuts off, where it is told the new name, what follows one of these.
-        let can_be_renamed = !key.contains(['?', ';']);
+        let can_be_renamed = !(key.contains(['?', ';']) && store.cuts_new_names.load(Relaxed));
         RemoteDraft {
             temporary: (store.traits.writes_in_place && can_be_renamed).then_some(temporary),
             store,
@@ -119,10 +124,20 @@ impl RemoteDraft {
             None => self.open_writer()?,
         };
         self.is_begun = true;
-        let (store, additions) = (self.store.clone(), self.additions());
+        let additions = self.additions();
         let part = Buffer::from(std::mem::take(&mut self.pending));
         let (sent, writer) = on_network(async move {
-            let sent = store.call(additions, writer.write_dyn(part)).await;
+            let mut pauses = ExponentialBuilder::default().with_jitter().with_max_times(PART_TRIES).build();
+            // The client keeps what it could not send of earlier parts, and sends it again along with this one.
+            let sent = loop {
+                let (sent, refusal) = watched(additions.clone(), writer.write_dyn(part.clone())).await;
+                let Err(error) = sent else { break Ok(()) };
+                let failed = super::failure::store_error(&error, refusal);
+                match pauses.next().filter(|_| error.is_temporary()) {
+                    Some(pause) => tokio::time::sleep(failed.retry_after.unwrap_or(pause)).await,
+                    None => break Err(failed),
+                }
+            };
             Ok::<_, StoreError>((sent, writer))
         })
         .await?;
@@ -131,7 +146,10 @@ impl RemoteDraft {
     }
 
     fn additions(&self) -> Additions {
-        let modified_s = self.modified_ns.map(|ns| ns.div_euclid(1_000_000_000));
+        // Nextcloud takes earlier ones for mistakes, and refuses the file.
+        const FIRST_SECOND: i64 = 86_401;
+        let seconds = self.modified_ns.map(|ns| ns.div_euclid(1_000_000_000));
+        let modified_s = seconds.filter(|&seconds| seconds >= FIRST_SECOND);
         Additions { modified_s, ..Additions::default() }
     }
 
@@ -141,7 +159,7 @@ impl RemoteDraft {
         }
         self.written += bytes.len() as u64;
         let mut bytes = bytes;
-        while self.pending.len() as u64 + bytes.len() as u64 > self.part_bytes as u64 {
+        while self.asks_to_take(bytes.len()) {
             let (now, later) = bytes.split_at(self.part_bytes - self.pending.len());
             self.pending.extend_from_slice(now);
             self.send_part().await?;
@@ -215,13 +233,13 @@ impl RemoteDraft {
 }
 
 /// Whether a conditional call has failed for its condition.
-fn is_taken(error: &StoreError) -> bool {
+pub(super) fn is_taken(error: &StoreError) -> bool {
     error.message.contains(" 412") || error.message.contains("ConditionalRequestConflict")
 }
 
 impl RemoteStore {
     /// Gives a file another name. Without `replace` only where nothing has it.
-    async fn rename(&self, from: &str, to: &str, replace: bool) -> Result<Placed, StoreError> {
+    pub(super) async fn rename(&self, from: &str, to: &str, replace: bool) -> Result<Placed, StoreError> {
         if !replace && self.look(to).await?.is_some() {
             return Ok(Placed::Taken);
         }
@@ -252,6 +270,10 @@ impl Drop for RemoteDraft {
 }
 
 impl Draft for RemoteDraft {
+    fn asks_to_take(&self, bytes: usize) -> bool {
+        self.pending.len() as u64 + bytes as u64 > self.part_bytes as u64
+    }
+
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()> {
         Box::pin(self.append(offset, bytes))
     }

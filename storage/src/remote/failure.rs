@@ -9,6 +9,9 @@ use crate::error::StoreError;
 /// The longest message that is kept of a server's.
 const MESSAGE_CHARACTERS_MAX: usize = 240;
 
+/// What servers of S3 say that have no room, with a status that says otherwise.
+const FULL: [&str; 3] = ["QuotaExceeded", "StorageFull", "InsufficientStorage"];
+
 /// The error of a call, with what the server answered, if it did.
 pub(super) fn store_error(error: &Error, refusal: Option<Refusal>) -> StoreError {
     let class = class(error, refusal.map(|refusal| refusal.status));
@@ -29,12 +32,15 @@ pub(super) fn store_error(error: &Error, refusal: Option<Refusal>) -> StoreError
 fn class(error: &Error, status: Option<u16>) -> ErrorClass {
     match (error.kind(), status) {
         (ErrorKind::RateLimited, _) | (_, Some(429 | 503)) => ErrorClass::Throttled,
+        _ if FULL.iter().any(|code| error.message().contains(code)) => ErrorClass::NoSpace,
         (_, Some(401 | 403)) | (ErrorKind::PermissionDenied, _) => ErrorClass::Denied,
         // 409 is what a WebDAV server says that has no folder for it (RFC 4918, 9.7.1).
         (ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory, _) | (_, Some(404 | 409 | 410)) => {
             ErrorClass::Vanished
         }
-        (_, Some(413 | 507)) => ErrorClass::NoSpace,
+        (_, Some(507)) => ErrorClass::NoSpace,
+        // Too large for this server, or for what is in front of it: that says nothing of other files.
+        (_, Some(413)) => ErrorClass::Denied,
         (_, Some(414)) => ErrorClass::BadName,
         (_, Some(400)) if error.message().contains("KeyTooLong") => ErrorClass::BadName,
         (_, Some(408 | 425 | 500 | 502 | 504)) => ErrorClass::Transient,

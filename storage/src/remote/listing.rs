@@ -25,6 +25,12 @@ const PAGE_ENTRIES_MAX: usize = 4_096;
 /// What stands in for a name that is empty, as in the key `a//b`.
 const EMPTY_NAME: &[u8] = b"%2F";
 
+/// What stands in for the contents of the object that marks a folder.
+const MARKER_NAME: &[u8] = b"%2F (contents)";
+
+/// The `ETag` of an object without contents: their MD5.
+const ETAG_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
+
 /// A listing that is under way.
 struct Listing {
     store: Arc<RemoteStore>,
@@ -47,23 +53,21 @@ pub(super) fn list(store: Arc<RemoteStore>, path: &[u8]) -> PageStream {
     };
     let recent = HashSet::new();
     let listing = Listing { store, folder, lister: None, failed: None, is_found: false, is_over: false, recent };
-    stream::unfold(listing, |mut listing| async move {
+    stream::unfold(Ok(listing), |listing: Result<Listing, StoreError>| async move {
+        let mut listing = match listing {
+            Ok(listing) => listing,
+            // It is lost, with where it was: whoever asks again must not take that for its end.
+            Err(error) => return Some((Err(error.clone()), Err(error))),
+        };
         if listing.is_over {
             return None;
         }
         if let Some(error) = listing.failed.take() {
-            return Some((Err(error), listing));
+            return Some((Err(error), Ok(listing)));
         }
-        let folder = (listing.store.clone(), listing.folder.clone());
-        match on_network(async move { Ok(listing.next_page().await) }).await {
-            Ok((page, listing)) => Some((page, listing)),
-            // It is lost, with where it was.
-            Err(error) => {
-                let (store, folder) = folder;
-                let (lister, failed, recent) = (None, None, HashSet::new());
-                let over = Listing { store, folder, lister, failed, is_found: true, is_over: true, recent };
-                Some((Err(error), over))
-            }
+        match on_network(async move { Ok::<_, StoreError>(listing.next_page().await) }).await {
+            Ok((page, listing)) => Some((page, Ok(listing))),
+            Err(error) => Some((Err(error.clone()), Err(error))),
         }
     })
     .boxed()
@@ -74,7 +78,12 @@ impl Listing {
         let mut page = Page::with_capacity(256);
         while page.len() < PAGE_ENTRIES_MAX {
             match self.next_entry().await {
-                Ok(Some(entry)) => self.add(&mut page, entry),
+                Ok(Some(entry)) => {
+                    if self.may_have_contents(&entry) {
+                        self.look_at_marker(&mut page).await;
+                    }
+                    self.add(&mut page, entry);
+                }
                 Ok(None) => {
                     self.is_over = true;
                     break;
@@ -120,6 +129,24 @@ impl Listing {
         let (service, context) = self.store.raw();
         let call = service.stat_dyn(context, &self.folder, OpStat::default());
         self.store.call(Additions::default(), call).await.map(drop)
+    }
+
+    /// Whether an entry marks the folder itself, and is not known to be empty.
+    fn may_have_contents(&self, entry: &oio::Entry) -> bool {
+        let is_marker = !self.store.traits.has_folders && self.folder != "/" && entry.path() == self.folder;
+        is_marker && entry.metadata().etag().is_some_and(|etag| etag.trim_matches('"') != ETAG_OF_NOTHING)
+    }
+
+    /// What marks a folder is passed over; contents that it has are not.
+    async fn look_at_marker(&self, page: &mut Page) {
+        let remark = match self.store.stat(&self.folder).await {
+            Ok(found) if found.content_length() == 0 => return,
+            Ok(_) => format!("the object {:?} has contents, which a folder cannot have", self.folder),
+            Err(error) if error.class == ErrorClass::Vanished => return,
+            Err(error) => format!("whether the object {:?} has contents cannot be told: {error}", self.folder),
+        };
+        page.push(MARKER_NAME, NodeKind::Other, None, None);
+        page.remark(remark);
     }
 
     fn add(&mut self, page: &mut Page, entry: oio::Entry) {

@@ -113,9 +113,12 @@ impl Original for RemoteOriginal {
         self.at_opening
     }
 
+    fn is_one_version(&self) -> bool {
+        !self.store.traits.writes_in_place && self.version.is_some()
+    }
+
     fn facts(&self) -> Answer<'_, Facts> {
-        if !self.store.traits.writes_in_place && self.version.is_some() {
-            // What is read is one version of it from beginning to end, whatever becomes of the name.
+        if self.is_one_version() {
             return Box::pin(std::future::ready(Ok(self.at_opening)));
         }
         let (store, key) = (self.store.clone(), self.key.clone());

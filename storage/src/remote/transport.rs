@@ -1,5 +1,5 @@
 //! HTTP, as all protocols over it use it: what a server answers is watched, since a client's errors leave out what the
-//! engine has to know of it; and what a client cannot be told is added to its requests.
+//! engine has to know of it; and what a client cannot be told is changed in its requests.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -13,6 +13,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time without a byte after which an answer is not waited for any longer.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What is sent is waited for as long as that takes at this pace, and for the answer after it.
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
+
+/// How long a server may take that has to copy or put together files itself.
+const WORK_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// What a `PROPFIND` asks for. The client asks for everything, and to find out about locks takes some servers longer than
+/// all the rest.
+const PROPERTIES: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><D:propfind xmlns:D=\"DAV:\"><D:prop><D:resourcetype/>\
+                          <D:getcontentlength/><D:getlastmodified/><D:getetag/></D:prop></D:propfind>";
 
 /// What a server answered that was no success.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,14 +67,17 @@ pub(super) async fn watched<T>(additions: Additions, call: impl Future<Output = 
 
 /// The connections of this process.
 pub(super) fn transport() -> HttpTransporter {
-    static CLIENT: LazyLock<HttpTransporter> = LazyLock::new(|| HttpTransporter::new(Watched(client())));
+    static CLIENT: LazyLock<HttpTransporter> = LazyLock::new(|| {
+        let asking = client(reqwest::Client::builder().read_timeout(READ_TIMEOUT));
+        let sending = client(reqwest::Client::builder());
+        HttpTransporter::new(Watched { asking, sending })
+    });
     CLIENT.clone()
 }
 
-fn client() -> HttpTransporter {
-    let client = reqwest::Client::builder()
+fn client(builder: reqwest::ClientBuilder) -> HttpTransporter {
+    let client = builder
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
         .tcp_keepalive(Duration::from_secs(30))
         .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -71,7 +85,31 @@ fn client() -> HttpTransporter {
     HttpTransporter::new(opendal_http_transport_reqwest::ReqwestTransport::new(client))
 }
 
-struct Watched(HttpTransporter);
+/// Two clients, since one with a limit for answers counts the time as well that it takes to send what is asked.
+struct Watched {
+    asking: HttpTransporter,
+    sending: HttpTransporter,
+}
+
+/// How long an answer to something that is sent, or takes the server some work, is waited for at most; `None` for a
+/// question.
+fn time_limit(request: &http::Request<Buffer>) -> Option<Duration> {
+    match request.method().as_str() {
+        "PUT" if request.headers().keys().any(|name| name.as_str().contains("copy-source")) => Some(WORK_TIMEOUT),
+        "PUT" | "PATCH" => {
+            let sending = Duration::from_secs(request.body().len() as u64 / SLOWEST_BYTES_PER_SECOND);
+            Some(READ_TIMEOUT + sending)
+        }
+        "COPY" | "MOVE" | "POST" => Some(WORK_TIMEOUT),
+        _ => None,
+    }
+}
+
+/// Whether a request asks for something else than all of a file.
+fn is_for_the_middle(request: &http::Request<Buffer>) -> bool {
+    let range = request.headers().get(http::header::RANGE).and_then(|range| range.to_str().ok());
+    range.is_some_and(|range| !range.starts_with("bytes=0-"))
+}
 
 impl HttpTransport for Watched {
     async fn fetch(&self, mut request: http::Request<Buffer>) -> Result<http::Response<HttpBody>, Error> {
@@ -80,8 +118,17 @@ impl HttpTransport for Watched {
         headers.map_err(|error| Error::new(ErrorKind::Unexpected, "a header cannot be sent").set_source(error))?;
         // A call may make several requests, and what one before was answered says nothing of one that gets no answer.
         let _ = CALL.try_with(|call| call.borrow_mut().refusal = None);
-        let response = self.0.fetch(request).await?;
+        let is_for_the_middle = is_for_the_middle(&request);
+        let response = match time_limit(&request) {
+            None => self.asking.fetch(request).await?,
+            Some(limit) => tokio::time::timeout(limit, self.sending.fetch(request))
+                .await
+                .map_err(|_| Error::new(ErrorKind::Unexpected, "no answer came in time").set_temporary())??,
+        };
         let status = response.status();
+        if is_for_the_middle && status == http::StatusCode::OK {
+            return Err(Error::new(ErrorKind::Unsupported, "the server cannot read from the middle of a file"));
+        }
         if status.is_client_error() || status.is_server_error() {
             let retry_after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
             let retry_after = retry_after.and_then(|text| delay(text, SystemTime::now()));
@@ -95,7 +142,10 @@ impl HttpTransport for Watched {
 
 fn add_to(request: &mut http::Request<Buffer>, additions: &Additions) -> Result<(), http::Error> {
     let method = request.method().as_str();
-    if additions.keeps_what_is_there && matches!(method, "MOVE" | "COPY") {
+    if method == "PROPFIND" {
+        request.headers_mut().insert(http::header::CONTENT_LENGTH, PROPERTIES.len().into());
+        *request.body_mut() = Buffer::from(PROPERTIES);
+    } else if additions.keeps_what_is_there && matches!(method, "MOVE" | "COPY") {
         request.headers_mut().insert("overwrite", http::HeaderValue::from_static("F"));
     } else if let (Some(seconds), "PUT") = (additions.modified_s, method) {
         request.headers_mut().insert("x-oc-mtime", http::HeaderValue::try_from(seconds.to_string())?);

@@ -93,6 +93,13 @@ impl RemoteUrl {
                 return Err(LocationError::UnknownOption { option: option.into_owned(), known });
             }
         }
+        for (_, value) in url.query_pairs() {
+            // An endpoint is a URL of its own.
+            let within = value.contains("://").then(|| Url::parse(&value).ok()).flatten();
+            if within.is_some_and(|it| it.password().is_some() || !it.username().is_empty() || it.query().is_some()) {
+                return Err(LocationError::Credentials(protocol.credentials()));
+            }
+        }
         if protocol.has_host() && url.host_str().is_none_or(str::is_empty) {
             return Err(LocationError::BadUrl(format!("write {}", protocol.example())));
         }

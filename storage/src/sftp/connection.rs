@@ -116,8 +116,9 @@ async fn connect(builder: &SessionBuilder, host: &str) -> Result<Sftp, StoreErro
         let is_refused = ["denied", "verification failed", "host key"].iter().any(|word| message.contains(word));
         StoreError::new(if is_refused { ErrorClass::Fatal } else { ErrorClass::Transient }, format!("ssh: {message}"))
     })?;
-    let opened = Sftp::from_session(session, SftpOptions::default()).await;
-    opened.map_err(|error| super::failure::store_error(&error))
+    let opened = tokio::time::timeout(CONNECT_TIMEOUT, Sftp::from_session(session, SftpOptions::default())).await;
+    let silent = |_| StoreError::new(ErrorClass::Transient, "ssh: the server says nothing");
+    opened.map_err(silent)?.map_err(|error| super::failure::store_error(&error))
 }
 
 fn innermost(error: &openssh::Error) -> String {

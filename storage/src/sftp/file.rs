@@ -9,7 +9,7 @@ use openssh_sftp_client::file::File;
 use tokio::io::AsyncSeekExt;
 
 use super::facts_of;
-use super::folder::{SftpFolder, metadata_of};
+use super::folder::{SftpFolder, metadata_of, owner_of};
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Facts, Original, Placed, Target};
 
@@ -26,14 +26,17 @@ pub(super) struct SftpOriginal {
 async fn read_at(folder: &SftpFolder, file: &File, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
     // Another view of the same open file: others read elsewhere at the same time.
     let mut file = file.clone();
-    seek(&mut file, offset).await?;
     let mut filled = 0;
     while filled < buffer.len() {
-        // The server, and the client, may take less at a time.
+        // The server, and the client, may take less at a time; and the client goes on as if all had come that was wanted.
+        seek(&mut file, offset + filled as u64).await?;
         let wanted = u32::try_from(buffer.len() - filled).unwrap_or(u32::MAX);
         match folder.told(file.read(wanted, BytesMut::new()).await)? {
             None => break,
             Some(bytes) if bytes.is_empty() => break,
+            Some(bytes) if bytes.len() > buffer.len() - filled => {
+                return Err(StoreError::new(ErrorClass::Denied, "the server sends more than it was asked for"));
+            }
             Some(bytes) => {
                 buffer[filled..filled + bytes.len()].copy_from_slice(&bytes);
                 filled += bytes.len();
@@ -173,6 +176,9 @@ impl SftpDraft {
             if found.size.map(i64::unsigned_abs) != Some(size) {
                 self.folder.told(file.set_len(size).await)?;
             }
+        }
+        if let Some(owner) = owner_of(attributes) {
+            self.folder.told(file.set_metadata(owner).await)?;
         }
         self.folder.told(file.set_metadata(metadata_of(attributes)?).await)?;
         if durability == Durability::EachFile && self.folder.sftp.support_fsync() {

@@ -104,11 +104,23 @@ impl SftpFolder {
         points_to: &[u8],
         attributes: &Attributes,
     ) -> Result<Placed, StoreError> {
+        // Its time cannot be set: the protocol sets that of what it points to.
+        let _ = attributes;
+        if !target.replace.is_allowed() {
+            // At once: there are servers where a second name of a link is one of what it points to.
+            let name = self.child(target.name)?;
+            return match self.told(self.sftp.fs().symlink(os_path(points_to), &name).await) {
+                Ok(()) => Ok(Placed::Done),
+                // Why it failed cannot be told from the answer.
+                Err(error) => match self.look_at(&name).await? {
+                    Some(_) => Ok(Placed::Taken),
+                    None => Err(error),
+                },
+            };
+        }
         let temporary = self.child(target.temporary)?;
         self.remove(&temporary).await?;
         self.told(self.sftp.fs().symlink(os_path(points_to), &temporary).await)?;
-        // Its time cannot be set: the protocol sets that of what it points to.
-        let _ = attributes;
         let placed = self.place(&temporary, target).await;
         if placed != Ok(Placed::Done) {
             let _ = self.sftp.fs().remove_file(&temporary).await;
@@ -117,12 +129,15 @@ impl SftpFolder {
     }
 }
 
-/// Attributes as the protocol has them.
+/// The owner as the protocol has it. Set before everything else: some bits of the mode do not survive another owner, and
+/// of what is set at once the server sets the owner last.
+pub(super) fn owner_of(attributes: &Attributes) -> Option<MetaData> {
+    attributes.owner.map(|owner| MetaDataBuilder::new().id(owner).create())
+}
+
+/// All attributes but the owner, as the protocol has them.
 pub(super) fn metadata_of(attributes: &Attributes) -> Result<MetaData, StoreError> {
     let mut metadata = MetaDataBuilder::new();
-    if let Some(owner) = attributes.owner {
-        metadata.id(owner);
-    }
     if let Some(mode) = attributes.mode {
         metadata.permissions(Permissions::from(u16::try_from(mode & 0o7777).expect("twelve bits fit")));
     }
@@ -198,7 +213,12 @@ impl Folder for SftpFolder {
     }
 
     fn set_attributes<'a>(&'a self, attributes: &'a Attributes, _durability: Durability) -> Answer<'a, ()> {
-        Box::pin(async move { self.told(self.sftp.fs().set_metadata(&self.path, metadata_of(attributes)?).await) })
+        Box::pin(async move {
+            if let Some(owner) = owner_of(attributes) {
+                self.told(self.sftp.fs().set_metadata(&self.path, owner).await)?;
+            }
+            self.told(self.sftp.fs().set_metadata(&self.path, metadata_of(attributes)?).await)
+        })
     }
 
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
