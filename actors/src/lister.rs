@@ -173,7 +173,9 @@ impl Batch {
                         self.failed(folder, kept_back, error, attempts).await;
                         return true;
                     }
-                    if let Some(away) = self.links.health.away_for() {
+                    if let Some(away) = self.links.health.away_for()
+                        && self.links.health.store_is_away(&self.store, since).await
+                    {
                         let message = format!("{error}, and nothing else for {} s", away.as_secs());
                         return self.give_up(folder, StoreError::new(error.class, message));
                     }
@@ -191,8 +193,8 @@ impl Batch {
                         () = self.links.stop.cancelled() => return false,
                         () = tokio::time::sleep(pause) => {}
                     }
-                    attempts += 1;
-                    attempts_in_a_row += 1;
+                    attempts += u32::from(!is_patient);
+                    attempts_in_a_row += u32::from(!is_patient);
                     if !any_page {
                         pages = self.store.clone().list(&path);
                     }

@@ -10,37 +10,49 @@ use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::{Folders, copied, finish};
 use super::way::{Way, compared, still_replaces};
 
-/// Gives a draft the first name beside its own that is free, or that of what is `left` of it, and returns it.
-pub(super) async fn place_beside(
+/// A name beside another one, and what has it already of which an earlier run has left it.
+#[derive(Debug)]
+pub(super) struct PlaceBeside {
+    pub(super) name: Vec<u8>,
+    pub(super) replace: Replace,
+}
+
+/// The first name beside `name` that is free, or that of what is `left` of it. A draft has to be begun for this name: there
+/// are stores that write to it from the beginning.
+pub(super) async fn find_place_beside(
+    folders: &Folders<'_>,
+    name: &[u8],
+    left: Option<LeftBeside>,
+) -> Attempt<PlaceBeside> {
+    if let Some(LeftBeside { name, facts }) = left {
+        return Ok(PlaceBeside { name, replace: Replace::Only(facts) });
+    }
+    for number in 1..=u32::MAX {
+        let name = beside(name, number);
+        if folders.destination.look(&name).await.on(Side::Destination)?.is_none() {
+            return Ok(PlaceBeside { name, replace: Replace::Nothing });
+        }
+    }
+    Err(Trouble::Changed("there is no name left beside it".to_owned()))
+}
+
+/// Gives a draft its name beside another. Somebody who takes it at this very moment makes it another attempt.
+pub(super) async fn finish_beside(
     context: &CopyContext,
     draft: Box<dyn Draft>,
     target: Target<'_>,
     size: u64,
     attributes: &Attributes,
     folders: &Folders<'_>,
-    left: Option<LeftBeside>,
-) -> Attempt<Vec<u8>> {
-    if let Some(LeftBeside { name, facts }) = left {
-        let is_still_left = still_replaces(folders, &name, &Way::Replace(facts)).await?;
-        let target = Target { name: &name, replace: Replace::Only(facts), ..target };
-        if is_still_left && finish(context, draft, target, size, attributes).await? == Placed::Done {
-            return Ok(name);
-        }
-        return Err(Trouble::Changed("what was left beside it changed".to_owned()));
+) -> Attempt<()> {
+    let is_as_found = match target.replace {
+        Replace::Only(facts) => still_replaces(folders, target.name, &Way::Replace(facts)).await?,
+        _ => true,
+    };
+    if is_as_found && finish(context, draft, target, size, attributes).await? == Placed::Done {
+        return Ok(());
     }
-    for number in 1..=u32::MAX {
-        let name = beside(target.name, number);
-        if folders.destination.look(&name).await.on(Side::Destination)?.is_some() {
-            continue;
-        }
-        let target = Target { name: &name, replace: Replace::Nothing, ..target };
-        // Somebody who takes the name at this very moment makes it another attempt.
-        return match finish(context, draft, target, size, attributes).await? {
-            Placed::Done => Ok(name),
-            Placed::Taken => Err(Trouble::Changed("the name beside it was taken a moment before".to_owned())),
-        };
-    }
-    Err(Trouble::Changed("there is no name left beside it".to_owned()))
+    Err(Trouble::Changed("what has the name beside it changed a moment before".to_owned()))
 }
 
 /// What an earlier run placed beside a file, without its being recorded.

@@ -270,10 +270,14 @@ impl Job {
             };
             match attempt {
                 Ok(outcome) => return self.large_is_over(large, outcome, tries.attempts).await,
-                Err(trouble) => match self.after_large(trouble, &mut tries, file).await {
-                    None => opened.close(),
-                    Some(done) => return done,
-                },
+                Err(trouble) => {
+                    // It may have its name all the same.
+                    self.context.tried.insert(large.item.id);
+                    match self.after_large(trouble, &mut tries, file).await {
+                        None => opened.close(),
+                        Some(done) => return done,
+                    }
+                }
             }
         }
     }
@@ -304,6 +308,7 @@ impl Job {
         if large.is_recorded.swap(true, Relaxed) {
             return Done::Large(id);
         }
+        self.context.tried.remove(id);
         if !matches!(outcome, CopyOutcome::Copied(_)) {
             let folder = decode_name(large.folder_on_destination()).expect("the ledger gives out printable paths");
             self.tidy_up(&folder, id).await;
@@ -451,9 +456,14 @@ impl Job {
                 return Next::Over(outcome_of(Some(side), error));
             }
         }
-        if let Some(away) = side.and_then(|side| self.context.health[side].away_for()) {
+        if let Some(side) = side
+            && let (health, store) = (&self.context.health[side], &self.context.stores[side])
+            && let Some(away) = health.away_for()
+            // One that had nothing to answer for so long, as what was asked took long, is not away for that.
+            && health.store_is_away(store, tries.since).await
+        {
             let message = format!("{error}, and nothing else for {} s", away.as_secs());
-            self.give_up(side, path(), StoreError::new(error.class, message));
+            self.give_up(Some(side), path(), StoreError::new(error.class, message));
             return Next::GiveBack;
         }
         let pause = error.retry_after.or_else(|| tries.pauses.next()).unwrap_or(retry.pause_max);
@@ -466,7 +476,7 @@ impl Job {
             () = self.context.stop.cancelled() => return Next::GiveBack,
             () = tokio::time::sleep(pause) => {}
         }
-        tries.attempts += 1;
+        tries.attempts += u32::from(!is_patient);
         Next::Again
     }
 

@@ -5,7 +5,7 @@ use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
 use longhaul_model::{BySide, ErrorClass, PlanAction, Side, encode_name};
 use longhaul_storage::{Attributes, Draft, Facts, Folder, Known, Original, Placed, Replace, Target};
 
-use super::beside::{Beside, find_ours_beside, place_beside};
+use super::beside::{Beside, find_ours_beside, find_place_beside, finish_beside};
 use super::contents::copy_range;
 use super::context::{Attempt, CopyContext, On, Trouble, without_foreign_bits};
 use super::hard_links::Claim;
@@ -99,8 +99,12 @@ pub(super) async fn copy_file(
                 None => claim = None,
             }
         }
-        let replace = if in_place_of.is_some() { Replace::Any } else { replace };
-        let target = Target { name, temporary: &temporary, replace, known: Known::of(&facts) };
+        let place_beside = match way {
+            Way::Beside => Some(find_place_beside(folders, name, in_place_of).await?),
+            _ => None,
+        };
+        let (placed_as, replace) = place_beside.as_ref().map_or((name, replace), |it| (it.name.as_slice(), it.replace));
+        let target = Target { name: placed_as, temporary: &temporary, replace, known: Known::of(&facts) };
         let (draft, checksum) = write_draft(context, folders, target, original.as_ref(), &facts, buffer).await?;
         let after = original.facts().await.on(Side::Source)?;
         if compared(&after) != compared(&facts) {
@@ -109,8 +113,8 @@ pub(super) async fn copy_file(
         let attributes = context.attributes(folders.source, names.src, &facts).await?;
         let size = facts.size.map_or(0, i64::unsigned_abs);
         if let Way::Beside = way {
-            let placed_as = place_beside(context, draft, target, size, &attributes, folders, in_place_of).await?;
-            let name = Some(encode_name(&placed_as).into_owned());
+            finish_beside(context, draft, target, size, &attributes, folders).await?;
+            let name = Some(encode_name(placed_as).into_owned());
             return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, &facts, checksum) }));
         }
         if !still_replaces(folders, name, &way).await? {

@@ -6,7 +6,7 @@ use longhaul_ledger::{CopiedFile, CopyOutcome, PartCopied};
 use longhaul_model::{ErrorClass, Side, encode_name};
 use longhaul_storage::{Draft, Known, Placed, Replace, Target};
 
-use super::beside::{Beside, find_ours_beside, place_beside};
+use super::beside::{Beside, find_ours_beside, find_place_beside, finish_beside};
 use super::contents::copy_range;
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::{Folders, Names, copied, copy_file, finish, path_in};
@@ -188,8 +188,10 @@ pub(super) async fn place(
         } else {
             None
         };
-        let placed_as = place_beside(context, draft, target, size, &attributes, folders, left).await?;
-        let name = Some(encode_name(&placed_as).into_owned());
+        let place = find_place_beside(folders, names.dst, left).await?;
+        let target = Target { name: &place.name, replace: place.replace, ..target };
+        finish_beside(context, draft, target, size, &attributes, folders).await?;
+        let name = Some(encode_name(&place.name).into_owned());
         return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, &facts, checksum) }));
     }
     if !still_replaces(folders, names.dst, &way).await? {

@@ -61,10 +61,7 @@ fn copy_with(
     let approval = recorder.note_approval()?;
     let (settings, remaining) = recorder.begin_copying(&settings)?;
     let begun = BegunCopy { approval, settings, remaining };
-    if !config.resume {
-        // What was interrupted has not given its folders their permissions yet.
-        block_on(reopen_folders(&stores.dst, &begun.remaining));
-    }
+    block_on(reopen_folders(&stores.dst, &begun.remaining));
     launch_copy(stores, recorder, migration.spec.settings, begun, tuning).map(Resumed::Running)
 }
 
