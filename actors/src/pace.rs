@@ -62,6 +62,14 @@ const PEACE: Duration = Duration::from_secs(5);
 /// After a pause the rate stays where it is for so many times as long.
 const PAUSES_OF_PEACE: u32 = 30;
 
+/// A store that takes at least so many calls for each one that it refuses refuses them for other reasons than how many
+/// there are, or nearly takes as many as it gets. It is asked for no less than what everybody begins with: less would not
+/// be refused less often, and would come to nothing in the end.
+const TAKES_MOST: f64 = 10.0;
+
+/// The weight of what was taken since the last refusal in what is usually taken between two of them.
+const LATEST: f64 = 0.2;
+
 /// How long it stays away where the store does not say.
 const UNTOLD_PAUSE: Duration = Duration::from_millis(100);
 
@@ -120,7 +128,7 @@ pub(crate) fn at_their_pace(
         }
         let concurrency_max = tuning.max_concurrency.unwrap_or(CONCURRENCY_MAX);
         let limits = PaceLimits { concurrency_max, rate_max: tuning.max_rate };
-        Arc::new(PacedStore::new(store, side, limits, stop, &on_change)) as _
+        Arc::new(PacedStore::new(store, side, limits, stop, tuning.give_up_after, &on_change)) as _
     })
 }
 
@@ -155,6 +163,8 @@ pub(crate) struct Pace {
     window: Window,
     /// The time since the store last asked for patience.
     stretch: Window,
+    /// Calls that it usually takes between two times that it asks.
+    taken_between: Option<f64>,
     per_second_before: f64,
     latency_best: Option<Duration>,
     /// The earliest moment for the next call by the rate.
@@ -176,6 +186,7 @@ impl Pace {
             leaps: true,
             window: Window::new(now),
             stretch: Window::new(now),
+            taken_between: None,
             per_second_before: 0.0,
             latency_best: None,
             next_at: now,
@@ -222,15 +233,23 @@ impl Pace {
         Permission::Go
     }
 
-    /// A call came to its end, well or not, after this time; not with the store asking for patience.
-    pub(crate) fn answered(&mut self, now: Instant, latency: Duration) -> Option<PaceChange> {
-        if self.closed_until.is_some_and(|until| now >= until) {
-            self.closed_until = None;
-            self.is_tried = false;
-            self.pauses_in_a_row = 0;
-            self.window = Window::new(now);
+    /// A call that had begun then came to its end, well or not; not with the store asking for patience.
+    pub(crate) fn answered(&mut self, now: Instant, began: Instant, is_well: bool) -> Option<PaceChange> {
+        if let Some(until) = self.closed_until {
+            // What was under way before says nothing of now.
+            if began >= until {
+                self.closed_until = None;
+                self.is_tried = false;
+                self.pauses_in_a_row = 0;
+                self.window = Window::new(now);
+            }
             return None;
         }
+        // What fails at once is no measure of how long calls take.
+        if !is_well {
+            return None;
+        }
+        let latency = now - began;
         self.stretch.calls += 1;
         self.window.calls += 1;
         self.window.latencies += latency;
@@ -241,12 +260,17 @@ impl Pace {
         self.judge(now)
     }
 
-    /// The store asked for patience, for this long where it said so.
-    pub(crate) fn throttled(&mut self, now: Instant, retry_after: Option<Duration>) -> Option<PaceChange> {
-        self.is_tried = false;
+    /// The store asked a call that had begun then for patience, for this long where it said so.
+    pub(crate) fn throttled(
+        &mut self,
+        now: Instant,
+        began: Instant,
+        retry_after: Option<Duration>,
+    ) -> Option<PaceChange> {
         // What was under way when it first asked gets the same answer, and means nothing more.
-        let is_echo = self.closed_until.is_some_and(|until| now < until);
+        let is_echo = self.backed_off_at.is_some_and(|at| began <= at);
         if !is_echo {
+            self.is_tried = false;
             self.pauses_in_a_row = (self.pauses_in_a_row + 1).min(8);
         }
         let untold = UNTOLD_PAUSE * (1 << (self.pauses_in_a_row - 1));
@@ -262,18 +286,36 @@ impl Pace {
         let stretch = std::mem::replace(&mut self.stretch, Window::new(now));
         let is_telling = stretch.calls >= WINDOW_CALLS_MIN && now - stretch.began >= WINDOW_MIN;
         let per_second = match self.rate {
-            // Too high is found out sooner than too low.
-            None => self.window.per_second(now).max(self.per_second_before),
+            // Too high is found out sooner than too low. Where less was wanted than it would have taken, nothing is known.
+            None if self.window.is_full && self.window.calls >= WINDOW_CALLS_MIN => {
+                self.window.per_second(now).max(self.per_second_before)
+            }
+            None => self.per_second_before,
             Some(_) if is_telling => stretch.per_second(now),
             Some(rate) => rate,
         };
-        self.concurrency = (self.concurrency * BACK_OFF).max(1.0);
+        let taken = f64::from(stretch.calls);
+        self.taken_between = Some(self.taken_between.map_or(taken, |usual| usual + LATEST * (taken - usual)));
+        let takes_most = self.takes_most();
+        let concurrency_least = if takes_most { CONCURRENCY_FIRST.min(self.concurrency) } else { 1.0 };
+        self.concurrency = (self.concurrency * BACK_OFF).max(concurrency_least);
         if per_second > 0.0 {
             let seen = self.rate.map_or(per_second, |rate| rate.min(per_second.max(rate * NOT_FAR_OFF)));
-            self.rate = Some((seen * BELOW_LIMIT).max(0.1));
+            let rate_least = if takes_most { self.rate_first().min(self.rate.unwrap_or(seen)) } else { 0.0 };
+            self.rate = Some((seen * BELOW_LIMIT).max(rate_least).max(0.1));
         }
         self.window = Window::new(now);
         Some(self.change("the store asks for patience"))
+    }
+
+    /// Whether it is long between two times that the store asks for patience, counted in calls.
+    fn takes_most(&self) -> bool {
+        self.taken_between.is_some_and(|usual| usual >= TAKES_MOST)
+    }
+
+    /// What comes of the number of calls at a time that it begins with, a second.
+    fn rate_first(&self) -> f64 {
+        self.latency_best.map_or(0.0, |latency| CONCURRENCY_FIRST / latency.as_secs_f64().max(0.001))
     }
 
     /// A call came to no end: nobody waits for it any more. If it was the one that tries, another one has to.
@@ -286,17 +328,19 @@ impl Pace {
         let latency = window.latencies / window.calls;
         let best = self.latency_best.map_or(latency, |best| best.min(latency));
         self.latency_best = Some(best);
-        let per_second = window.per_second(now);
-        let before = std::mem::replace(&mut self.per_second_before, per_second);
         if !window.is_full {
             return None;
         }
+        let per_second = window.per_second(now);
+        let before = std::mem::replace(&mut self.per_second_before, per_second);
         let (concurrency, rate) = (self.concurrency(), self.rate);
         let is_worth_it = per_second >= before * WORTH_IT;
         let peace = self.backed_off_at.map_or(Duration::MAX, |at| now - at);
         let in_peace = peace >= PEACE.max(self.last_pause * PAUSES_OF_PEACE);
         // The longer it has to stay away, the more rarely it tries its luck.
-        if let Some(rate) = self.rate.filter(|_| peace >= self.last_pause * PAUSES_OF_PEACE) {
+        let may_try =
+            |rate: &f64| peace >= self.last_pause * PAUSES_OF_PEACE || (self.takes_most() && *rate < self.rate_first());
+        if let Some(rate) = self.rate.filter(may_try) {
             let most = self.limits.rate_max.unwrap_or(f64::MAX);
             self.rate = Some((rate * if in_peace { GROWTH_IN_PEACE } else { GROWTH }).min(most));
         }

@@ -21,6 +21,8 @@ pub(crate) struct Limiter {
     /// Somebody's turn may have come.
     changed: Notify,
     stop: CancellationToken,
+    /// A store that does nothing but ask for patience for so long is taken for one that is away.
+    patience: Option<Duration>,
     on_change: OnChange,
 }
 
@@ -28,6 +30,8 @@ pub(crate) struct Limiter {
 struct State {
     pace: Pace,
     under_way: usize,
+    /// Since when it has asked for patience and done nothing else.
+    asking_since: Option<Instant>,
 }
 
 impl fmt::Debug for Limiter {
@@ -38,9 +42,14 @@ impl fmt::Debug for Limiter {
 
 impl Limiter {
     /// Nobody waits any longer once `stop` is set.
-    pub(crate) fn new(limits: PaceLimits, stop: CancellationToken, on_change: OnChange) -> Self {
-        let state = State { pace: Pace::new(limits, Instant::now()), under_way: 0 };
-        Limiter { state: Mutex::new(state), changed: Notify::new(), stop, on_change }
+    pub(crate) fn new(
+        limits: PaceLimits,
+        stop: CancellationToken,
+        patience: Option<Duration>,
+        on_change: OnChange,
+    ) -> Self {
+        let state = State { pace: Pace::new(limits, Instant::now()), under_way: 0, asking_since: None };
+        Limiter { state: Mutex::new(state), changed: Notify::new(), stop, patience, on_change }
     }
 
     /// Waits for a turn. An error where the run is being stopped: it is of the kind that is tried again later.
@@ -80,7 +89,8 @@ impl Limiter {
 impl Limiter {
     /// A call that had no turn was asked for patience.
     pub(crate) fn throttled(&self, retry_after: Option<Duration>) {
-        let change = self.state.lock().pace.throttled(Instant::now(), retry_after);
+        let now = Instant::now();
+        let change = self.state.lock().pace.throttled(now, now, retry_after);
         if let Some(change) = change {
             (self.on_change)(&change);
         }
@@ -104,17 +114,21 @@ impl Turn<'_> {
             Err(error) if error.class == ErrorClass::Throttled => Some(error.retry_after),
             _ => None,
         };
-        let change = {
-            let pace = &mut self.limiter.state.lock().pace;
-            match throttled {
-                Some(retry_after) => pace.throttled(now, retry_after),
-                None => pace.answered(now, now - self.began),
+        let (change, asking_since) = {
+            let state = &mut *self.limiter.state.lock();
+            if let Some(retry_after) = throttled {
+                let since = *state.asking_since.get_or_insert(now);
+                (state.pace.throttled(now, self.began, retry_after), since)
+            } else {
+                state.asking_since = None;
+                (state.pace.answered(now, self.began, result.is_ok()), now)
             }
         };
         if let Some(change) = change {
             (self.limiter.on_change)(&change);
         }
-        throttled.is_some() && !self.limiter.stop.is_cancelled()
+        let is_given_up = self.limiter.patience.is_some_and(|patience| now - asking_since >= patience);
+        throttled.is_some() && !is_given_up && !self.limiter.stop.is_cancelled()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, Side};
@@ -73,11 +74,12 @@ impl PacedStore {
         side: Side,
         limits: PaceLimits,
         stop: &CancellationToken,
+        patience: Option<Duration>,
         on_change: &OnAnyChange,
     ) -> Self {
         let limiters = CallClass::ALL.map(|class| {
             let on_change = on_change.clone();
-            Limiter::new(limits, stop.clone(), Box::new(move |change| on_change(side, class, change)))
+            Limiter::new(limits, stop.clone(), patience, Box::new(move |change| on_change(side, class, change)))
         });
         PacedStore { inner, limiters }
     }
@@ -100,6 +102,9 @@ impl Store for PacedStore {
             loop {
                 if any_page {
                     let page = pages.next().await?;
+                    if let Err(StoreError { class: ErrorClass::Throttled, retry_after, .. }) = &page {
+                        store.limiters[CallClass::List as usize].throttled(*retry_after);
+                    }
                     return Some((page, (store, path, pages, true)));
                 }
                 let turn = match store.limiters[CallClass::List as usize].turn().await {
@@ -133,7 +138,13 @@ impl Store for PacedStore {
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
         let path = path.to_owned();
         Box::pin(async move {
-            let folder = paced!(self, Meta, self.inner.clone().folder(&path))?;
+            // Whoever opens the root wants to know whether the store is there.
+            let asks = path == b"/" || !self.capabilities().begins_unasked;
+            let folder = if asks {
+                paced!(self, Meta, self.inner.clone().folder(&path))?
+            } else {
+                self.inner.clone().folder(&path).await?
+            };
             Ok(Box::new(PacedFolder { store: self, inner: folder }) as _)
         })
     }
@@ -193,13 +204,11 @@ impl Folder for PacedFolder {
 
     fn create<'a>(&'a self, target: Target<'a>) -> Answer<'a, Box<dyn Draft>> {
         Box::pin(async move {
-            // Not in a turn: a draft may have to wait for memory, which only others give back, in their turns.
-            let draft = match self.inner.create(target).await {
-                Err(error) if error.class == ErrorClass::Throttled => {
-                    self.store.limiters[CallClass::Write as usize].throttled(error.retry_after);
-                    paced!(self.store, Write, self.inner.create(target))
-                }
-                created => created,
+            let draft = if self.store.capabilities().begins_unasked {
+                // Not in a turn: it may wait for memory, which only others give back, in their turns.
+                self.inner.create(target).await
+            } else {
+                paced!(self.store, Write, self.inner.create(target))
             };
             draft.map(|draft| self.draft(draft))
         })
@@ -252,7 +261,16 @@ impl Original for PacedOriginal {
     }
 
     fn facts(&self) -> Answer<'_, Facts> {
-        Box::pin(async move { paced!(self.store, Meta, self.inner.facts()) })
+        Box::pin(async move {
+            if self.inner.is_one_version() {
+                return self.inner.facts().await;
+            }
+            paced!(self.store, Meta, self.inner.facts())
+        })
+    }
+
+    fn is_one_version(&self) -> bool {
+        self.inner.is_one_version()
     }
 
     fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
@@ -281,7 +299,12 @@ struct PacedDraft {
 
 impl Draft for PacedDraft {
     fn write_at<'a>(&'a mut self, offset: u64, bytes: &'a [u8]) -> Answer<'a, ()> {
-        Box::pin(async move { once(&self.store, self.inner.write_at(offset, bytes)).await })
+        Box::pin(async move {
+            if !self.inner.asks_to_take(bytes.len()) {
+                return self.inner.write_at(offset, bytes).await;
+            }
+            once(&self.store, self.inner.write_at(offset, bytes)).await
+        })
     }
 
     fn copy_range<'a>(&'a mut self, original: &'a dyn Original, range: Range<u64>) -> Answer<'a, bool> {

@@ -15,6 +15,8 @@ struct Numbers {
     rate: Option<f64>,
     /// For how long it asks.
     retry_after: Duration,
+    /// One in so many calls is refused whatever their number; zero for none.
+    refused: u64,
 }
 
 /// What came of running against a store for a while.
@@ -34,12 +36,14 @@ fn run(pace: &mut Pace, store: &Numbers, start: Instant, length: Duration) -> Ra
     let mut tokens = store.rate.map_or(0.0, |rate| rate / 10.0);
     let mut refilled = start;
     let mut busy: BinaryHeap<Reverse<Instant>> = BinaryHeap::new();
+    let mut drawn = 1_u64;
     while now < end {
         let mut next = end;
         while ends.len() < WAITING {
             match pace.begin(now, ends.len()) {
                 Permission::Go => {
-                    let mut is_throttled = false;
+                    drawn = drawn.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                    let mut is_throttled = store.refused > 0 && (drawn >> 33).is_multiple_of(store.refused);
                     if let Some(rate) = store.rate {
                         tokens = (tokens + (now - refilled).as_secs_f64() * rate).min(rate / 10.0);
                         refilled = now;
@@ -75,10 +79,10 @@ fn run(pace: &mut Pace, store: &Numbers, start: Instant, length: Duration) -> Ra
             let Reverse((ended, began, is_throttled)) = ends.pop().expect("it was seen");
             if is_throttled {
                 ran.throttled += 1;
-                pace.throttled(ended, Some(store.retry_after));
+                pace.throttled(ended, began, Some(store.retry_after));
             } else {
                 ran.answered += 1;
-                pace.answered(ended, ended - began);
+                pace.answered(ended, began, true);
             }
         }
     }
@@ -91,8 +95,13 @@ fn unlimited(now: Instant) -> Pace {
 
 #[test]
 fn a_slow_store_is_asked_for_as_much_at_a_time_as_it_takes() {
-    let store =
-        Numbers { latency: Duration::from_millis(100), served_at_once: 1_000, rate: None, retry_after: Duration::ZERO };
+    let store = Numbers {
+        latency: Duration::from_millis(100),
+        served_at_once: 1_000,
+        rate: None,
+        retry_after: Duration::ZERO,
+        refused: 0,
+    };
     let start = Instant::now();
     let mut pace = unlimited(start);
     run(&mut pace, &store, start, Duration::from_secs(30));
@@ -104,8 +113,13 @@ fn a_slow_store_is_asked_for_as_much_at_a_time_as_it_takes() {
 
 #[test]
 fn a_store_that_works_on_few_at_a_time_is_not_asked_for_many() {
-    let store =
-        Numbers { latency: Duration::from_millis(20), served_at_once: 4, rate: None, retry_after: Duration::ZERO };
+    let store = Numbers {
+        latency: Duration::from_millis(20),
+        served_at_once: 4,
+        rate: None,
+        retry_after: Duration::ZERO,
+        refused: 0,
+    };
     let start = Instant::now();
     let mut pace = unlimited(start);
     let ran = run(&mut pace, &store, start, Duration::from_secs(30));
@@ -121,6 +135,7 @@ fn a_store_that_asks_for_patience_is_kept_at_what_it_allows_and_nothing_more_is_
         served_at_once: 1_000,
         rate: Some(allowed),
         retry_after: Duration::from_millis(50),
+        refused: 0,
     };
     let start = Instant::now();
     let mut pace = unlimited(start);
@@ -137,29 +152,51 @@ fn a_store_that_asks_for_patience_is_kept_at_what_it_allows_and_nothing_more_is_
 }
 
 #[test]
+fn a_store_that_refuses_some_calls_for_no_reason_gets_most_of_what_is_begun_with() {
+    let store = Numbers {
+        latency: Duration::from_millis(20),
+        served_at_once: 1_000,
+        rate: None,
+        retry_after: Duration::from_millis(100),
+        refused: 30,
+    };
+    let start = Instant::now();
+    let mut pace = unlimited(start);
+    run(&mut pace, &store, start, Duration::from_mins(5));
+    let ran = run(&mut pace, &store, start + Duration::from_mins(5), Duration::from_secs(10));
+    // Four at a time would be 2 000, and about every 30 of them a pause.
+    assert!(ran.answered >= 900, "{} were answered, and {} refused", ran.answered, ran.throttled);
+}
+
+#[test]
 fn what_it_was_told_to_wait_it_waits_and_one_call_tries_first() {
     let start = Instant::now();
     let mut pace = unlimited(start);
     assert_eq!(pace.begin(start, 0), Permission::Go);
     assert_eq!(pace.begin(start, 1), Permission::Go);
     let told = Duration::from_secs(7);
-    let change = pace.throttled(start, Some(told)).expect("it slows down");
+    let change = pace.throttled(start, start, Some(told)).expect("it slows down");
     assert_eq!(change.cause, "the store asks for patience");
     assert!(change.concurrency < 4, "{change:?}");
     // The other one that was under way is told the same.
-    assert_eq!(pace.throttled(start + Duration::from_millis(3), Some(told)), None);
+    assert_eq!(pace.throttled(start + Duration::from_millis(3), start, Some(told)), None);
     let until = start + Duration::from_millis(3) + told;
     assert_eq!(pace.begin(start + Duration::from_secs(1), 0), Permission::NotBefore(until));
     assert_eq!(pace.begin(until, 0), Permission::Go);
     assert_eq!(pace.begin(until, 1), Permission::AfterAnother);
-    pace.answered(until + Duration::from_millis(10), Duration::from_millis(10));
+    pace.answered(until + Duration::from_millis(10), until, true);
     assert_eq!(pace.begin(until + Duration::from_millis(10), 0), Permission::Go);
 }
 
 #[test]
 fn what_somebody_allows_at_most_is_kept_to() {
-    let store =
-        Numbers { latency: Duration::from_millis(10), served_at_once: 1_000, rate: None, retry_after: Duration::ZERO };
+    let store = Numbers {
+        latency: Duration::from_millis(10),
+        served_at_once: 1_000,
+        rate: None,
+        retry_after: Duration::ZERO,
+        refused: 0,
+    };
     let start = Instant::now();
     let mut pace = Pace::new(PaceLimits { concurrency_max: 6, rate_max: Some(100.0) }, start);
     let ran = run(&mut pace, &store, start, Duration::from_secs(10));
