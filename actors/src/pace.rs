@@ -170,8 +170,8 @@ pub(crate) struct Pace {
     /// The earliest moment for the next call by the rate.
     next_at: Instant,
     closed_until: Option<Instant>,
-    /// One call tries whether the store is patient again.
-    is_tried: bool,
+    /// Since when one call tries whether the store is patient again.
+    tried_since: Option<Instant>,
     backed_off_at: Option<Instant>,
     pauses_in_a_row: u32,
     last_pause: Duration,
@@ -191,7 +191,7 @@ impl Pace {
             latency_best: None,
             next_at: now,
             closed_until: None,
-            is_tried: false,
+            tried_since: None,
             backed_off_at: None,
             pauses_in_a_row: 0,
             last_pause: Duration::ZERO,
@@ -211,10 +211,10 @@ impl Pace {
                 return Permission::NotBefore(until);
             }
             // One tries first.
-            if self.is_tried {
+            if self.tried_since.is_some() {
                 return Permission::AfterAnother;
             }
-            self.is_tried = true;
+            self.tried_since = Some(now);
             return Permission::Go;
         }
         if under_way >= self.concurrency() {
@@ -239,9 +239,12 @@ impl Pace {
             // What was under way before says nothing of now.
             if began >= until {
                 self.closed_until = None;
-                self.is_tried = false;
+                self.tried_since = None;
                 self.pauses_in_a_row = 0;
                 self.window = Window::new(now);
+            } else if self.tried_since.is_some_and(|at| began >= at) {
+                // Meanwhile a call from before was told to wait longer: another one has to try then.
+                self.tried_since = None;
             }
             return None;
         }
@@ -270,7 +273,7 @@ impl Pace {
         // What was under way when it first asked gets the same answer, and means nothing more.
         let is_echo = self.backed_off_at.is_some_and(|at| began <= at);
         if !is_echo {
-            self.is_tried = false;
+            self.tried_since = None;
             self.pauses_in_a_row = (self.pauses_in_a_row + 1).min(8);
         }
         let untold = UNTOLD_PAUSE * (1 << (self.pauses_in_a_row - 1));
@@ -320,7 +323,7 @@ impl Pace {
 
     /// A call came to no end: nobody waits for it any more. If it was the one that tries, another one has to.
     pub(crate) fn abandoned(&mut self) {
-        self.is_tried = false;
+        self.tried_since = None;
     }
 
     fn judge(&mut self, now: Instant) -> Option<PaceChange> {

@@ -133,12 +133,16 @@ impl RemoteStore {
 
     /// Finds out, with a file that is there, whether the server takes every name as the new one of a file. Removes it.
     async fn measure_renaming(&self, key: &str) -> Result<(), StoreError> {
-        let odd = format!("{key}?;");
+        let cut = format!("{key}-renamed");
+        let odd = format!("{cut}?;");
         self.remove(&odd).await?;
-        self.rename(key, &odd, true).await?;
-        let is_there = self.look(&odd).await?.is_some();
-        self.cuts_new_names.store(!is_there, Relaxed);
-        for left in [odd.as_str(), key] {
+        let is_taken = match self.rename(key, &odd, true).await {
+            Ok(_) => self.look(&odd).await?.is_some(),
+            Err(error) if error.class.is_retried() => return Err(error),
+            Err(_) => false,
+        };
+        self.cuts_new_names.store(!is_taken, Relaxed);
+        for left in [odd.as_str(), &cut, key] {
             self.remove(left).await?;
         }
         Ok(())

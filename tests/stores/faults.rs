@@ -5,7 +5,7 @@ use std::time::Duration;
 use longhaul_servers::Kind;
 
 use crate::migrations::{Trip, plant, snapshot};
-use crate::proxy::{Fault, Proxy};
+use crate::proxy::{Fault, Proxy, Seen};
 use crate::wire::Wire;
 use crate::{TURN, started};
 
@@ -61,9 +61,15 @@ fn weather(seed: u64, number: u64, method: &str) -> Option<Fault> {
 }
 
 /// Brings a tree there and back. However often it has to be tried, at the end everything is there, and nothing else.
-fn arrives(trip: &Trip, root: &str) {
+///
+/// One folder has so many files more: more than a server tells of at a time.
+fn arrives(trip: &Trip, root: &str, crowd: usize) {
     let planted = trip.path("planted");
     plant(&planted);
+    std::fs::create_dir(planted.join("crowd")).expect("a new folder");
+    for number in 0..crowd {
+        std::fs::write(planted.join(format!("crowd/{number}")), "one of many").expect("a file");
+    }
     for number in 0..120 {
         let folder = planted.join(format!("many/{}", number % 6));
         std::fs::create_dir_all(&folder).expect("new folders");
@@ -79,10 +85,10 @@ fn arrives(trip: &Trip, root: &str) {
                      WHERE copy_status NOT IN ('successful', 'already_existed')";
         assert_eq!(trip.query(&ledger, other), "", "{from} to {to}");
         // What is there although the answer got lost is found to be ours.
-        let copied: u32 = trip.query(&ledger, "SELECT count(*) FROM copied").parse().expect("a number");
+        let copied: usize = trip.query(&ledger, "SELECT count(*) FROM copied").parse().expect("a number");
         let odd = trip.query(&ledger, "SELECT path FROM src_status WHERE name LIKE '%longhaul%'");
         assert_eq!(odd, "", "{from} to {to}: a draft is left");
-        assert_eq!(copied, 127, "{from} to {to}");
+        assert_eq!(copied, 127 + crowd, "{from} to {to}");
         let classes = "SELECT count(*) FROM errors WHERE class NOT IN ('transient', 'throttled')";
         assert_eq!(trip.query(&ledger, classes), "0", "{}", trip.query(&ledger, "SELECT class, message FROM errors"));
     }
@@ -93,7 +99,7 @@ fn arrives(trip: &Trip, root: &str) {
 fn survives(kind: Kind, seed: u64) {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let Some(behind) = Behind::start(kind, move |number, method| weather(seed, number, method)) else { return };
-    arrives(&behind.trip(), &behind.root());
+    arrives(&behind.trip(), &behind.root(), 1);
     let struck = behind.proxy.seen().iter().filter(|seen| seen.fault.is_some()).count();
     assert!(struck > 50, "only {struck} requests met with anything");
 }
@@ -134,7 +140,7 @@ fn sftp_over_connections_that_break_loses_nothing() {
     let hosts = behind(&std::fs::read_to_string(&*known).expect("a file"));
     *known = format!("{known}-of-proxy");
     std::fs::write(&*known, hosts).expect("a new file");
-    arrives(&Trip::new(environment), &behind(&server.root));
+    arrives(&Trip::new(environment), &behind(&server.root), 400);
     assert!(wire.broken() > 10, "only {} connections broke", wire.broken());
 }
 
@@ -162,13 +168,14 @@ fn a_body_that_is_shorter_than_it_should_be_is_not_taken_for_the_file() {
     assert_eq!(trip.query("l.duckdb", "SELECT count(*) FROM src_status WHERE copy_status = 'failed'"), "6");
 }
 
-const WISH_S: u64 = 3;
-
-#[test]
-fn a_server_that_asks_for_patience_is_left_alone_for_as_long_as_it_says() {
+/// Discovers twenty folders behind a server that asks for patience once. Gives what was asked, and at which place of that it
+/// asked.
+fn asked_for_patience(
+    calls_at_a_time: &str,
+    choice: impl Fn(u64, &str) -> Option<Fault> + Send + Sync + 'static,
+) -> Option<(Vec<Seen>, usize)> {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let asked = |number, method: &str| (number == 4 && method == "PROPFIND").then_some(Fault::AskedForPatience(WISH_S));
-    let Some(behind) = Behind::start(Kind::Wsgidav, asked) else { return };
+    let behind = Behind::start(Kind::Wsgidav, choice)?;
     let files = behind.server.files().expect("it keeps files");
     for number in 0..20 {
         std::fs::create_dir_all(files.join(format!("patience/{number}"))).expect("new folders");
@@ -176,17 +183,56 @@ fn a_server_that_asks_for_patience_is_left_alone_for_as_long_as_it_says() {
     let trip = behind.trip();
     let to = trip.path("to");
     std::fs::create_dir(&to).expect("a new folder");
-    let place = format!("{}/patience", behind.root());
-    // One at a time: none is on its way when it is said.
-    let arguments = ["discover", &place, &to.display().to_string(), "--max-concurrency", "1", "--ledger", "l.duckdb"];
+    let (place, to) = (format!("{}/patience", behind.root()), to.display().to_string());
+    let arguments = ["discover", &place, &to, "--max-concurrency", calls_at_a_time, "--ledger", "l.duckdb"];
     let output = trip.run(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let seen = behind.proxy.seen();
-    let struck = seen.iter().position(|seen| seen.fault.is_some()).expect("it is asked for once");
-    let waited = seen[struck + 1].at - seen[struck].at;
-    assert!(waited >= Duration::from_secs(WISH_S), "{waited:?}");
-    assert!(waited < Duration::from_secs(WISH_S + 2), "{waited:?}");
     assert_eq!(trip.query("l.duckdb", "SELECT count(*) FROM src_status WHERE traversal_status = 'successful'"), "21");
     assert_eq!(trip.query("l.duckdb", "SELECT count(*) FROM errors"), "0");
+    let seen = behind.proxy.seen();
     assert!(seen.iter().all(|seen| seen.method == "PROPFIND"));
+    let asks = |seen: &Seen| matches!(seen.fault, Some(Fault::AskedForPatience(_) | Fault::AskedForPatienceUntil(_)));
+    let struck = seen.iter().position(asks).expect("it asks for it once");
+    Some((seen, struck))
+}
+
+const WISH_S: u64 = 3;
+
+#[test]
+fn a_server_that_asks_for_patience_is_left_alone_for_as_long_as_it_says() {
+    // A date has no fractions of a second.
+    let wishes = [
+        (Fault::AskedForPatience(WISH_S), Duration::from_secs(WISH_S)),
+        (Fault::AskedForPatienceUntil(WISH_S), Duration::from_secs(WISH_S - 1)),
+    ];
+    for (wish, least) in wishes {
+        // One at a time: none is on its way when it is said.
+        let Some((seen, struck)) = asked_for_patience("1", move |number, _| (number == 4).then_some(wish)) else {
+            return;
+        };
+        let waited = seen[struck + 1].at - seen[struck].at;
+        assert!(waited >= least, "{wish:?}: {waited:?}");
+        assert!(waited < Duration::from_secs(WISH_S + 2), "{wish:?}: {waited:?}");
+    }
+}
+
+/// How long each request takes after that: long enough for the others to come meanwhile, if they were let.
+const ANSWER: Duration = Duration::from_millis(400);
+
+#[test]
+fn one_request_tries_whether_a_server_is_patient_again() {
+    let choice = |number, _: &str| match number {
+        0..4 => None,
+        4 => Some(Fault::AskedForPatience(WISH_S)),
+        _ => Some(Fault::Delayed(ANSWER)),
+    };
+    let Some((seen, struck)) = asked_for_patience("4", choice) else { return };
+    let over = seen[struck].at + Duration::from_secs(WISH_S);
+    let after: Vec<_> = seen.iter().map(|seen| seen.at).filter(|&at| at >= over).collect();
+    assert!(
+        seen.iter().all(|seen| seen.at < over - Duration::from_secs(1) || seen.at >= over),
+        "somebody was impatient"
+    );
+    assert!(after[1] - after[0] >= ANSWER, "the second one came after {:?}", after[1] - after[0]);
+    assert!(after[2] - after[0] < ANSWER * 2, "it goes on one by one");
 }

@@ -332,6 +332,41 @@ fn a_store_copies_within_itself() {
     }
 }
 
+/// A file that is kept beside another one of its name, and beside a folder of its name.
+#[test]
+fn both_are_kept_where_that_is_wanted() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for kind in [Kind::Moto, Kind::Rclone, Kind::Wsgidav, Kind::Apache, Kind::Openssh] {
+        let Some(end) = End::new(Some(kind)) else { return };
+        let trip = Trip::new(end.server.as_ref().expect("it was started").environment.clone());
+        let (ours, theirs, back) = (trip.path("ours"), trip.path("theirs"), trip.path("back"));
+        for (place, name, contents) in [
+            (&ours, "a.txt", "ours"),
+            (&ours, "b", "ours as well"),
+            (&theirs, "a.txt", "theirs"),
+            (&theirs, "b/c", "c"),
+        ] {
+            let path = place.join(name);
+            fs::create_dir_all(path.parent().expect("it is below")).expect("new folders");
+            fs::write(path, contents).expect("a file");
+        }
+        let to = end.location("both");
+        trip.migrate(&theirs.display().to_string(), &to, "theirs.duckdb", &[]);
+        let from = ours.display().to_string();
+        let arguments = ["discover", &from, &to, "--on-conflict", "keep-both", "--ledger", "ours.duckdb"];
+        assert_eq!(trip.run(&arguments).status.code(), Some(0));
+        // Another kind of thing is always a conflict, which somebody decides.
+        let decided = trip.run(&["decide", "/b", "--action", "keep-both", "--ledger", "ours.duckdb"]);
+        assert_eq!(decided.status.code(), Some(0), "{}", String::from_utf8_lossy(&decided.stderr));
+        let output = trip.run(&["copy", "--approve", "--ledger", "ours.duckdb"]);
+        assert_eq!(output.status.code(), Some(0), "{kind:?}: {}", String::from_utf8_lossy(&output.stderr));
+        trip.migrate(&to, &back.display().to_string(), "back.duckdb", &[]);
+        let found: Vec<_> = snapshot(&back, false).into_iter().map(|(name, bytes, _)| (name, bytes)).collect();
+        let due = [("a (source).txt", "ours"), ("a.txt", "theirs"), ("b (source)", "ours as well"), ("b/c", "c")];
+        assert_eq!(found, due.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())), "{kind:?}");
+    }
+}
+
 #[test]
 fn a_place_in_a_bucket_where_nothing_is_is_no_source() {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

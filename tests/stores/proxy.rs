@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Refused(u16),
     /// It is answered with 429, and a wish to be left alone for so many seconds.
     AskedForPatience(u64),
+    /// The same, with the moment at which they are over.
+    AskedForPatienceUntil(u64),
     /// It is carried out, and then the answer gets lost.
     AnswerLost,
     /// Of the body of the answer half is sent, and then the connection breaks.
@@ -119,9 +121,9 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     match fault {
         Some(Fault::Delayed(wait)) => tokio::time::sleep(wait).await,
         Some(Fault::Refused(status)) => return StatusCode::from_u16(status).expect("a status").into_response(),
-        Some(Fault::AskedForPatience(seconds)) => {
-            let wish = [(header::RETRY_AFTER, seconds.to_string())];
-            return (StatusCode::TOO_MANY_REQUESTS, wish).into_response();
+        Some(Fault::AskedForPatience(seconds)) => return patience(seconds.to_string()),
+        Some(Fault::AskedForPatienceUntil(seconds)) => {
+            return patience(httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds)));
         }
         _ => {}
     }
@@ -148,6 +150,10 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
             }
         }
     }
+}
+
+fn patience(wish: String) -> Response {
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, wish)]).into_response()
 }
 
 fn whole(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response {

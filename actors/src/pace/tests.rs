@@ -189,6 +189,21 @@ fn what_it_was_told_to_wait_it_waits_and_one_call_tries_first() {
 }
 
 #[test]
+fn a_call_that_tries_while_an_earlier_one_is_told_to_wait_longer_is_followed_by_another_one() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut pace = unlimited(start);
+    assert_eq!(pace.begin(start, 0), Permission::Go);
+    assert_eq!(pace.begin(start, 1), Permission::Go);
+    pace.throttled(at(10), start, Some(Duration::from_millis(100)));
+    assert_eq!(pace.begin(at(110), 1), Permission::Go);
+    pace.throttled(at(120), start, Some(Duration::from_millis(100)));
+    pace.answered(at(130), at(110), true);
+    assert_eq!(pace.begin(at(130), 0), Permission::NotBefore(at(220)));
+    assert_eq!(pace.begin(at(220), 0), Permission::Go);
+}
+
+#[test]
 fn what_somebody_allows_at_most_is_kept_to() {
     let store = Numbers {
         latency: Duration::from_millis(10),

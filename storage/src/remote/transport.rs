@@ -126,7 +126,9 @@ impl HttpTransport for Watched {
                 .map_err(|_| Error::new(ErrorKind::Unexpected, "no answer came in time").set_temporary())??,
         };
         let status = response.status();
-        if is_for_the_middle && status == http::StatusCode::OK {
+        // Some servers give the middle, and say so, with this status nevertheless.
+        let is_whole = status == http::StatusCode::OK && !response.headers().contains_key(http::header::CONTENT_RANGE);
+        if is_for_the_middle && is_whole {
             return Err(Error::new(ErrorKind::Unsupported, "the server cannot read from the middle of a file"));
         }
         if status.is_client_error() || status.is_server_error() {
