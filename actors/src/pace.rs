@@ -25,7 +25,7 @@ use limiter::Limiter;
 use store::{OnAnyChange, PacedStore};
 
 /// How many calls it begins with.
-const CONCURRENCY_FIRST: f64 = 4.0;
+const CONCURRENCY_FIRST: f64 = 2.0;
 
 /// How many calls it comes to at most.
 const CONCURRENCY_MAX: usize = 64;
@@ -38,6 +38,12 @@ const WINDOW_CALLS_MIN: u32 = 8;
 
 /// How much more has to get done for more calls to be worth it.
 const WORTH_IT: f64 = 1.05;
+
+/// What part of the calls at a time is added to see whether more gets done.
+const STEP: f64 = 0.125;
+
+/// Windows for which it stays as it is after more calls were not worth it.
+const REST_WINDOWS: u32 = 5;
 
 /// What is left of the number of calls at a time when the store asks for patience.
 const BACK_OFF: f64 = 0.7;
@@ -160,6 +166,10 @@ pub(crate) struct Pace {
     rate: Option<f64>,
     /// Growing by leaps, as nothing has been in the way yet.
     leaps: bool,
+    /// Calls at a time before there were more of them in this window, and what got done with them, a second.
+    grown_from: Option<(f64, f64)>,
+    /// Windows for which it stays as it is.
+    rest: u32,
     window: Window,
     /// The time since the store last asked for patience.
     stretch: Window,
@@ -184,6 +194,8 @@ impl Pace {
             concurrency: CONCURRENCY_FIRST.min(most(limits)),
             rate: limits.rate_max,
             leaps: true,
+            grown_from: None,
+            rest: 0,
             window: Window::new(now),
             stretch: Window::new(now),
             taken_between: None,
@@ -284,6 +296,7 @@ impl Pace {
             return None;
         }
         self.leaps = false;
+        self.grown_from = None;
         self.backed_off_at = Some(now);
         // Since it last asked, pauses included: a store saves up during a pause what it then gives at once.
         let stretch = std::mem::replace(&mut self.stretch, Window::new(now));
@@ -337,7 +350,6 @@ impl Pace {
         let per_second = window.per_second(now);
         let before = std::mem::replace(&mut self.per_second_before, per_second);
         let (concurrency, rate) = (self.concurrency(), self.rate);
-        let is_worth_it = per_second >= before * WORTH_IT;
         let peace = self.backed_off_at.map_or(Duration::MAX, |at| now - at);
         let in_peace = peace >= PEACE.max(self.last_pause * PAUSES_OF_PEACE);
         // The longer it has to stay away, the more rarely it tries its luck.
@@ -347,26 +359,38 @@ impl Pace {
             let most = self.limits.rate_max.unwrap_or(f64::MAX);
             self.rate = Some((rate * if in_peace { GROWTH_IN_PEACE } else { GROWTH }).min(most));
         }
-        let cause = if self.leaps && is_worth_it {
-            self.concurrency *= 2.0;
-            "more gets done with more calls at a time"
-        } else if !is_worth_it
-            && latency.as_secs_f64() > best.as_secs_f64() * LONG
-            && self.concurrency > CONCURRENCY_FIRST
-        {
-            self.leaps = false;
-            self.concurrency = (self.concurrency * EASE_OFF).max(1.0);
-            "calls take longer, and nothing more gets done"
-        } else {
-            self.leaps = false;
-            self.concurrency += 1.0;
+        let cause = if let Some((fewer, with_fewer)) = self.grown_from.take() {
+            if per_second >= with_fewer * WORTH_IT {
+                self.grow(per_second);
+                "more gets done with more calls at a time"
+            } else {
+                self.leaps = false;
+                self.rest = REST_WINDOWS;
+                self.concurrency = fewer;
+                "no more gets done with more calls at a time"
+            }
+        } else if self.rest == 0 {
+            self.grow(per_second);
             "trying whether more gets done"
+        } else {
+            self.rest -= 1;
+            let is_long = latency.as_secs_f64() > best.as_secs_f64() * LONG;
+            if per_second < before * WORTH_IT && is_long && self.concurrency > CONCURRENCY_FIRST {
+                self.concurrency = (self.concurrency * EASE_OFF).max(1.0);
+            }
+            "calls take longer, and nothing more gets done"
         };
         self.concurrency = self.concurrency.min(most(self.limits));
         // What nobody would see is not said.
         let is_seen = self.concurrency() != concurrency
             || matches!((rate, self.rate), (Some(was), Some(is)) if is >= was * GROWTH_IN_PEACE);
         is_seen.then(|| self.change(cause))
+    }
+
+    /// More calls at a time, to see what gets done with them.
+    fn grow(&mut self, per_second: f64) {
+        self.grown_from = Some((self.concurrency, per_second));
+        self.concurrency += if self.leaps { self.concurrency } else { (self.concurrency * STEP).max(1.0) };
     }
 
     fn change(&self, cause: &'static str) -> PaceChange {

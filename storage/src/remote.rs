@@ -17,7 +17,9 @@ mod url;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use longhaul_model::ErrorClass;
 use opendal::options::{CopyOptions, WriteOptions};
 use opendal::raw::{OpCopy, OpCreateDir, OpList, OpStat, OpWrite, Servicer};
@@ -117,7 +119,7 @@ impl RemoteStore {
 
     /// Finds out whether the server heeds a condition, with a file that is there.
     async fn measure_conditions(&self, key: &str) -> Result<(), StoreError> {
-        match self.try_writing(key, true).await {
+        match persistently(|| self.try_writing(key, true)).await {
             Err(error) if draft::is_taken(&error) => return Ok(()),
             Err(error) if !error.message.contains(" 501") => return Err(error),
             // It writes nevertheless, or says that it does not know of such a thing.
@@ -135,15 +137,16 @@ impl RemoteStore {
     async fn measure_renaming(&self, key: &str) -> Result<(), StoreError> {
         let cut = format!("{key}-renamed");
         let odd = format!("{cut}?;");
-        self.remove(&odd).await?;
-        let is_taken = match self.rename(key, &odd, true).await {
-            Ok(_) => self.look(&odd).await?.is_some(),
+        persistently(|| self.remove(&odd)).await?;
+        match persistently(|| self.rename(key, &odd, true)).await {
             Err(error) if error.class.is_retried() => return Err(error),
-            Err(_) => false,
-        };
+            // Where the answer to the first attempt got lost, the second one finds nothing to rename.
+            Ok(_) | Err(_) => {}
+        }
+        let is_taken = persistently(|| self.look(&odd)).await?.is_some();
         self.cuts_new_names.store(!is_taken, Relaxed);
         for left in [odd.as_str(), &cut, key] {
-            self.remove(left).await?;
+            persistently(|| self.remove(left)).await?;
         }
         Ok(())
     }
@@ -219,6 +222,17 @@ impl RemoteStore {
     }
 }
 
+/// Makes a call a few times, where it is one of several that all have to succeed: to begin with the first one again would
+/// meet with something else the next time.
+async fn persistently<T, F: Future<Output = Result<T, StoreError>>>(call: impl FnMut() -> F) -> Result<T, StoreError> {
+    let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(CALL_TRIES);
+    call.retry(pauses).when(|error: &StoreError| error.class == ErrorClass::Transient).await
+}
+
+/// How often, and after what pause, a call is made again that belongs to others.
+const CALL_TRIES: usize = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
 /// The client's path of a folder: `/`, or one that ends with a `/` and does not begin with one.
 fn folder_key(path: &[u8]) -> Result<String, StoreError> {
     match path.strip_prefix(b"/").unwrap_or(path) {
@@ -265,11 +279,15 @@ impl Store for RemoteStore {
         let (store, key) = (self.clone(), text(temporary).map(str::to_owned));
         Box::pin(on_network(async move {
             let key = key?;
-            store.try_writing(&key, false).await?;
+            persistently(|| store.try_writing(&key, false)).await?;
             if store.can.write_with_if_not_exists {
                 store.measure_conditions(&key).await?;
             }
-            if store.traits.writes_in_place { store.measure_renaming(&key).await } else { store.remove(&key).await }
+            if store.traits.writes_in_place {
+                store.measure_renaming(&key).await
+            } else {
+                persistently(|| store.remove(&key)).await
+            }
         }))
     }
 

@@ -164,8 +164,8 @@ fn a_store_that_refuses_some_calls_for_no_reason_gets_most_of_what_is_begun_with
     let mut pace = unlimited(start);
     run(&mut pace, &store, start, Duration::from_mins(5));
     let ran = run(&mut pace, &store, start + Duration::from_mins(5), Duration::from_secs(10));
-    // Four at a time would be 2 000, and about every 30 of them a pause.
-    assert!(ran.answered >= 900, "{} were answered, and {} refused", ran.answered, ran.throttled);
+    // Two at a time would be 1 000, and about every 30 of them a pause.
+    assert!(ran.answered >= 600, "{} were answered, and {} refused", ran.answered, ran.throttled);
 }
 
 #[test]
