@@ -60,6 +60,12 @@ const BELOW_LIMIT: f64 = 0.98;
 /// A rate that was found out before is never far off: what is left of it at least.
 const NOT_FAR_OFF: f64 = 0.9;
 
+/// How many times as many calls at a time there may be as the rate takes on average.
+const WITH_ROOM: f64 = 1.1;
+
+/// What part of the rate is as good as all of it.
+const NEARLY: f64 = 0.95;
+
 /// By how much the rate grows from one window to the next; more when there was peace for a while.
 const GROWTH: f64 = 1.02;
 const GROWTH_IN_PEACE: f64 = 1.15;
@@ -177,6 +183,7 @@ pub(crate) struct Pace {
     taken_between: Option<f64>,
     per_second_before: f64,
     latency_best: Option<Duration>,
+    latency_last: Option<Duration>,
     /// The earliest moment for the next call by the rate.
     next_at: Instant,
     closed_until: Option<Instant>,
@@ -201,6 +208,7 @@ impl Pace {
             taken_between: None,
             per_second_before: 0.0,
             latency_best: None,
+            latency_last: None,
             next_at: now,
             closed_until: None,
             tried_since: None,
@@ -313,13 +321,14 @@ impl Pace {
         let taken = f64::from(stretch.calls);
         self.taken_between = Some(self.taken_between.map_or(taken, |usual| usual + LATEST * (taken - usual)));
         let takes_most = self.takes_most();
-        let concurrency_least = if takes_most { CONCURRENCY_FIRST.min(self.concurrency) } else { 1.0 };
-        self.concurrency = (self.concurrency * BACK_OFF).max(concurrency_least);
         if per_second > 0.0 {
             let seen = self.rate.map_or(per_second, |rate| rate.min(per_second.max(rate * NOT_FAR_OFF)));
             let rate_least = if takes_most { self.rate_first().min(self.rate.unwrap_or(seen)) } else { 0.0 };
             self.rate = Some((seen * BELOW_LIMIT).max(rate_least).max(0.1));
         }
+        let for_rate = self.rate.zip(self.latency_last).map_or(0.0, |(rate, latency)| rate * latency.as_secs_f64());
+        let least = if takes_most { CONCURRENCY_FIRST.max(for_rate * WITH_ROOM) } else { 1.0 };
+        self.concurrency = (self.concurrency * BACK_OFF).max(least.min(self.concurrency));
         self.window = Window::new(now);
         Some(self.change("the store asks for patience"))
     }
@@ -344,6 +353,7 @@ impl Pace {
         let latency = window.latencies / window.calls;
         let best = self.latency_best.map_or(latency, |best| best.min(latency));
         self.latency_best = Some(best);
+        self.latency_last = Some(latency);
         if !window.is_full {
             return None;
         }
@@ -359,7 +369,12 @@ impl Pace {
             let most = self.limits.rate_max.unwrap_or(f64::MAX);
             self.rate = Some((rate * if in_peace { GROWTH_IN_PEACE } else { GROWTH }).min(most));
         }
-        let cause = if let Some((fewer, with_fewer)) = self.grown_from.take() {
+        let is_long = latency.as_secs_f64() > best.as_secs_f64() * LONG;
+        let cause = if !is_long && rate.is_some_and(|rate| per_second < rate * NEARLY) {
+            self.grow(per_second);
+            self.grown_from = None;
+            "less gets done than the store is known to take"
+        } else if let Some((fewer, with_fewer)) = self.grown_from.take() {
             if per_second >= with_fewer * WORTH_IT {
                 self.grow(per_second);
                 "more gets done with more calls at a time"
@@ -374,7 +389,6 @@ impl Pace {
             "trying whether more gets done"
         } else {
             self.rest -= 1;
-            let is_long = latency.as_secs_f64() > best.as_secs_f64() * LONG;
             if per_second < before * WORTH_IT && is_long && self.concurrency > CONCURRENCY_FIRST {
                 self.concurrency = (self.concurrency * EASE_OFF).max(1.0);
             }
