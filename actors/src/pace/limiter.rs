@@ -12,13 +12,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Pace, PaceChange, PaceLimits, Permission};
 
+/// How long one waits at most until it looks for itself whether its turn has come.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Who is told of each change.
 pub(crate) type OnChange = Box<dyn Fn(&PaceChange) + Send + Sync>;
 
 /// Lets calls of one kind through at the store's pace.
 pub(crate) struct Limiter {
     state: Mutex<State>,
-    /// Somebody's turn may have come.
+    /// The turn of one who waits may have come. Whoever gets a turn wakes the next one where there is room for more: to wake
+    /// all of them each time costs more than many a call.
     changed: Notify,
     stop: CancellationToken,
     /// A store that does nothing but ask for patience for so long is taken for one that is away.
@@ -60,26 +64,32 @@ impl Limiter {
             // From now on it hears what happens, not only when it is waited for.
             changed.as_mut().enable();
             let now = Instant::now();
-            let permission = {
+            let (permission, has_room) = {
                 let mut state = self.state.lock();
                 let under_way = state.under_way;
                 let permission = state.pace.begin(now, under_way);
                 if permission == Permission::Go {
                     state.under_way += 1;
                 }
-                permission
+                (permission, state.under_way < state.pace.concurrency())
             };
             let not_before = match permission {
-                Permission::Go => return Ok(Turn { limiter: self, began: now, has_ended: false }),
-                Permission::NotBefore(at) => Some(at),
-                Permission::AfterAnother => None,
+                Permission::Go => {
+                    if has_room {
+                        self.changed.notify_one();
+                    }
+                    return Ok(Turn { limiter: self, began: now, has_ended: false });
+                }
+                Permission::NotBefore(at) => at,
+                // Whoever was to wake it may have gone away meanwhile.
+                Permission::AfterAnother => now + LOOK_AGAIN,
             };
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {
                     return Err(StoreError::new(ErrorClass::Throttled, "the run was stopped while the store asked for patience"));
                 }
-                () = async { tokio::time::sleep_until(not_before.unwrap_or(now)).await }, if not_before.is_some() => {}
+                () = tokio::time::sleep_until(not_before) => {}
                 () = &mut changed => {}
             }
         }
@@ -140,6 +150,6 @@ impl Drop for Turn<'_> {
             state.pace.abandoned();
         }
         drop(state);
-        self.limiter.changed.notify_waiters();
+        self.limiter.changed.notify_one();
     }
 }
