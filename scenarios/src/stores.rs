@@ -28,6 +28,9 @@ const LARGE_BYTES: usize = (9 << 20) + 17;
 /// Keys that no path can be, with what is listed in their place.
 const NO_PATHS: [(&str, &str); 4] =
     [("odd//below", "/odd/%2F"), ("/leading", "/%2F"), ("odd/./below", "/odd/."), ("odd/../below", "/odd/..")];
+/// The key of an object that marks a folder.
+const MARKER: &str = "odd/marked/";
+
 /// A key that others continue.
 const CONTINUED: [&str; 2] = ["odd/both", "odd/both/below"];
 
@@ -243,6 +246,9 @@ fn put_odd_keys(server: &Server) -> Result<Vec<String>> {
         put(key)?;
         listed.push(format!("{shown} other -"));
     }
+    // It marks a folder, and has contents.
+    put(MARKER)?;
+    listed.extend(["/odd/marked folder -".to_owned(), "/odd/marked/%2F (contents) other -".to_owned()]);
     for key in CONTINUED {
         put(key)?;
         listed.push(format!("/{key} file {}", key.len()));

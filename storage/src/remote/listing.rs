@@ -13,6 +13,7 @@ use opendal::raw::oio;
 use opendal::raw::{OpList, OpStat};
 use opendal::{EntryMode, Metadata};
 
+use super::original::has_contents;
 use super::transport::Additions;
 use super::{RemoteStore, folder_key, times};
 use crate::error::StoreError;
@@ -139,9 +140,9 @@ impl Listing {
 
     /// What marks a folder is passed over; contents that it has are not.
     async fn look_at_marker(&self, page: &mut Page) {
-        let remark = match self.store.stat(&self.folder).await {
-            Ok(found) if found.content_length() == 0 => return,
-            Ok(_) => format!("the object {:?} has contents, which a folder cannot have", self.folder),
+        let remark = match has_contents(&self.store, &self.folder).await {
+            Ok(false) => return,
+            Ok(true) => format!("the object {:?} has contents, which a folder cannot have", self.folder),
             Err(error) if error.class == ErrorClass::Vanished => return,
             Err(error) => format!("whether the object {:?} has contents cannot be told: {error}", self.folder),
         };

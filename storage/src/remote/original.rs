@@ -82,6 +82,13 @@ async fn open_at(
     opened.map(|(answer, incoming)| (answer.into_metadata(), incoming))
 }
 
+/// Whether there are any bytes under a key, which may be that of a folder.
+pub(super) async fn has_contents(store: &RemoteStore, key: &str) -> Result<bool, StoreError> {
+    let (_, mut incoming) = open_at(store, key, BytesRange::default(), None).await?;
+    let first = store.call(Additions::default(), incoming.read_dyn()).await?;
+    Ok(!first.is_empty())
+}
+
 impl Stream {
     /// The next bytes, as many as are wanted unless the file ends.
     async fn take(&mut self, store: &RemoteStore, wanted: usize) -> Result<Vec<u8>, StoreError> {
