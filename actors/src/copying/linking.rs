@@ -1,7 +1,7 @@
 //! Other names of files that have been copied.
 
 use longhaul_model::{NodeKind, Side, encode_name};
-use longhaul_storage::{Facts, Placed, StoreError, Target};
+use longhaul_storage::{Facts, Placed, Replace, StoreError, Target};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
 use super::file::Folders;
@@ -43,7 +43,15 @@ pub(super) async fn join(
     target: Target<'_>,
     facts: &Facts,
 ) -> Attempt<()> {
-    let ours = folders.destination.look(target.name).await.on(Side::Destination)?.and_then(|found| found.shared);
+    // What was compared, and nothing that somebody has put there since.
+    let found = folders.destination.look(target.name).await.on(Side::Destination)?;
+    let replace = match &found {
+        None => Replace::Nothing,
+        Some(found) if is_alike(context, found, facts) => Replace::Only(compared(found)),
+        Some(_) => return Ok(()),
+    };
+    let ours = found.and_then(|found| found.shared);
+    let target = Target { replace, ..target };
     let is_joined = match look_at(context, existing).await {
         Ok(found) => ours.is_some() && found.and_then(|found| found.shared) == ours,
         Err(error) => {
@@ -71,10 +79,13 @@ async fn look_at(context: &CopyContext, path: &[u8]) -> Result<Option<Facts>, St
 /// source may have changed since it was copied, and somebody may have put another one there.
 async fn is_copy_of(context: &CopyContext, path: &[u8], facts: &Facts) -> Result<bool, StoreError> {
     let found = look_at(context, path).await?;
+    Ok(found.is_some_and(|found| is_alike(context, &found, facts)))
+}
+
+/// Whether what was `found` on the destination is a file of the source's size and, where it keeps times, its time.
+fn is_alike(context: &CopyContext, found: &Facts, facts: &Facts) -> bool {
     let has_times = context.keeps(Side::Destination).modified;
-    Ok(found.is_some_and(|found| {
-        found.kind == NodeKind::File
-            && found.size == facts.size
-            && (!has_times || context.settings.comparison.is_same_time(compared(facts), compared(&found)))
-    }))
+    found.kind == NodeKind::File
+        && found.size == facts.size
+        && (!has_times || context.settings.comparison.is_same_time(compared(facts), compared(found)))
 }

@@ -178,8 +178,8 @@ impl RemoteDraft {
             self.modified_ns = attributes.modified_ns;
         }
         let copy_of = self.copy_of.take();
-        // Not every store that knows how to write only where nothing is knows how to copy so.
-        let is_sure = self.store.writes_conditionally() && copy_of.is_none();
+        // Not every store that knows how to write only where nothing is knows how to copy so, or to put parts together.
+        let is_sure = self.store.writes_conditionally() && copy_of.is_none() && self.writer.is_none();
         if !self.replace.is_allowed() && !is_sure && self.temporary.is_none() {
             // There is no way of writing only where nothing is: a look just before is what can be done.
             let (store, key) = (self.store.clone(), self.key.clone());
