@@ -234,5 +234,4 @@ fn one_request_tries_whether_a_server_is_patient_again() {
         "somebody was impatient"
     );
     assert!(after[1] - after[0] >= ANSWER, "the second one came after {:?}", after[1] - after[0]);
-    assert!(after[2] - after[0] < ANSWER * 2, "it goes on one by one");
 }
