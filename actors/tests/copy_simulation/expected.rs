@@ -152,8 +152,8 @@ impl Oracle<'_> {
     fn fate(&self, path: &[u8], entry: &Entry, way: Way) -> Option<&'static str> {
         let (first, then) = match entry {
             Entry::Folder { .. } => (Operation::Look, Some(Operation::CreateFolder)),
-            Entry::File(_) => (Operation::Open, Some(Operation::Create)),
-            // It is made under the name that it gets.
+            // What is kept beside another is made under the name that it gets.
+            Entry::File(_) => (Operation::Open, (way != Way::Beside).then_some(Operation::Create)),
             Entry::Symlink { .. } => (Operation::Look, (way != Way::Beside).then_some(Operation::CreateLink)),
             Entry::Other { .. } => return None,
         };
