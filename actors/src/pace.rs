@@ -391,8 +391,11 @@ impl Pace {
             self.rest -= 1;
             if per_second < before * WORTH_IT && is_long && self.concurrency > CONCURRENCY_FIRST {
                 self.concurrency = (self.concurrency * EASE_OFF).max(1.0);
+                "calls take longer, and nothing more gets done"
+            } else {
+                // Of the rate alone.
+                "trying whether more gets done"
             }
-            "calls take longer, and nothing more gets done"
         };
         self.concurrency = self.concurrency.min(most(self.limits));
         // What nobody would see is not said.
