@@ -2,7 +2,10 @@
 //! for patience.
 
 use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::place::{Place, SMALL};
 
@@ -55,6 +58,25 @@ fn a_simulator_that_is_served_is_traversed_and_copied_to() {
     let said = place.run("traversal-normal", &["--spectra-url", &url]);
     assert_eq!(said.code, Some(1));
     assert!(said.out.contains("refused") && said.out.contains(&url), "{}", said.out);
+}
+
+/// As in `longhaul spectra serve ... | head -1 &`.
+#[test]
+fn a_simulator_is_served_though_nobody_reads_what_it_says() {
+    let place = Place::with_config("spectra-copy.json", &SMALL.replace("CHAOS", "{}"));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("longhaul"));
+    command.args(["spectra", "serve", "--port", &port.to_string(), "--config", "configs/spectra-copy.json"]);
+    let mut child = command.current_dir(place.folder()).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let served = Served { child, url: format!("http://127.0.0.1:{port}") };
+    let is_up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let began = Instant::now();
+    while !is_up() && began.elapsed() < Duration::from_secs(30) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    place.run("traversal-normal", &["--spectra-url", &served.url]).assert_passed();
+    assert_eq!(served.interrupt(), Some(0));
 }
 
 #[test]
