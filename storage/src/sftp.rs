@@ -21,7 +21,6 @@ use openssh_sftp_client::fs::{DirEntry, ReadDir};
 use openssh_sftp_client::metadata::{MetaData, MetaDataBuilder};
 
 use self::connection::Connections;
-use self::failure::store_error;
 use self::folder::SftpFolder;
 use crate::error::StoreError;
 use crate::folder::{Answer, Facts, Folder, Keeps};
@@ -54,8 +53,8 @@ impl SftpStore {
         wait_for(async move {
             let sftp = connections.any().await?;
             let mut fs = sftp.fs();
-            let root = fs.canonicalize(&path).await.map_err(|error| store_error(&error))?;
-            let found = fs.metadata(&root).await.map_err(|error| store_error(&error))?;
+            let root = connections.call(&sftp, fs.canonicalize(&path)).await?;
+            let found = connections.call(&sftp, fs.metadata(&root)).await?;
             if facts_of(&found).kind != NodeKind::Folder {
                 return Err(StoreError::new(ErrorClass::Vanished, "it is not a folder"));
             }
@@ -72,14 +71,14 @@ impl SftpStore {
             let mut fs = sftp.fs();
             let mut missing = Vec::new();
             for folder in path.ancestors() {
-                match fs.metadata(folder).await {
+                match connections.call(&sftp, fs.metadata(folder)).await {
                     Ok(_) => break,
-                    Err(error) if store_error(&error).class == ErrorClass::Vanished => missing.push(folder.to_owned()),
-                    Err(error) => return Err(store_error(&error)),
+                    Err(error) if error.class == ErrorClass::Vanished => missing.push(folder.to_owned()),
+                    Err(error) => return Err(error),
                 }
             }
             for folder in missing.iter().rev() {
-                fs.create_dir(folder).await.map_err(|error| store_error(&error))?;
+                connections.call(&sftp, fs.create_dir(folder)).await?;
             }
             Ok(())
         })
@@ -94,21 +93,11 @@ impl SftpStore {
     async fn folder_at(&self, path: &[u8]) -> Result<(Arc<Sftp>, PathBuf), StoreError> {
         let sftp = self.connections.any().await?;
         let wanted = self.path_of(path);
-        let found = self.told(&sftp, sftp.fs().canonicalize(&wanted).await)?;
+        let found = self.connections.call(&sftp, sftp.fs().canonicalize(&wanted)).await?;
         if found != wanted {
             return Err(StoreError::new(ErrorClass::Vanished, "it is a link now, or in one"));
         }
         Ok((sftp, wanted))
-    }
-
-    /// What a call on this connection came to. One that is broken is not used again.
-    fn told<T>(&self, sftp: &Arc<Sftp>, result: Result<T, openssh_sftp_client::Error>) -> Result<T, StoreError> {
-        result.map_err(|error| {
-            if failure::is_broken(&error) {
-                self.connections.give_up(sftp);
-            }
-            store_error(&error)
-        })
     }
 }
 
@@ -180,21 +169,18 @@ impl SftpStore {
         };
         let mut page = Page::with_capacity(256);
         while page.len() < PAGE_ENTRIES_MAX {
-            match entries.next().await {
-                Some(Ok(entry)) => {
+            match self.connections.call(&sftp, async { entries.next().await.transpose() }).await {
+                Ok(Some(entry)) => {
                     if listing.is_new(&entry) {
                         add(&mut page, &entry);
                     }
                 }
-                None => {
+                Ok(None) => {
                     listing.state = State::Over;
                     return Ok(page);
                 }
-                Some(Err(error)) => {
-                    let error = self.told::<()>(&sftp, Err(error)).expect_err("it is one");
-                    if page.is_empty() {
-                        return Err(error);
-                    }
+                Err(error) if page.is_empty() => return Err(error),
+                Err(error) => {
                     listing.state = State::Broken(error);
                     return Ok(page);
                 }
@@ -206,7 +192,7 @@ impl SftpStore {
 
     async fn open_listing(&self, path: &[u8]) -> Result<(Arc<Sftp>, std::pin::Pin<Box<ReadDir>>), StoreError> {
         let (sftp, folder) = self.folder_at(path).await?;
-        let opened = self.told(&sftp, sftp.fs().open_dir(folder).await)?;
+        let opened = self.connections.call(&sftp, sftp.fs().open_dir(folder)).await?;
         Ok((sftp, Box::pin(opened.read_dir())))
     }
 }
@@ -278,16 +264,17 @@ impl Store for SftpStore {
             let (sftp, folder) = self.folder_at(b"/").await?;
             let path = folder.join(os_path(temporary));
             let mut fs = sftp.fs();
-            let made = sftp.options().write(true).create(true).open(&path).await;
-            self.told(&sftp, self.told(&sftp, made)?.close().await)?;
+            let mut options = sftp.options();
+            let made = self.connections.call(&sftp, options.write(true).create(true).open(&path)).await?;
+            self.connections.call(&sftp, made.close()).await?;
             let owner = MetaDataBuilder::new().id((1, 1)).create();
-            let is_set = match fs.set_metadata(&path, owner).await {
-                Ok(()) => self.told(&sftp, fs.symlink_metadata(&path).await)?.uid() == Some(1),
+            let is_set = match self.connections.call(&sftp, fs.set_metadata(&path, owner)).await {
+                Ok(()) => self.connections.call(&sftp, fs.symlink_metadata(&path)).await?.uid() == Some(1),
                 Err(_) => false,
             };
             // What was seen before is as good.
             let _ = self.sets_owner.set(is_set);
-            self.told(&sftp, fs.remove_file(&path).await)
+            self.connections.call(&sftp, fs.remove_file(&path)).await
         })
     }
 
@@ -305,7 +292,7 @@ impl Store for SftpStore {
             if !sftp.support_statvfs() {
                 return Ok(None);
             }
-            let found = self.told(&sftp, sftp.fs().statvfs(folder).await)?;
+            let found = self.connections.call(&sftp, sftp.fs().statvfs(folder)).await?;
             Ok(found.bavail.checked_mul(found.frsize))
         })
     }

@@ -1,6 +1,7 @@
 //! Connections to a server: a few, each of which takes many calls at a time.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,6 +13,7 @@ use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 use openssh_sftp_client::{Sftp, SftpOptions};
 use tokio::sync::Mutex;
 
+use super::failure;
 use crate::error::StoreError;
 use crate::network::on_network;
 use crate::remote::RemoteUrl;
@@ -72,8 +74,22 @@ impl Connections {
         Ok(place.insert(Arc::new(opened)).clone())
     }
 
+    /// What a call on a connection comes to. One that is broken is not used again.
+    pub(super) async fn call<T>(
+        &self,
+        sftp: &Arc<Sftp>,
+        call: impl Future<Output = Result<T, openssh_sftp_client::Error>>,
+    ) -> Result<T, StoreError> {
+        failure::answer(call).await.map_err(|failure| {
+            if failure.is_broken {
+                self.give_up(sftp);
+            }
+            failure.error
+        })
+    }
+
     /// Has a connection opened anew when its turn comes.
-    pub(super) fn give_up(&self, sftp: &Arc<Sftp>) {
+    fn give_up(&self, sftp: &Arc<Sftp>) {
         let mut broken = self.broken.lock();
         if !broken.iter().any(|known| Arc::ptr_eq(known, sftp)) {
             broken.push(sftp.clone());
@@ -118,7 +134,7 @@ async fn connect(builder: &SessionBuilder, host: &str) -> Result<Sftp, StoreErro
     })?;
     let opened = tokio::time::timeout(CONNECT_TIMEOUT, Sftp::from_session(session, SftpOptions::default())).await;
     let silent = |_| StoreError::new(ErrorClass::Transient, "ssh: the server says nothing");
-    opened.map_err(silent)?.map_err(|error| super::failure::store_error(&error))
+    opened.map_err(silent)?.map_err(|error| failure::store_error(&error))
 }
 
 fn innermost(error: &openssh::Error) -> String {

@@ -1,10 +1,34 @@
-//! What an error of the client means to the engine.
+//! What an error of the client, or no answer at all, means to the engine.
+
+use std::future::Future;
+use std::time::Duration;
 
 use longhaul_model::ErrorClass;
 use openssh_sftp_client::Error;
 use openssh_sftp_client::error::SftpErrorKind;
 
 use crate::error::StoreError;
+
+/// An answer that has not come after this time will not come any more: a server may hang without its connection breaking.
+/// The longest call is to write a few hundred KiB.
+const CALL_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// A call that came to nothing.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: StoreError,
+    /// It is the connection that is at fault, and not what was asked for.
+    pub(super) is_broken: bool,
+}
+
+/// Waits for the answer to a call, but not for ever.
+pub(super) async fn answer<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    let Ok(result) = tokio::time::timeout(CALL_TIMEOUT, call).await else {
+        let message = format!("the server has given no answer for {} s", CALL_TIMEOUT.as_secs());
+        return Err(Failure { error: StoreError::new(ErrorClass::Transient, message), is_broken: true });
+    };
+    result.map_err(|error| Failure { error: store_error(&error), is_broken: is_broken(&error) })
+}
 
 pub(super) fn store_error(error: &Error) -> StoreError {
     let class = match error {
@@ -29,7 +53,18 @@ pub(super) fn store_error(error: &Error) -> StoreError {
     StoreError::new(class, message.chars().take(240).collect::<String>())
 }
 
-/// Whether it is the connection that is at fault, and not what was asked for.
-pub(super) fn is_broken(error: &Error) -> bool {
+fn is_broken(error: &Error) -> bool {
     !matches!(error, Error::SftpError(..) | Error::UnsupportedExtension(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
+        let failure = answer::<()>(std::future::pending()).await.unwrap_err();
+        assert_eq!(failure.error.class, ErrorClass::Transient);
+        assert!(failure.is_broken);
+    }
 }

@@ -31,7 +31,7 @@ async fn read_at(folder: &SftpFolder, file: &File, offset: u64, buffer: &mut [u8
         // The server, and the client, may take less at a time; and the client goes on as if all had come that was wanted.
         seek(&mut file, offset + filled as u64).await?;
         let wanted = u32::try_from(buffer.len() - filled).unwrap_or(u32::MAX);
-        match folder.told(file.read(wanted, BytesMut::new()).await)? {
+        match folder.call(file.read(wanted, BytesMut::new())).await? {
             None => break,
             Some(bytes) if bytes.is_empty() => break,
             Some(bytes) if bytes.len() > buffer.len() - filled => {
@@ -59,7 +59,7 @@ impl SftpOriginal {
             Some(found) if found.kind == NodeKind::File => found,
             _ => return Err(StoreError::new(ErrorClass::Vanished, "it is not a regular file any more")),
         };
-        let file = folder.told(folder.sftp.open(&path).await)?;
+        let file = folder.call(folder.sftp.open(&path)).await?;
         Ok(SftpOriginal { folder, path, file, at_opening })
     }
 }
@@ -99,10 +99,10 @@ impl SftpDraft {
         let temporary = folder.child(target.temporary)?;
         let mut options = folder.sftp.options();
         options.write(true).read(true).create_new(true);
-        let file = match folder.told(options.open(&temporary).await) {
+        let file = match folder.call(options.open(&temporary)).await {
             Err(error) if error.class == ErrorClass::Transient => {
                 folder.remove(&temporary).await?;
-                folder.told(options.open(&temporary).await)?
+                folder.call(options.open(&temporary)).await?
             }
             created => created?,
         };
@@ -121,7 +121,7 @@ impl SftpDraft {
             }
             _ => {}
         }
-        let file = folder.told(folder.sftp.options().write(true).read(true).create(create).open(&temporary).await)?;
+        let file = folder.call(folder.sftp.options().write(true).read(true).create(create).open(&temporary)).await?;
         let mut draft = SftpDraft { folder, temporary, file: Some(file), end: None, is_removed_when_dropped: false };
         draft.make_private(target).await?;
         Ok(draft)
@@ -133,8 +133,8 @@ impl SftpDraft {
             return Ok(());
         }
         let private = metadata_of(&Attributes { mode: Some(0o600), ..Attributes::default() })?;
-        let set = self.file_mut()?.set_metadata(private).await;
-        self.folder.told(set)
+        let folder = self.folder.clone();
+        folder.call(self.file_mut()?.set_metadata(private)).await
     }
 
     fn file_mut(&mut self) -> Result<&mut File, StoreError> {
@@ -142,10 +142,11 @@ impl SftpDraft {
     }
 
     async fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let folder = self.folder.clone();
         let file = self.file_mut()?;
         seek(file, offset).await?;
-        let written = file.write_all(bytes).await;
-        if let Err(error) = self.folder.told(written) {
+        let written = file.write_all(bytes);
+        if let Err(error) = folder.call(written).await {
             // The protocol has no word for it.
             let is_full = error.class == ErrorClass::Transient && self.is_full(bytes.len() as u64).await;
             return Err(if is_full { StoreError { class: ErrorClass::NoSpace, ..error } } else { error });
@@ -172,19 +173,19 @@ impl SftpDraft {
         }
         let mut file = self.file.take().ok_or_else(|| StoreError::new(ErrorClass::Fatal, "the draft is closed"))?;
         if self.end.is_none() {
-            let found = facts_of(&self.folder.told(file.metadata().await)?);
+            let found = facts_of(&self.folder.call(file.metadata()).await?);
             if found.size.map(i64::unsigned_abs) != Some(size) {
-                self.folder.told(file.set_len(size).await)?;
+                self.folder.call(file.set_len(size)).await?;
             }
         }
         if let Some(owner) = owner_of(attributes) {
-            self.folder.told(file.set_metadata(owner).await)?;
+            self.folder.call(file.set_metadata(owner)).await?;
         }
-        self.folder.told(file.set_metadata(metadata_of(attributes)?).await)?;
+        self.folder.call(file.set_metadata(metadata_of(attributes)?)).await?;
         if durability == Durability::EachFile && self.folder.sftp.support_fsync() {
-            self.folder.told(file.sync_all().await)?;
+            self.folder.call(file.sync_all()).await?;
         }
-        self.folder.told(file.close().await)?;
+        self.folder.call(file.close()).await?;
         self.folder.place(&self.temporary, target).await
     }
 }

@@ -1,5 +1,6 @@
 //! Single entries of a folder behind SFTP.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,13 +35,16 @@ impl SftpFolder {
         Ok(self.path.join(os_path(name)))
     }
 
-    /// What a call came to.
-    pub(super) fn told<T>(&self, result: Result<T, openssh_sftp_client::Error>) -> Result<T, StoreError> {
-        self.store.told(&self.sftp, result)
+    /// What a call over its connection comes to.
+    pub(super) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, openssh_sftp_client::Error>>,
+    ) -> Result<T, StoreError> {
+        self.store.connections.call(&self.sftp, call).await
     }
 
     pub(super) async fn look_at(&self, path: &PathBuf) -> Result<Option<Facts>, StoreError> {
-        match self.told(self.sftp.fs().symlink_metadata(path).await) {
+        match self.call(self.sftp.fs().symlink_metadata(path)).await {
             Ok(found) => Ok(Some(facts_of(&found))),
             Err(error) if error.class == ErrorClass::Vanished => Ok(None),
             Err(error) => Err(error),
@@ -52,7 +56,7 @@ impl SftpFolder {
         match self.look_at(path).await? {
             // Not ours.
             None | Some(Facts { kind: NodeKind::Folder | NodeKind::Other, .. }) => Ok(()),
-            Some(_) => match self.told(self.sftp.fs().remove_file(path).await) {
+            Some(_) => match self.call(self.sftp.fs().remove_file(path)).await {
                 Err(error) if error.class == ErrorClass::Vanished => Ok(()),
                 removed => removed,
             },
@@ -73,7 +77,7 @@ impl SftpFolder {
         {
             return Ok(Placed::Taken);
         }
-        self.told(self.sftp.fs().rename(temporary, &name).await).map(|()| Placed::Done)
+        self.call(self.sftp.fs().rename(temporary, &name)).await.map(|()| Placed::Done)
     }
 
     /// By a second name, which no server gives in place of another; where there is no such thing, by a name that was free
@@ -81,9 +85,9 @@ impl SftpFolder {
     async fn place_new(&self, temporary: &PathBuf, name: &PathBuf) -> Result<Placed, StoreError> {
         let mut fs = self.sftp.fs();
         if self.sftp.support_hardlink() {
-            match fs.hard_link(temporary, name).await {
+            match self.call(fs.hard_link(temporary, name)).await {
                 Ok(()) => {
-                    return match self.told(fs.remove_file(temporary).await) {
+                    return match self.call(fs.remove_file(temporary)).await {
                         // The next attempt finds that it has its name, and removes the other one.
                         Err(error) if error.class.is_retried() => Err(error),
                         // Where that is not allowed, it has its name nevertheless.
@@ -95,7 +99,7 @@ impl SftpFolder {
                 Err(_) => {}
             }
         }
-        self.told(fs.rename(temporary, name).await).map(|()| Placed::Done)
+        self.call(fs.rename(temporary, name)).await.map(|()| Placed::Done)
     }
 
     async fn make_link(
@@ -109,7 +113,7 @@ impl SftpFolder {
         if !target.replace.is_allowed() {
             // At once: there are servers where a second name of a link is one of what it points to.
             let name = self.child(target.name)?;
-            return match self.told(self.sftp.fs().symlink(os_path(points_to), &name).await) {
+            return match self.call(self.sftp.fs().symlink(os_path(points_to), &name)).await {
                 Ok(()) => Ok(Placed::Done),
                 // Why it failed cannot be told from the answer.
                 Err(error) => match self.look_at(&name).await? {
@@ -120,10 +124,10 @@ impl SftpFolder {
         }
         let temporary = self.child(target.temporary)?;
         self.remove(&temporary).await?;
-        self.told(self.sftp.fs().symlink(os_path(points_to), &temporary).await)?;
+        self.call(self.sftp.fs().symlink(os_path(points_to), &temporary)).await?;
         let placed = self.place(&temporary, target).await;
         if placed != Ok(Placed::Done) {
-            let _ = self.sftp.fs().remove_file(&temporary).await;
+            let _ = self.call(self.sftp.fs().remove_file(&temporary)).await;
         }
         placed
     }
@@ -153,7 +157,7 @@ pub(super) fn metadata_of(attributes: &Attributes) -> Result<MetaData, StoreErro
 
 impl Folder for SftpFolder {
     fn facts(&self) -> Answer<'_, Facts> {
-        Box::pin(async move { Ok(facts_of(&self.told(self.sftp.fs().symlink_metadata(&self.path).await)?)) })
+        Box::pin(async move { Ok(facts_of(&self.call(self.sftp.fs().symlink_metadata(&self.path)).await?)) })
     }
 
     fn look<'a>(&'a self, name: &'a [u8]) -> Answer<'a, Option<Facts>> {
@@ -171,7 +175,7 @@ impl Folder for SftpFolder {
                 Some(Facts { kind: NodeKind::Symlink, .. }) => {}
                 _ => return Err(StoreError::new(ErrorClass::Vanished, "it is not a symbolic link any more")),
             }
-            let target = self.told(self.sftp.fs().read_link(&path).await)?;
+            let target = self.call(self.sftp.fs().read_link(&path)).await?;
             Ok(target.into_os_string().into_encoded_bytes())
         })
     }
@@ -179,7 +183,7 @@ impl Folder for SftpFolder {
     fn create_folder<'a>(&'a self, name: &'a [u8], _durability: Durability) -> Answer<'a, Placed> {
         Box::pin(async move {
             let path = self.child(name)?;
-            match self.told(self.sftp.fs().create_dir(&path).await) {
+            match self.call(self.sftp.fs().create_dir(&path)).await {
                 Ok(()) => Ok(Placed::Done),
                 // Why it failed cannot be told from the answer.
                 Err(error) => match self.look_at(&path).await? {
@@ -215,9 +219,9 @@ impl Folder for SftpFolder {
     fn set_attributes<'a>(&'a self, attributes: &'a Attributes, _durability: Durability) -> Answer<'a, ()> {
         Box::pin(async move {
             if let Some(owner) = owner_of(attributes) {
-                self.told(self.sftp.fs().set_metadata(&self.path, owner).await)?;
+                self.call(self.sftp.fs().set_metadata(&self.path, owner)).await?;
             }
-            self.told(self.sftp.fs().set_metadata(&self.path, metadata_of(attributes)?).await)
+            self.call(self.sftp.fs().set_metadata(&self.path, metadata_of(attributes)?)).await
         })
     }
 
