@@ -152,7 +152,7 @@ fn not_kept<'a, T: Send + 'a>(what: &str) -> Answer<'a, T> {
 
 /// An open folder of a store. What a store does not keep it need not answer.
 pub trait Folder: Send + Sync + std::fmt::Debug {
-    /// What is known of the folder itself.
+    /// What is known of the folder itself: nothing where the store [has no folders](crate::Capabilities::has_folders).
     fn facts(&self) -> Answer<'_, Facts>;
 
     /// What is known of the entry with this name, without following links; `None` if there is none.
@@ -249,6 +249,11 @@ pub trait Original: Send + Sync + std::fmt::Debug {
     /// what they were, and nobody is asked for them.
     fn is_one_version(&self) -> bool {
         false
+    }
+
+    /// Whether the store is asked for anything when it is read. Otherwise all of it came when it was opened.
+    fn asks_to_read(&self) -> bool {
+        true
     }
 
     /// Fills `buffer` from `offset` on, as far as there are bytes; returns how many. Fewer than the buffer holds means

@@ -292,14 +292,11 @@ impl Store for RemoteStore {
     }
 
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
-        let (key, path) = (folder_key(path), path.to_owned());
-        Box::pin(async move {
-            let folder = RemoteFolder::new(self.clone(), key?);
-            if path == b"/" {
-                // Whoever opens the root wants to know whether the store is there at all.
-                on_network(async move { self.look_at_root().await }).await?;
-            }
-            Ok(Box::new(folder) as _)
-        })
+        let folder = folder_key(path).map(|key| Box::new(RemoteFolder::new(self, key)) as _);
+        Box::pin(std::future::ready(folder))
+    }
+
+    fn answers(self: Arc<Self>) -> Answer<'static, ()> {
+        Box::pin(on_network(async move { self.look_at_root().await.map(drop) }))
     }
 }

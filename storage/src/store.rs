@@ -34,7 +34,8 @@ pub struct Capabilities {
     pub has_folders: bool,
     /// How many calls it likes at a time has to be found out, and it may ask for patience.
     pub has_a_pace: bool,
-    /// To open a folder, or to begin a draft, asks it for nothing, but may have to wait for memory.
+    /// To open a folder, or to begin a draft, asks it for nothing, but may have to wait for memory: a folder that is not
+    /// there shows when something is done in it.
     pub begins_unasked: bool,
 }
 
@@ -55,7 +56,7 @@ impl Default for Capabilities {
 }
 
 /// One tree in one place.
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Where it is, as a person would write it.
     fn location(&self) -> String;
 
@@ -84,6 +85,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         let error = StoreError::new(ErrorClass::Fatal, format!("{} can only be listed", self.location()));
         let _ = path;
         Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Asks for the root: an error means that the store refuses us as a whole, or is not there.
+    fn answers(self: Arc<Self>) -> Answer<'static, ()> {
+        Box::pin(async move { self.folder(b"/").await.map(drop) })
     }
 
     /// Returns when everything that was written before is on stable storage. After an error nobody knows what is: it

@@ -480,10 +480,10 @@ impl Job {
         Next::Again
     }
 
-    /// Opens the store's root, where an error may mean that the whole store refuses us, and not just one entry.
+    /// Asks the store as a whole, where an error may mean that it refuses us, and not just one entry.
     async fn probe(&self, side: Option<Side>, error: &StoreError) -> Result<(), StoreError> {
         let Some(side) = side.filter(|_| !error.class.is_retried() && !error.class.suspends()) else { return Ok(()) };
-        self.context.stores[side].clone().folder(b"/").await.map(drop)
+        self.context.stores[side].clone().answers().await
     }
 
     fn give_up(&self, side: Option<Side>, path: String, error: StoreError) {

@@ -39,12 +39,15 @@ async fn create_folder(
     names: Names<'_>,
 ) -> Attempt<CopyOutcome> {
     let name = names.dst;
-    match folders.source.look(names.src).await.on(Side::Source)? {
-        None => return Ok(CopyOutcome::Vanished("it is gone from the source".to_owned())),
-        Some(found) if found.kind != NodeKind::Folder => {
-            return Ok(CopyOutcome::Vanished(format!("it is a {} now", found.kind)));
+    // Where folders come with what is in them, that is looked at.
+    if context.stores.src.capabilities().has_folders {
+        match folders.source.look(names.src).await.on(Side::Source)? {
+            None => return Ok(CopyOutcome::Vanished("it is gone from the source".to_owned())),
+            Some(found) if found.kind != NodeKind::Folder => {
+                return Ok(CopyOutcome::Vanished(format!("it is a {} now", found.kind)));
+            }
+            Some(_) => {}
         }
-        Some(_) => {}
     }
     let comes_with_contents = !context.stores.dst.capabilities().has_folders;
     let made = if context.copying.empty_folders && comes_with_contents && is_empty(context, folders, names.src).await? {

@@ -138,15 +138,17 @@ impl Store for PacedStore {
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {
         let path = path.to_owned();
         Box::pin(async move {
-            // Whoever opens the root wants to know whether the store is there.
-            let asks = path == b"/" || !self.capabilities().begins_unasked;
-            let folder = if asks {
-                paced!(self, Meta, self.inner.clone().folder(&path))?
-            } else {
+            let folder = if self.capabilities().begins_unasked {
                 self.inner.clone().folder(&path).await?
+            } else {
+                paced!(self, Meta, self.inner.clone().folder(&path))?
             };
             Ok(Box::new(PacedFolder { store: self, inner: folder }) as _)
         })
+    }
+
+    fn answers(self: Arc<Self>) -> Answer<'static, ()> {
+        Box::pin(async move { paced!(self, Meta, self.inner.clone().answers()) })
     }
 
     fn flush(&self) -> Answer<'_, ()> {
@@ -273,8 +275,17 @@ impl Original for PacedOriginal {
         self.inner.is_one_version()
     }
 
+    fn asks_to_read(&self) -> bool {
+        self.inner.asks_to_read()
+    }
+
     fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
-        Box::pin(async move { paced!(self.store, Read, self.inner.read_at(offset, buffer)) })
+        Box::pin(async move {
+            if !self.inner.asks_to_read() {
+                return self.inner.read_at(offset, buffer).await;
+            }
+            paced!(self.store, Read, self.inner.read_at(offset, buffer))
+        })
     }
 
     fn data_within(&self, range: Range<u64>) -> Answer<'_, Vec<Range<u64>>> {

@@ -148,7 +148,8 @@ impl RemoteDraft {
     fn additions(&self) -> Additions {
         // Nextcloud takes earlier ones for mistakes, and refuses the file.
         const FIRST_SECOND: i64 = 86_401;
-        let seconds = self.modified_ns.map(|ns| ns.div_euclid(1_000_000_000));
+        let told = self.modified_ns.filter(|_| !self.store.traits.keeps_times_beside);
+        let seconds = told.map(|ns| ns.div_euclid(1_000_000_000));
         let modified_s = seconds.filter(|&seconds| seconds >= FIRST_SECOND);
         Additions { modified_s, ..Additions::default() }
     }
@@ -181,10 +182,13 @@ impl RemoteDraft {
         // Not every store that knows how to write only where nothing is knows how to copy so, or to put parts together.
         let is_sure = self.store.writes_conditionally() && copy_of.is_none() && self.writer.is_none();
         if !self.replace.is_allowed() && !is_sure && self.temporary.is_none() {
-            // There is no way of writing only where nothing is: a look just before is what can be done.
+            // There is no way of writing only where nothing is: a look just before is what can be done. That others
+            // begin with the same name is in the way of no object.
             let (store, key) = (self.store.clone(), self.key.clone());
-            if on_network(async move { store.look(&key).await }).await?.is_some() {
-                return Ok(Placed::Taken);
+            match on_network(async move { store.stat(&key).await }).await {
+                Ok(_) => return Ok(Placed::Taken),
+                Err(error) if error.class == ErrorClass::Vanished => {}
+                Err(error) => return Err(error),
             }
         }
         if !self.pending.is_empty() {

@@ -91,7 +91,7 @@ impl Folder for RemoteFolder {
     fn facts(&self) -> Answer<'_, Facts> {
         let (store, key) = (self.store.clone(), self.key.clone());
         Box::pin(on_network(async move {
-            if key == "/" {
+            if key == "/" || !store.traits.has_folders {
                 let (kind, size, modified_ns) = (NodeKind::Folder, None, None);
                 return Ok(Facts { kind, size, modified_ns, mode: None, owner: None, shared: None });
             }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use longhaul_model::{ErrorClass, NodeKind};
 use opendal::options::ReaderOptions;
 use opendal::raw::{OpRead, OpReader, oio};
@@ -16,6 +15,9 @@ use crate::error::StoreError;
 use crate::folder::{Answer, Facts, Original, RemoteFile};
 use crate::network::on_network;
 
+/// A file of no more bytes is had as a whole when it is opened: to come back for them costs more than to keep them.
+const HERE_BYTES_MAX: usize = 256 << 10;
+
 /// A file that is being read.
 pub(super) struct RemoteOriginal {
     store: Arc<RemoteStore>,
@@ -25,8 +27,16 @@ pub(super) struct RemoteOriginal {
     version: Option<String>,
     /// Its time is kept with it, wherever its store copies it to.
     has_time_beside: bool,
+    /// Where its bytes come from.
+    bytes: Bytes,
+}
+
+/// The bytes of a file.
+enum Bytes {
+    /// All of them, since they are few.
+    Here(Vec<u8>),
     /// Where it was read last, and how it goes on from there.
-    stream: Mutex<Option<Stream>>,
+    Coming(Mutex<Option<Stream>>),
 }
 
 struct Stream {
@@ -44,7 +54,7 @@ impl std::fmt::Debug for RemoteOriginal {
 }
 
 impl RemoteOriginal {
-    /// Asks for all of it: what is known of it comes with the first bytes.
+    /// Asks for all of it: what is known of it comes with the first bytes. Those of a small file are read.
     pub(super) async fn open(store: Arc<RemoteStore>, key: String) -> Result<Self, StoreError> {
         let (metadata, incoming) = open_at(&store, &key, BytesRange::default(), None).await?;
         let metadata = match metadata {
@@ -59,9 +69,14 @@ impl RemoteOriginal {
         // A weak one tells versions apart that need not have the same bytes, and no server takes it as a condition.
         let is_strong = |etag: &&str| !etag.starts_with("W/") && !store.traits.writes_in_place;
         let version = metadata.etag().filter(is_strong).map(str::to_owned).filter(|_| store.can.read_with_if_match);
-        let stream = Mutex::new(Some(Stream { at: 0, incoming, rest: Buffer::new() }));
         let has_time_beside = super::times::from_metadata(&metadata).is_some();
-        Ok(RemoteOriginal { store, key, at_opening, version, has_time_beside, stream })
+        let mut stream = Stream { at: 0, incoming, rest: Buffer::new() };
+        let size = at_opening.size.and_then(|size| usize::try_from(size).ok());
+        let bytes = match size.filter(|&size| size <= HERE_BYTES_MAX) {
+            Some(size) => Bytes::Here(stream.take(&store, size).await?),
+            None => Bytes::Coming(Mutex::new(Some(stream))),
+        };
+        Ok(RemoteOriginal { store, key, at_opening, version, has_time_beside, bytes })
     }
 }
 
@@ -132,33 +147,56 @@ impl Original for RemoteOriginal {
         Box::pin(on_network(async move { Ok(facts_of(&store.stat(&key).await?)) }))
     }
 
+    fn asks_to_read(&self) -> bool {
+        matches!(self.bytes, Bytes::Coming(_))
+    }
+
     fn read_at<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Answer<'a, usize> {
-        let reading: BoxFuture<'a, _> = Box::pin(async move {
-            let mut place = self.stream.lock().await;
-            // One that breaks off is not put back: the next attempt asks anew.
-            let open = place.take().filter(|stream| stream.at == offset);
-            let (store, key, version) = (self.store.clone(), self.key.clone(), self.version.clone());
-            let size = self.at_opening.size.map_or(u64::MAX, i64::unsigned_abs);
-            let wanted = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
-            if wanted == 0 {
-                return Ok(0);
+        Box::pin(async move {
+            match &self.bytes {
+                Bytes::Here(bytes) => {
+                    let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                    let wanted = &bytes[from..];
+                    let count = wanted.len().min(buffer.len());
+                    buffer[..count].copy_from_slice(&wanted[..count]);
+                    Ok(count)
+                }
+                Bytes::Coming(stream) => self.read_from(stream, offset, buffer).await,
             }
-            let (bytes, stream) = on_network(async move {
-                let mut stream = if let Some(stream) = open {
-                    stream
-                } else {
-                    let range = BytesRange::new(offset, None);
-                    let (_, incoming) = open_at(&store, &key, range, version).await?;
-                    Stream { at: offset, incoming, rest: Buffer::new() }
-                };
-                let bytes = stream.take(&store, wanted).await?;
-                Ok::<_, StoreError>((bytes, stream))
-            })
-            .await?;
-            *place = Some(stream);
-            buffer[..bytes.len()].copy_from_slice(&bytes);
-            Ok(bytes.len())
-        });
-        reading
+        })
+    }
+}
+
+impl RemoteOriginal {
+    async fn read_from(
+        &self,
+        stream: &Mutex<Option<Stream>>,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, StoreError> {
+        let mut place = stream.lock().await;
+        // One that breaks off is not put back: the next attempt asks anew.
+        let open = place.take().filter(|stream| stream.at == offset);
+        let (store, key, version) = (self.store.clone(), self.key.clone(), self.version.clone());
+        let size = self.at_opening.size.map_or(u64::MAX, i64::unsigned_abs);
+        let wanted = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let (bytes, stream) = on_network(async move {
+            let mut stream = if let Some(stream) = open {
+                stream
+            } else {
+                let range = BytesRange::new(offset, None);
+                let (_, incoming) = open_at(&store, &key, range, version).await?;
+                Stream { at: offset, incoming, rest: Buffer::new() }
+            };
+            let bytes = stream.take(&store, wanted).await?;
+            Ok::<_, StoreError>((bytes, stream))
+        })
+        .await?;
+        *place = Some(stream);
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
     }
 }
