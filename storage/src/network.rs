@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 4);
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let threads = (threads / 2).clamp(1, 4);
     let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("network").enable_all().build();
     runtime.expect("a few threads can be made")
 });
