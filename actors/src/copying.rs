@@ -22,6 +22,7 @@ mod hard_links;
 mod item;
 mod large;
 mod linking;
+mod transfer;
 mod tree_hash;
 mod verification;
 mod way;

@@ -1,14 +1,13 @@
 //! Files that are kept beside what has their name: the first name like theirs that is free, and what an earlier run has
 //! placed under one.
 
-use longhaul_ledger::CopiedFile;
-use longhaul_model::{FileFacts, NodeKind, Side, encode_name};
-use longhaul_storage::{Attributes, Draft, Facts, Original, Placed, Replace, Target};
+use longhaul_ledger::CopyOutcome;
+use longhaul_model::{FileFacts, NodeKind, Side};
+use longhaul_storage::{Attributes, Draft, Original, Placed, Replace, Target};
 
 use super::contents::same_contents;
-use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::{Folders, copied, finish};
-use super::way::{Way, compared, still_replaces};
+use super::context::{Attempt, Trouble};
+use super::transfer::{Transfer, compared};
 
 /// A name beside another one, and what has it already of which an earlier run has left it.
 #[derive(Debug)]
@@ -17,49 +16,11 @@ pub(super) struct PlaceBeside {
     pub(super) replace: Replace,
 }
 
-/// The first name beside `name` that is free, or that of what is `left` of it. A draft has to be begun for this name: there
-/// are stores that write to it from the beginning.
-pub(super) async fn find_place_beside(
-    folders: &Folders<'_>,
-    name: &[u8],
-    left: Option<LeftBeside>,
-) -> Attempt<PlaceBeside> {
-    if let Some(LeftBeside { name, facts }) = left {
-        return Ok(PlaceBeside { name, replace: Replace::Only(facts) });
-    }
-    for number in 1..=u32::MAX {
-        let name = beside(name, number);
-        if folders.destination.look(&name).await.on(Side::Destination)?.is_none() {
-            return Ok(PlaceBeside { name, replace: Replace::Nothing });
-        }
-    }
-    Err(Trouble::Changed("there is no name left beside it".to_owned()))
-}
-
-/// Gives a draft its name beside another. Somebody who takes it at this very moment makes it another attempt.
-pub(super) async fn finish_beside(
-    context: &CopyContext,
-    draft: Box<dyn Draft>,
-    target: Target<'_>,
-    size: u64,
-    attributes: &Attributes,
-    folders: &Folders<'_>,
-) -> Attempt<()> {
-    let is_as_found = match target.replace {
-        Replace::Only(facts) => still_replaces(folders, target.name, &Way::Replace(facts)).await?,
-        _ => true,
-    };
-    if is_as_found && finish(context, draft, target, size, attributes).await? == Placed::Done {
-        return Ok(());
-    }
-    Err(Trouble::Changed("what has the name beside it changed a moment before".to_owned()))
-}
-
 /// What an earlier run placed beside a file, without its being recorded.
 #[derive(Debug)]
 pub(super) enum Beside {
     /// It is whole.
-    Copied(CopiedFile),
+    Copied(CopyOutcome),
     /// A power cut has left no more of it than its name and its time.
     Left(LeftBeside),
 }
@@ -71,41 +32,78 @@ pub(super) struct LeftBeside {
     facts: FileFacts,
 }
 
-/// Looks for it. What is not whole is only taken for ours where it is empty: a file that an earlier migration placed
-/// there has contents.
-pub(super) async fn find_ours_beside(
-    context: &CopyContext,
-    folders: &Folders<'_>,
-    name: &[u8],
-    original: &dyn Original,
-    facts: &Facts,
-    buffer: &mut [u8],
-) -> Attempt<Option<Beside>> {
-    for number in 1..=u32::MAX {
-        let name = beside(name, number);
-        let Some(found) = folders.destination.look(&name).await.on(Side::Destination)? else { break };
-        let has_our_time = context.settings.comparison.is_time_kept(compared(facts), compared(&found));
-        if found.kind == NodeKind::File && found.size == facts.size && has_our_time {
-            let checksum = same_contents(context, folders.destination, &name, original, facts, buffer).await?;
-            if checksum.is_some() {
-                let name = Some(encode_name(&name).into_owned());
-                return Ok(Some(Beside::Copied(CopiedFile { name, ..copied(context, facts, checksum) })));
+impl Transfer<'_> {
+    /// The first name beside its own that is free, or that of what is `left` of it. A draft has to be begun for this name:
+    /// there are stores that write to it from the beginning.
+    pub(super) async fn find_place_beside(&self, left: Option<LeftBeside>) -> Attempt<PlaceBeside> {
+        if let Some(LeftBeside { name, facts }) = left {
+            return Ok(PlaceBeside { name, replace: Replace::Only(facts) });
+        }
+        for name in names_beside(self.names.dst) {
+            if self.look(&name).await?.is_none() {
+                return Ok(PlaceBeside { name, replace: Replace::Nothing });
             }
         }
-        let is_left = found.kind == NodeKind::File
-            && found.size == Some(0)
-            && facts.size != Some(0)
-            && context.keeps(Side::Destination).modified
-            && has_our_time;
-        if is_left {
-            return Ok(Some(Beside::Left(LeftBeside { name, facts: compared(&found) })));
-        }
+        Err(no_name_left())
     }
-    Ok(None)
+
+    /// Gives a draft its name beside another. Somebody who takes it at this very moment makes it another attempt.
+    pub(super) async fn finish_beside(
+        &self,
+        draft: Box<dyn Draft>,
+        target: Target<'_>,
+        size: u64,
+        attributes: &Attributes,
+    ) -> Attempt<()> {
+        let is_as_found = match target.replace {
+            Replace::Only(facts) => self.is_still(target.name, facts).await?,
+            _ => true,
+        };
+        if is_as_found && self.finish(draft, target, size, attributes).await? == Placed::Done {
+            return Ok(());
+        }
+        Err(Trouble::Changed("what has the name beside it changed a moment before".to_owned()))
+    }
+
+    /// Looks for what an earlier run has placed. What is not whole is only taken for ours where it is empty: a file that an
+    /// earlier migration placed there has contents.
+    pub(super) async fn find_ours_beside(&self, original: &dyn Original, buffer: &mut [u8]) -> Attempt<Option<Beside>> {
+        let Transfer { context, folders, .. } = *self;
+        let facts = original.facts_at_opening();
+        for name in names_beside(self.names.dst) {
+            let Some(found) = self.look(&name).await? else { break };
+            let has_our_time = context.settings.comparison.is_time_kept(compared(&facts), compared(&found));
+            if found.kind == NodeKind::File && found.size == facts.size && has_our_time {
+                let checksum = same_contents(context, folders.destination, &name, original, buffer).await?;
+                if checksum.is_some() {
+                    return Ok(Some(Beside::Copied(self.copied(&facts, checksum, Some(&name)))));
+                }
+            }
+            let is_left = found.kind == NodeKind::File
+                && found.size == Some(0)
+                && facts.size != Some(0)
+                && context.keeps(Side::Destination).modified
+                && has_our_time;
+            if is_left {
+                return Ok(Some(Beside::Left(LeftBeside { name, facts: compared(&found) })));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The names beside another one, in the order in which they are tried.
+pub(super) fn names_beside(name: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (1..=u32::MAX).map(|number| beside(name, number))
+}
+
+/// They are all taken.
+pub(super) fn no_name_left() -> Trouble {
+    Trouble::Changed("there is no name left beside it".to_owned())
 }
 
 /// `report.txt` becomes `report (source).txt`, `report (source 2).txt`, …, cut short where that would be too long.
-pub(super) fn beside(name: &[u8], number: u32) -> Vec<u8> {
+fn beside(name: &[u8], number: u32) -> Vec<u8> {
     const NAME_BYTES_MAX: usize = 255;
     let dot = name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0 && name.len() - dot <= 16);
     let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));

@@ -1,9 +1,10 @@
 //! Bytes: copied, hashed, compared.
 
 use longhaul_model::Side;
-use longhaul_storage::{Draft, Facts, Folder, Original};
+use longhaul_storage::{Draft, Folder, Original};
 
 use super::context::{Attempt, CopyContext, On, Trouble};
+use super::transfer::size_of;
 
 /// Copies a stretch of a file through `buffer`; what it has is hashed along the way.
 pub(super) async fn copy_range(
@@ -61,11 +62,10 @@ pub(super) async fn same_contents(
     destination: &dyn Folder,
     name: &[u8],
     original: &dyn Original,
-    facts: &Facts,
     buffer: &mut [u8],
 ) -> Attempt<Option<[u8; 32]>> {
     let other = destination.open(name).await.on(Side::Destination)?;
-    let size = facts.size.map_or(0, i64::unsigned_abs);
+    let size = size_of(&original.facts_at_opening());
     let theirs = checksum_of(context, other.as_ref(), size, Side::Destination, buffer).await?;
     let ours = checksum_of(context, original, size, Side::Source, buffer).await?;
     Ok((ours == theirs).then_some(ours).flatten())

@@ -12,9 +12,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::context::{Attempt, CopyContext, On, Trouble, is_gone, without_foreign_bits};
-use super::file::{Folders, Names};
-use super::item;
-use super::large::{self, Prepared};
+use super::large::Prepared;
+use super::transfer::{Folders, Names, Transfer};
 use super::verification::Checking;
 use super::verify_schedule::first_id;
 use super::work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};
@@ -169,7 +168,10 @@ impl Job {
         let mut tries = self.tries(item.id);
         loop {
             let attempt = match opened.open(&self.context).await {
-                Ok(folders) => item::attempt(&self.context, &folders, item, borrowed(&names), &mut self.buffer).await,
+                Ok(folders) => {
+                    let transfer = Transfer::new(&self.context, folders, item, borrowed(&names));
+                    transfer.attempt(&mut self.buffer).await
+                }
                 Err(trouble) => Err(trouble),
             };
             let trouble = match attempt {
@@ -203,7 +205,8 @@ impl Job {
         loop {
             let attempt = match opened.open(&self.context).await {
                 Ok(folders) => {
-                    large::prepare(&self.context, &folders, &large, borrowed(&names), &mut self.buffer).await
+                    let transfer = Transfer::new(&self.context, folders, &large.item, borrowed(&names));
+                    transfer.prepare(&large, &mut self.buffer).await
                 }
                 Err(trouble) => Err(trouble),
             };
@@ -233,7 +236,8 @@ impl Job {
         loop {
             let attempt = match opened.open(&self.context).await {
                 Ok(folders) => {
-                    large::copy_part(&self.context, &folders, file, part, borrowed(&names), &mut self.buffer).await
+                    let transfer = Transfer::new(&self.context, folders, &large.item, borrowed(&names));
+                    transfer.copy_part(file, part, &mut self.buffer).await
                 }
                 Err(trouble) => Err(trouble),
             };
@@ -264,7 +268,8 @@ impl Job {
         loop {
             let attempt = match opened.open(&self.context).await {
                 Ok(folders) => {
-                    large::place(&self.context, &folders, file, checksum, borrowed(&names), &mut self.buffer).await
+                    let transfer = Transfer::new(&self.context, folders, &large.item, borrowed(&names));
+                    transfer.place(file, checksum, &mut self.buffer).await
                 }
                 Err(trouble) => Err(trouble),
             };

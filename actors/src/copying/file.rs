@@ -1,208 +1,139 @@
 //! A file's way to the destination: read, hashed, written under a temporary name, compared with what it was, and given
 //! its name without replacing anything that the plan did not mean to replace.
 
-use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
-use longhaul_model::{BySide, ErrorClass, PlanAction, Side, encode_name};
-use longhaul_storage::{Attributes, Draft, Facts, Folder, Known, Original, Placed, Replace, Target};
+use longhaul_ledger::CopyOutcome;
+use longhaul_model::{PlanAction, Side, encode_name};
+use longhaul_storage::{Draft, Known, Original, Placed, Replace, Target};
 
-use super::beside::{Beside, find_ours_beside, find_place_beside, finish_beside};
+use super::beside::Beside;
 use super::contents::copy_range;
-use super::context::{Attempt, CopyContext, On, Trouble, without_foreign_bits};
+use super::context::{Attempt, On, Trouble};
 use super::hard_links::Claim;
-use super::linking::{join, link};
-use super::way::{Way, compared, find_way, still_replaces};
+use super::transfer::{Transfer, compared, size_of};
+use super::way::Way;
 
 /// Times that the destination may change under our hands before an attempt is given up.
 const LOOKS_MAX: u32 = 8;
 
-/// The two folders that an item is in.
-#[derive(Debug)]
-pub(super) struct Folders<'a> {
-    pub(super) source: &'a dyn Folder,
-    pub(super) destination: &'a dyn Folder,
-    /// The destination folder's path from the root, as bytes.
-    pub(super) path: &'a [u8],
-    /// That of the source folder.
-    pub(super) source_path: &'a [u8],
-}
-
-/// The name of an item on the source, and the one that it gets on the destination.
-pub(super) type Names<'a> = BySide<&'a [u8]>;
-
-/// Copies a file that is not copied in parts.
-pub(super) async fn copy_file(
-    context: &CopyContext,
-    folders: &Folders<'_>,
-    item: &PlanItem,
-    names: Names<'_>,
-    buffer: &mut [u8],
-) -> Attempt<CopyOutcome> {
-    let name = names.dst;
-    let original = folders.source.open(names.src).await.on(Side::Source)?;
-    let facts = original.facts_at_opening();
-    let temporary = context.temporary_name(item.id);
-    let may_be_begun = context.may_be_begun(item.id);
-    if may_be_begun {
-        folders.destination.remove_draft(&temporary).await.on(Side::Destination)?;
-    }
-    // Before the destination is looked at: a name that an earlier run has placed, unrecorded, is found by whoever has it,
-    // and the others have to wait for that.
-    let mut claim = match facts.shared.filter(|_| context.copying.hard_links) {
-        Some(identity) => Some(context.links.claim(identity).await),
-        None => None,
-    };
-    let mut way = Way::Free;
-    let mut is_to_be_looked_at = may_be_begun || item.action != PlanAction::Copy;
-    for _ in 0..LOOKS_MAX {
-        if is_to_be_looked_at {
-            way = find_way(context, folders, item, name, original.as_ref(), &facts, buffer).await?;
+impl Transfer<'_> {
+    /// Copies a file that is not copied in parts.
+    pub(super) async fn copy_file(&self, buffer: &mut [u8]) -> Attempt<CopyOutcome> {
+        let Transfer { context, folders, item, names, .. } = *self;
+        let original = folders.source.open(names.src).await.on(Side::Source)?;
+        let original = original.as_ref();
+        let facts = original.facts_at_opening();
+        let may_be_begun = self.may_be_begun();
+        if may_be_begun {
+            self.remove_draft().await?;
         }
-        if let Way::Nowhere(outcome) = way {
-            if let CopyOutcome::Copied(_) = &outcome {
-                match claim {
-                    Some(Claim::Copy(claimed)) => claimed.copied(path_in(folders.path, name)),
-                    Some(Claim::LinkTo(existing)) => {
-                        let target =
-                            Target { name, temporary: &temporary, replace: Replace::Any, known: Known::default() };
-                        join(context, folders, &existing, target, &facts).await?;
+        // Before the destination is looked at: a name that an earlier run has placed, unrecorded, is found by whoever has it,
+        // and the others have to wait for that.
+        let mut claim = match facts.shared.filter(|_| context.copying.hard_links) {
+            Some(identity) => Some(context.links.claim(identity).await),
+            None => None,
+        };
+        let mut way = Way::Free;
+        let mut is_to_be_looked_at = may_be_begun || item.action != PlanAction::Copy;
+        for _ in 0..LOOKS_MAX {
+            if is_to_be_looked_at {
+                way = self.find_way(original, buffer).await?;
+            }
+            if let Way::Nowhere(outcome) = way {
+                if let CopyOutcome::Copied(_) = &outcome {
+                    match claim {
+                        Some(Claim::Copy(claimed)) => claimed.copied(self.path()),
+                        Some(Claim::LinkTo(existing)) => self.join(&existing, &facts).await?,
+                        None => {}
                     }
-                    None => {}
+                }
+                return Ok(outcome);
+            }
+            let mut in_place_of = None;
+            if let Way::Beside = way {
+                // Names beside others go their own way.
+                claim = None;
+                if may_be_begun {
+                    match self.find_ours_beside(original, buffer).await? {
+                        Some(Beside::Copied(outcome)) => return Ok(outcome),
+                        Some(Beside::Left(name)) => in_place_of = Some(name),
+                        None => {}
+                    }
                 }
             }
-            return Ok(outcome);
-        }
-        let mut in_place_of = None;
-        if let Way::Beside = way {
-            // Names beside others go their own way.
-            claim = None;
-            if may_be_begun {
-                match find_ours_beside(context, folders, name, original.as_ref(), &facts, buffer).await? {
-                    Some(Beside::Copied(copied)) => return Ok(CopyOutcome::Copied(copied)),
-                    Some(Beside::Left(name)) => in_place_of = Some(name),
-                    None => {}
-                }
-            }
-        }
-        let replace = way.replaces();
-        if let Some(Claim::LinkTo(existing)) = &claim {
-            if !still_replaces(folders, name, &way).await? {
-                is_to_be_looked_at = true;
-                continue;
-            }
-            let target = Target { name, temporary: &temporary, replace, known: Known::default() };
-            match link(context, folders, existing, target, &facts).await? {
-                Some(Placed::Done) => return Ok(CopyOutcome::Copied(copied(context, &facts, None))),
-                Some(Placed::Taken) => {
+            if let Some(Claim::LinkTo(existing)) = &claim {
+                if !self.still_replaces(&way).await? {
                     is_to_be_looked_at = true;
                     continue;
                 }
-                None => claim = None,
-            }
-        }
-        let place_beside = match way {
-            Way::Beside => Some(find_place_beside(folders, name, in_place_of).await?),
-            _ => None,
-        };
-        let (placed_as, replace) = place_beside.as_ref().map_or((name, replace), |it| (it.name.as_slice(), it.replace));
-        let target = Target { name: placed_as, temporary: &temporary, replace, known: Known::of(&facts) };
-        let (draft, checksum) = write_draft(context, folders, target, original.as_ref(), &facts, buffer).await?;
-        let after = original.facts().await.on(Side::Source)?;
-        if compared(&after) != compared(&facts) {
-            return Err(Trouble::Changed("the file changed while it was read".to_owned()));
-        }
-        let attributes = context.attributes(folders.source, names.src, &facts).await?;
-        let size = facts.size.map_or(0, i64::unsigned_abs);
-        if let Way::Beside = way {
-            finish_beside(context, draft, target, size, &attributes, folders).await?;
-            let name = Some(encode_name(placed_as).into_owned());
-            return Ok(CopyOutcome::Copied(CopiedFile { name, ..copied(context, &facts, checksum) }));
-        }
-        if !still_replaces(folders, name, &way).await? {
-            // Dropping the draft removes it.
-            is_to_be_looked_at = true;
-            continue;
-        }
-        match finish(context, draft, target, size, &attributes).await? {
-            Placed::Done => {
-                // Whoever asks for this target learns which files were written, and when.
-                let path = path_in(folders.path, name);
-                tracing::trace!(target: "longhaul::copying", path = %encode_name(&path), "file");
-                if let Some(Claim::Copy(claimed)) = claim {
-                    claimed.copied(path);
+                match self.link(existing, way.replaces(), &facts).await? {
+                    Some(Placed::Done) => return Ok(self.copied(&facts, None, None)),
+                    Some(Placed::Taken) => {
+                        is_to_be_looked_at = true;
+                        continue;
+                    }
+                    None => claim = None,
                 }
-                return Ok(CopyOutcome::Copied(copied(context, &facts, checksum)));
             }
-            Placed::Taken => is_to_be_looked_at = true,
-        }
-    }
-    Err(Trouble::Changed("the destination changed again and again while it was copied".to_owned()))
-}
-
-/// The facts of a copy that are kept.
-pub(super) fn copied(context: &CopyContext, facts: &Facts, checksum: Option<[u8; 32]>) -> CopiedFile {
-    let identity = facts.shared.filter(|_| context.copying.hard_links);
-    CopiedFile {
-        name: None,
-        size: facts.size,
-        modified_ns: facts.modified_ns,
-        checksum,
-        // Numbers of files and devices are kept by their bits.
-        identity: identity.map(|shared| (shared.device.cast_signed(), shared.inode.cast_signed())),
-    }
-}
-
-async fn write_draft(
-    context: &CopyContext,
-    folders: &Folders<'_>,
-    target: Target<'_>,
-    original: &dyn Original,
-    facts: &Facts,
-    buffer: &mut [u8],
-) -> Attempt<(Box<dyn Draft>, Option<[u8; 32]>)> {
-    let mut draft = folders.destination.create(target).await.on(Side::Destination)?;
-    let size = facts.size.map_or(0, i64::unsigned_abs);
-    if context.copies_unseen() && draft.copy_range(original, 0..size).await.on(Side::Destination)? {
-        return Ok((draft, None));
-    }
-    let mut hasher = context.copying.checksum.then(blake3::Hasher::new);
-    copy_range(context, original, draft.as_mut(), 0..size, hasher.as_mut(), buffer).await?;
-    Ok((draft, hasher.map(|hasher| *hasher.finalize().as_bytes())))
-}
-
-/// Gives a draft its name. That it has no temporary name any more is no reason to give the file up.
-pub(super) async fn finish(
-    context: &CopyContext,
-    draft: Box<dyn Draft>,
-    target: Target<'_>,
-    size: u64,
-    attributes: &Attributes,
-) -> Attempt<Placed> {
-    let (attributes, leaves_out) = without_foreign_bits(attributes);
-    match draft.finish(target, size, &attributes, context.durability).await {
-        Err(error) if error.class == ErrorClass::Vanished => {
-            Err(Trouble::Changed("the temporary file on the destination is gone".to_owned()))
-        }
-        placed => {
-            if leaves_out && placed == Ok(Placed::Done) {
-                context.board.left_out_special_bits();
+            let beside = match way {
+                Way::Beside => Some(self.find_place_beside(in_place_of).await?),
+                _ => None,
+            };
+            let (name, replace) =
+                beside.as_ref().map_or((names.dst, way.replaces()), |place| (place.name.as_slice(), place.replace));
+            let target = Target { name, known: Known::of(&facts), ..self.target(replace) };
+            let (draft, checksum) = self.write_draft(target, original, buffer).await?;
+            let after = original.facts().await.on(Side::Source)?;
+            if compared(&after) != compared(&facts) {
+                return Err(Trouble::Changed("the file changed while it was read".to_owned()));
             }
-            placed.on(Side::Destination)
+            let attributes = context.attributes(folders.source, names.src, &facts).await?;
+            if beside.is_some() {
+                self.finish_beside(draft, target, size_of(&facts), &attributes).await?;
+                return Ok(self.copied(&facts, checksum, Some(name)));
+            }
+            if !self.still_replaces(&way).await? {
+                // Dropping the draft removes it.
+                is_to_be_looked_at = true;
+                continue;
+            }
+            match self.finish(draft, target, size_of(&facts), &attributes).await? {
+                Placed::Done => {
+                    // Whoever asks for this target learns which files were written, and when.
+                    let path = self.path();
+                    tracing::trace!(target: "longhaul::copying", path = %encode_name(&path), "file");
+                    if let Some(Claim::Copy(claimed)) = claim {
+                        claimed.copied(path);
+                    }
+                    return Ok(self.copied(&facts, checksum, None));
+                }
+                Placed::Taken => is_to_be_looked_at = true,
+            }
         }
+        Err(Trouble::Changed("the destination changed again and again while it was copied".to_owned()))
     }
-}
 
-pub(super) fn path_in(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-    [folder, b"/", name].concat()
-}
+    async fn write_draft(
+        &self,
+        target: Target<'_>,
+        original: &dyn Original,
+        buffer: &mut [u8],
+    ) -> Attempt<(Box<dyn Draft>, Option<[u8; 32]>)> {
+        let context = self.context;
+        let mut draft = self.folders.destination.create(target).await.on(Side::Destination)?;
+        let size = size_of(&original.facts_at_opening());
+        if context.copies_unseen() && draft.copy_range(original, 0..size).await.on(Side::Destination)? {
+            return Ok((draft, None));
+        }
+        let mut hasher = context.copying.checksum.then(blake3::Hasher::new);
+        copy_range(context, original, draft.as_mut(), 0..size, hasher.as_mut(), buffer).await?;
+        Ok((draft, hasher.map(|hasher| *hasher.finalize().as_bytes())))
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_begin_at_the_root() {
-        assert_eq!(path_in(b"/", b"a"), b"/a");
-        assert_eq!(path_in(b"/a/b", b"c"), b"/a/b/c");
+    /// Whether what is to be replaced on a way is still what it was when that was decided.
+    pub(super) async fn still_replaces(&self, way: &Way) -> Attempt<bool> {
+        match way.replaces() {
+            Replace::Only(expected) => self.is_still(self.names.dst, expected).await,
+            _ => Ok(true),
+        }
     }
 }

@@ -1,71 +1,57 @@
 //! Other names of files that have been copied.
 
 use longhaul_model::{NodeKind, Side, encode_name};
-use longhaul_storage::{Facts, Placed, Replace, StoreError, Target};
+use longhaul_storage::{Facts, Placed, Replace, StoreError};
 
-use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::Folders;
-use super::way::compared;
+use super::context::{Attempt, CopyContext, Trouble};
+use super::transfer::{Transfer, compared};
 
-/// Makes the target's name another name of what was copied to `existing`; `None` where that is not what the source has
-/// now, or where it cannot be done.
-pub(super) async fn link(
-    context: &CopyContext,
-    folders: &Folders<'_>,
-    existing: &[u8],
-    target: Target<'_>,
-    facts: &Facts,
-) -> Attempt<Option<Placed>> {
-    let linked = match is_copy_of(context, existing, facts).await {
-        Ok(false) => return Ok(None),
-        Ok(true) => folders.destination.hard_link(existing, target, context.durability).await,
-        Err(error) => Err(error),
-    };
-    match linked {
-        Ok(placed) => Ok(Some(placed)),
-        Err(error) if error.class.is_retried() || error.class.suspends() => {
-            Err(Trouble::Store(Side::Destination, error))
-        }
-        // There are file systems, and numbers of names, with which that cannot be done.
-        Err(error) => {
-            tracing::debug!(name = %encode_name(target.name), "not linked, copied: {error}");
-            Ok(None)
-        }
-    }
-}
-
-/// Makes a name that an earlier run has placed, unrecorded, and that has the right contents a name of what was copied to
-/// `existing`, if it is not one: either run may have come to another name of the file first.
-pub(super) async fn join(
-    context: &CopyContext,
-    folders: &Folders<'_>,
-    existing: &[u8],
-    target: Target<'_>,
-    facts: &Facts,
-) -> Attempt<()> {
-    // What was compared, and nothing that somebody has put there since.
-    let found = folders.destination.look(target.name).await.on(Side::Destination)?;
-    let replace = match &found {
-        None => Replace::Nothing,
-        Some(found) if is_alike(context, found, facts) => Replace::Only(compared(found)),
-        Some(_) => return Ok(()),
-    };
-    let ours = found.and_then(|found| found.shared);
-    let target = Target { replace, ..target };
-    let is_joined = match look_at(context, existing).await {
-        Ok(found) => ours.is_some() && found.and_then(|found| found.shared) == ours,
-        Err(error) => {
-            return if error.class.is_retried() || error.class.suspends() {
+impl Transfer<'_> {
+    /// Makes its name another name of what was copied to `existing`; `None` where that is not what the source has now, or
+    /// where it cannot be done.
+    pub(super) async fn link(&self, existing: &[u8], replace: Replace, facts: &Facts) -> Attempt<Option<Placed>> {
+        let context = self.context;
+        let linked = match is_copy_of(context, existing, facts).await {
+            Ok(false) => return Ok(None),
+            Ok(true) => self.folders.destination.hard_link(existing, self.target(replace), context.durability).await,
+            Err(error) => Err(error),
+        };
+        match linked {
+            Ok(placed) => Ok(Some(placed)),
+            Err(error) if error.class.is_retried() || error.class.suspends() => {
                 Err(Trouble::Store(Side::Destination, error))
-            } else {
-                Ok(())
-            };
+            }
+            // There are file systems, and numbers of names, with which that cannot be done.
+            Err(error) => {
+                tracing::debug!(name = %encode_name(self.names.dst), "not linked, copied: {error}");
+                Ok(None)
+            }
         }
-    };
-    if !is_joined {
-        link(context, folders, existing, target, facts).await?;
     }
-    Ok(())
+
+    /// Makes a name that an earlier run has placed, unrecorded, and that has the right contents a name of what was copied
+    /// to `existing`, if it is not one: either run may have come to another name of the file first.
+    pub(super) async fn join(&self, existing: &[u8], facts: &Facts) -> Attempt<()> {
+        // What was compared, and nothing that somebody has put there since.
+        let found = self.look(self.names.dst).await?;
+        let replace = match &found {
+            None => Replace::Nothing,
+            Some(found) if is_alike(self.context, found, facts) => Replace::Only(compared(found)),
+            Some(_) => return Ok(()),
+        };
+        let ours = found.and_then(|found| found.shared);
+        let is_joined = match look_at(self.context, existing).await {
+            Ok(found) => ours.is_some() && found.and_then(|found| found.shared) == ours,
+            Err(error) if error.class.is_retried() || error.class.suspends() => {
+                return Err(Trouble::Store(Side::Destination, error));
+            }
+            Err(_) => return Ok(()),
+        };
+        if !is_joined {
+            self.link(existing, replace, facts).await?;
+        }
+        Ok(())
+    }
 }
 
 /// What has this path on the destination.

@@ -9,7 +9,7 @@ use longhaul_model::{BySide, ErrorClass, FileFacts, NodeId, NodeKind, Side, Veri
 
 use super::contents::checksum_of;
 use super::context::{Attempt, CopyContext, On, Trouble};
-use super::file::Folders;
+use super::transfer::Folders;
 
 /// What looking at a batch comes to.
 #[derive(Debug, Default)]

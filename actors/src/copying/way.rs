@@ -1,13 +1,13 @@
 //! Where a file may go on the destination, by what has its name there now: what the plan has it replace, or keep, and what
 //! an earlier run or a power cut has left of its copy.
 
-use longhaul_ledger::{CopyOutcome, PlanItem};
+use longhaul_ledger::CopyOutcome;
 use longhaul_model::{ConflictPolicy, FileFacts, NodeKind, PlanAction, Side};
-use longhaul_storage::{Facts, Original, Replace};
+use longhaul_storage::{Original, Replace};
 
 use super::contents::same_contents;
-use super::context::{Attempt, CopyContext, On};
-use super::file::{Folders, copied};
+use super::context::Attempt;
+use super::transfer::{Transfer, compared};
 
 /// Where a file may go, as far as is known.
 #[derive(Clone, Debug)]
@@ -32,131 +32,115 @@ impl Way {
     }
 }
 
-/// The part of facts that comparing is about.
-pub(super) fn compared(facts: &Facts) -> FileFacts {
-    FileFacts { size: facts.size, modified_ns: facts.modified_ns }
-}
-
-/// Finds out where a file may go. `original` and `facts` are the source's, `name` is the destination's.
-pub(super) async fn find_way(
-    context: &CopyContext,
-    folders: &Folders<'_>,
-    item: &PlanItem,
-    name: &[u8],
-    original: &dyn Original,
-    facts: &Facts,
-    buffer: &mut [u8],
-) -> Attempt<Way> {
-    let Some(found) = folders.destination.look(name).await.on(Side::Destination)? else { return Ok(Way::Free) };
-    // Somebody has decided so, of what has its place and is of another kind, or was not there when the plan was made.
-    let is_kept_beside = item.action == PlanAction::KeepBoth && item.in_its_place.is_none();
-    if found.kind != NodeKind::File {
+impl Transfer<'_> {
+    /// Finds out where a file may go. `original` is the source's.
+    pub(super) async fn find_way(&self, original: &dyn Original, buffer: &mut [u8]) -> Attempt<Way> {
+        let Transfer { context, item, .. } = *self;
+        let facts = &original.facts_at_opening();
+        let Some(found) = self.look(self.names.dst).await? else { return Ok(Way::Free) };
+        // Somebody has decided so, of what has its place and is of another kind, or was not there when the plan was made.
+        let is_kept_beside = item.action == PlanAction::KeepBoth && item.in_its_place.is_none();
+        if found.kind != NodeKind::File {
+            if is_kept_beside {
+                return Ok(Way::Beside);
+            }
+            let reason = format!("the source has a file of this name, the destination a {}", found.kind);
+            return Ok(Way::Nowhere(CopyOutcome::Conflict(reason)));
+        }
+        let comparison = &context.settings.comparison;
+        let (source, destination) = (compared(facts), compared(&found));
+        // What an earlier run, or attempt, brought there without anybody's having heard of it is ours, and is told by its
+        // contents.
+        let may_be_ours = self.may_be_begun()
+            && source.size == destination.size
+            && (comparison.is_same_time(source, destination) || !context.keeps(Side::Destination).modified);
+        let is_as_planned = item.in_its_place == Some(destination);
+        let is_ours = self.is_left_of_ours(source, destination);
+        let may_be_left_of_ours = self.may_be_left_of_ours(source, destination);
+        if (may_be_ours && !is_as_planned) || comparison.needs_reading(source, destination) {
+            let checksum = same_contents(context, self.folders.destination, self.names.dst, original, buffer).await?;
+            if let Some(checksum) = checksum {
+                return Ok(Way::Nowhere(if may_be_ours && !is_as_planned {
+                    self.copied(facts, Some(checksum), None)
+                } else {
+                    CopyOutcome::AlreadyThere
+                }));
+            }
+        } else if !is_ours && !may_be_left_of_ours && comparison.is_same(source, destination) {
+            return Ok(Way::Nowhere(CopyOutcome::AlreadyThere));
+        }
+        if is_ours {
+            return Ok(Way::Replace(destination));
+        }
+        if is_as_planned {
+            match item.action {
+                PlanAction::Overwrite => return Ok(Way::Replace(destination)),
+                PlanAction::KeepBoth => return Ok(Way::Beside),
+                _ => {}
+            }
+        }
         if is_kept_beside {
             return Ok(Way::Beside);
         }
-        let reason = format!("the source has a file of this name, the destination a {}", found.kind);
-        return Ok(Way::Nowhere(CopyOutcome::Conflict(reason)));
+        // It is not what it was when the plan was made, or the plan left it open: the policy is asked now.
+        let when =
+            if item.in_its_place.is_none() { "which was not there when the plan was made" } else { "which differs" };
+        Ok(match context.settings.on_conflict {
+            ConflictPolicy::Overwrite => Way::Replace(destination),
+            ConflictPolicy::Newer if comparison.is_newer(source, destination) => Way::Replace(destination),
+            ConflictPolicy::KeepBoth => Way::Beside,
+            // It is not left there as if all were well.
+            policy if may_be_left_of_ours => Way::Nowhere(CopyOutcome::Conflict(format!(
+                "the destination has an empty file, {when}: what a power cut has left of its copy, or somebody else's (on \
+                 conflict: {})",
+                policy.as_str()
+            ))),
+            ConflictPolicy::Ask => Way::Nowhere(CopyOutcome::Conflict(format!(
+                "the destination has another file, {when} (on conflict: ask)"
+            ))),
+            policy @ (ConflictPolicy::Newer | ConflictPolicy::Skip) => {
+                let age = if policy == ConflictPolicy::Newer { " that is not older" } else { "" };
+                let reason =
+                    format!("the destination has another file{age}, {when} (on conflict: {})", policy.as_str());
+                Way::Nowhere(CopyOutcome::Skipped(reason))
+            }
+        })
     }
-    let comparison = &context.settings.comparison;
-    let (source, destination) = (compared(facts), compared(&found));
-    // What an earlier run, or attempt, brought there without anybody's having heard of it is ours, and is told by its
-    // contents.
-    let may_be_ours = context.may_be_begun(item.id)
-        && source.size == destination.size
-        && (comparison.is_same_time(source, destination) || !context.keeps(Side::Destination).modified);
-    let is_as_planned = item.in_its_place == Some(destination);
-    let is_ours = is_left_of_ours(context, item, source, destination);
-    let may_be_left_of_ours = may_be_left_of_ours(context, item, source, destination);
-    if (may_be_ours && !is_as_planned) || comparison.needs_reading(source, destination) {
-        let checksum = same_contents(context, folders.destination, name, original, facts, buffer).await?;
-        if let Some(checksum) = checksum {
-            return Ok(Way::Nowhere(if may_be_ours && !is_as_planned {
-                CopyOutcome::Copied(copied(context, facts, Some(checksum)))
-            } else {
-                CopyOutcome::AlreadyThere
-            }));
-        }
-    } else if !is_ours && !may_be_left_of_ours && comparison.is_same(source, destination) {
-        return Ok(Way::Nowhere(CopyOutcome::AlreadyThere));
-    }
-    if is_ours {
-        return Ok(Way::Replace(destination));
-    }
-    if is_as_planned {
-        match item.action {
-            PlanAction::Overwrite => return Ok(Way::Replace(destination)),
-            PlanAction::KeepBoth => return Ok(Way::Beside),
-            _ => {}
-        }
-    }
-    if is_kept_beside {
-        return Ok(Way::Beside);
-    }
-    // It is not what it was when the plan was made, or the plan left it open: the policy is asked now.
-    let when = if item.in_its_place.is_none() { "which was not there when the plan was made" } else { "which differs" };
-    Ok(match context.settings.on_conflict {
-        ConflictPolicy::Overwrite => Way::Replace(destination),
-        ConflictPolicy::Newer if comparison.is_newer(source, destination) => Way::Replace(destination),
-        ConflictPolicy::KeepBoth => Way::Beside,
-        // It is not left there as if all were well.
-        policy if may_be_left_of_ours => Way::Nowhere(CopyOutcome::Conflict(format!(
-            "the destination has an empty file, {when}: what a power cut has left of its copy, or somebody else's (on \
-             conflict: {})",
-            policy.as_str()
-        ))),
-        ConflictPolicy::Ask => {
-            Way::Nowhere(CopyOutcome::Conflict(format!("the destination has another file, {when} (on conflict: ask)")))
-        }
-        policy @ (ConflictPolicy::Newer | ConflictPolicy::Skip) => {
-            let age = if policy == ConflictPolicy::Newer { " that is not older" } else { "" };
-            let reason = format!("the destination has another file{age}, {when} (on conflict: {})", policy.as_str());
-            Way::Nowhere(CopyOutcome::Skipped(reason))
-        }
-    })
-}
 
-/// Whether the file at the destination is what a power cut has left of a copy of ours, with whatever contents: often it
-/// is empty. Its time tells, which is given to a file before its name is: it is the source's to the last digit, as far as
-/// the destination keeps digits, and what was there when the plan was made, if anything was, had another one. Whoever
-/// else makes a file with this time copies the source, and has the same contents, which are looked at first.
-///
-/// Only where an earlier run may have written it: it has begun with the item, and the item was to replace what was there.
-fn is_left_of_ours(context: &CopyContext, item: &PlanItem, source: FileFacts, destination: FileFacts) -> bool {
-    let comparison = &context.settings.comparison;
-    let is_to_replace = match item.action {
-        PlanAction::Overwrite => true,
-        PlanAction::Compare => {
-            matches!(context.settings.on_conflict, ConflictPolicy::Overwrite | ConflictPolicy::Newer)
-        }
-        _ => false,
-    };
-    let may_be_written = match item.in_its_place {
-        None => true,
-        Some(before) => is_to_replace && !comparison.is_same_time(source, before),
-    };
-    context.may_be_begun(item.id)
-        && context.keeps(Side::Destination).modified
-        && may_be_written
-        && comparison.is_time_kept(source, destination)
-}
+    /// Whether the file at the destination is what a power cut has left of a copy of ours, with whatever contents: often it
+    /// is empty. Its time tells, which is given to a file before its name is: it is the source's to the last digit, as far as
+    /// the destination keeps digits, and what was there when the plan was made, if anything was, had another one. Whoever
+    /// else makes a file with this time copies the source, and has the same contents, which are looked at first.
+    ///
+    /// Only where an earlier run may have written it: it has begun with the item, and the item was to replace what was there.
+    fn is_left_of_ours(&self, source: FileFacts, destination: FileFacts) -> bool {
+        let Transfer { context, item, .. } = *self;
+        let comparison = &context.settings.comparison;
+        let is_to_replace = match item.action {
+            PlanAction::Overwrite => true,
+            PlanAction::Compare => {
+                matches!(context.settings.on_conflict, ConflictPolicy::Overwrite | ConflictPolicy::Newer)
+            }
+            _ => false,
+        };
+        let may_be_written = match item.in_its_place {
+            None => true,
+            Some(before) => is_to_replace && !comparison.is_same_time(source, before),
+        };
+        self.may_be_begun()
+            && context.keeps(Side::Destination).modified
+            && may_be_written
+            && comparison.is_time_kept(source, destination)
+    }
 
-/// Whether the file at the destination may be what a power cut has left of a copy of ours that has lost its time as well,
-/// or never had one: an empty one, where nothing was when the plan was made, of something that is not empty and that an
-/// earlier run has begun with.
-///
-/// Nothing tells it from an empty file that somebody else has made since, whose name may be all that they wanted. So it
-/// is not replaced but where the policy replaces what others made; and where the policy leaves what others made, it is
-/// left as a conflict, whatever is compared: nobody is to believe that it is there, or that it was meant to be left out.
-fn may_be_left_of_ours(context: &CopyContext, item: &PlanItem, source: FileFacts, destination: FileFacts) -> bool {
-    context.may_be_begun(item.id)
-        && item.in_its_place.is_none()
-        && destination.size == Some(0)
-        && source.size != Some(0)
-}
-
-/// Whether what is to be replaced is still what it was when that was decided.
-pub(super) async fn still_replaces(folders: &Folders<'_>, name: &[u8], way: &Way) -> Attempt<bool> {
-    let Way::Replace(expected) = way else { return Ok(true) };
-    let found = folders.destination.look(name).await.on(Side::Destination)?;
-    Ok(found.is_none_or(|found| found.kind == NodeKind::File && compared(&found) == *expected))
+    /// Whether the file at the destination may be what a power cut has left of a copy of ours that has lost its time as well,
+    /// or never had one: an empty one, where nothing was when the plan was made, of something that is not empty and that an
+    /// earlier run has begun with.
+    ///
+    /// Nothing tells it from an empty file that somebody else has made since, whose name may be all that they wanted. So it
+    /// is not replaced but where the policy replaces what others made; and where the policy leaves what others made, it is
+    /// left as a conflict, whatever is compared: nobody is to believe that it is there, or that it was meant to be left out.
+    fn may_be_left_of_ours(&self, source: FileFacts, destination: FileFacts) -> bool {
+        self.may_be_begun() && self.item.in_its_place.is_none() && destination.size == Some(0) && source.size != Some(0)
+    }
 }
