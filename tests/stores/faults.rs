@@ -5,37 +5,9 @@ use std::time::Duration;
 use longhaul_servers::Kind;
 
 use crate::migrations::{Trip, plant, snapshot};
-use crate::proxy::{Fault, Proxy, Seen};
+use crate::proxy::{Behind, Fault, Seen};
 use crate::wire::Wire;
 use crate::{TURN, started};
-
-/// A server behind a proxy.
-struct Behind {
-    server: longhaul_servers::Server,
-    proxy: Proxy,
-}
-
-impl Behind {
-    fn start(kind: Kind, choice: impl Fn(u64, &str) -> Option<Fault> + Send + Sync + 'static) -> Option<Behind> {
-        let server = started(kind)?;
-        let proxy = Proxy::start(server.port(), Box::new(choice));
-        Some(Behind { server, proxy })
-    }
-
-    /// Its root behind the proxy.
-    fn root(&self) -> String {
-        self.behind_proxy(&self.server.root)
-    }
-
-    fn behind_proxy(&self, text: &str) -> String {
-        text.replace(&format!(":{}", self.server.port()), &format!(":{}", self.proxy.port))
-    }
-
-    fn trip(&self) -> Trip {
-        let of_server = self.server.environment.iter();
-        Trip::new(of_server.map(|(name, value)| (*name, self.behind_proxy(value))).collect())
-    }
-}
 
 /// A number that is drawn for a request, below 1 000.
 fn drawn(seed: u64, number: u64) -> u64 {

@@ -7,6 +7,7 @@ mod conformance;
 mod faults;
 mod migrations;
 mod proxy;
+mod requests;
 mod wire;
 
 use longhaul_servers::{Kind, Server};

@@ -85,6 +85,15 @@ impl Trip {
         assert_eq!(output.status.code(), Some(0), "{from} to {to}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Discovers and copies, and does not verify.
+    pub(crate) fn discover_and_copy(&self, from: &str, to: &str, ledger: &str) {
+        let commands: [&[&str]; 2] = [&["discover", from, to, "--create-destination"], &["copy", "--approve"]];
+        for command in commands {
+            let output = self.run(&[command, &["--ledger", ledger]].concat());
+            assert_eq!(output.status.code(), Some(0), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
     /// As [`Trip::migrate`], and again what has failed, a few times.
     pub(crate) fn migrate_stubbornly(&self, from: &str, to: &str, ledger: &str) {
         let begin = ["migrate", from, to, "--yes", "--create-destination", "--ledger", ledger];

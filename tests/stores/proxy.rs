@@ -11,9 +11,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use longhaul_servers::{Kind, Server};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+use crate::migrations::Trip;
+use crate::started;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
     pub(crate) at: Instant,
     pub(crate) fault: Option<Fault>,
 }
@@ -83,6 +89,37 @@ impl Proxy {
     }
 }
 
+/// A server behind a proxy.
+pub(crate) struct Behind {
+    pub(crate) server: Server,
+    pub(crate) proxy: Proxy,
+}
+
+impl Behind {
+    pub(crate) fn start(
+        kind: Kind,
+        choice: impl Fn(u64, &str) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Option<Behind> {
+        let server = started(kind)?;
+        let proxy = Proxy::start(server.port(), Box::new(choice));
+        Some(Behind { server, proxy })
+    }
+
+    /// Its root behind the proxy.
+    pub(crate) fn root(&self) -> String {
+        self.behind_proxy(&self.server.root)
+    }
+
+    fn behind_proxy(&self, text: &str) -> String {
+        text.replace(&format!(":{}", self.server.port()), &format!(":{}", self.proxy.port))
+    }
+
+    pub(crate) fn trip(&self) -> Trip {
+        let of_server = self.server.environment.iter();
+        Trip::new(of_server.map(|(name, value)| (*name, self.behind_proxy(value))).collect())
+    }
+}
+
 /// A port of the loopback.
 pub(crate) fn listen() -> (std::net::TcpListener, u16) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -115,7 +152,9 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let (head, body) = request.into_parts();
     let number = shared.count.fetch_add(1, Relaxed);
     let fault = (shared.choice)(number, head.method.as_str());
-    shared.seen.lock().push(Seen { method: head.method.to_string(), at: Instant::now(), fault });
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let method = head.method.to_string();
+    shared.seen.lock().push(Seen { method, target: target.clone(), at: Instant::now(), fault });
     // All of it has come before anything happens, as with any server that keeps what is sent until it is whole.
     let Ok(body) = to_bytes(body, usize::MAX).await else { broken_off() };
     match fault {
@@ -127,8 +166,8 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         }
         _ => {}
     }
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let sent = shared.client.request(head.method, format!("{}{path}", shared.server)).headers(head.headers).body(body);
+    let sent =
+        shared.client.request(head.method, format!("{}{target}", shared.server)).headers(head.headers).body(body);
     let Ok(answer) = sent.send().await else { broken_off() };
     let (status, headers) = (answer.status(), answer.headers().clone());
     let Ok(body) = answer.bytes().await else { broken_off() };
