@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::context::{Attempt, CopyContext, On, Trouble, is_gone, without_foreign_bits};
-use super::large::Prepared;
+use super::large::{Prepared, UNHASHED};
 use super::transfer::{Folders, Names, Transfer};
 use super::verification::Checking;
 use super::verify_schedule::first_id;
 use super::work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};
+use crate::config::CopyDurability;
 use crate::messages::{ActorDied, DeathNotice, StoreGaveUp, Which};
 use crate::progress::Board;
 use crate::retry::Pauses;
@@ -246,11 +247,11 @@ impl Job {
                     self.answered();
                     let range = file.range(part);
                     self.links.board.copied(0, range.end - range.start);
-                    let is_recorded = file.done.iter().any(|done| done.part == part && Some(done.value) == value);
-                    if let Some(value) = value.filter(|_| !is_recorded) {
+                    let is_recorded = file.done.iter().any(|done| done.part == part && done.value == value);
+                    if !is_recorded && self.tells_whether_it_is_there(value) {
                         self.record.parts.push((id, PartCopied { part, facts: file.facts, value }));
                     }
-                    return Done::Part { id, part, value };
+                    return Done::Part { id, part, value: (value != UNHASHED).then_some(value) };
                 }
                 Err(trouble) => match self.after_large(trouble, &mut tries, file).await {
                     None => opened.close(),
@@ -258,6 +259,12 @@ impl Job {
                 },
             }
         }
+    }
+
+    /// Whether what was recorded of a part tells afterwards whether it is there: where nothing was hashed it does not, if
+    /// nobody saw to it that the part is durable.
+    fn tells_whether_it_is_there(&self, value: [u8; 32]) -> bool {
+        value != UNHASHED || self.context.copying.durability != CopyDurability::None
     }
 
     async fn place(&mut self, file: &Arc<LargeFile>, checksum: Option<[u8; 32]>) -> Done {

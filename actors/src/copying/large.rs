@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longhaul_ledger::{CopyOutcome, PartCopied};
-use longhaul_model::{ErrorClass, Side, encode_name};
+use longhaul_model::{ErrorClass, PlanAction, Side, encode_name};
 use longhaul_storage::{Draft, Original, Placed, Replace, Target};
 
 use super::beside::Beside;
@@ -13,6 +13,9 @@ use super::transfer::{Transfer, compared, size_of};
 use super::tree_hash;
 use super::way::Way;
 use super::work::{LargeFile, LargeItem};
+
+/// Stands for the chaining value of a part that was copied without its bytes having been seen. It is that of no part.
+pub(super) const UNHASHED: [u8; 32] = [0; 32];
 
 /// What looking at a large file comes to.
 #[derive(Debug)]
@@ -39,11 +42,13 @@ impl Transfer<'_> {
             self.remove_draft().await?;
             return self.copy_file(buffer).await.map(Prepared::Outcome);
         }
-        if (self.may_be_begun() || item.in_its_place.is_some())
-            && let Some(outcome) = self.is_over_before(original.as_ref(), buffer).await?
-        {
-            self.remove_draft().await?;
-            return Ok(Prepared::Outcome(outcome));
+        let mut way = Way::Free;
+        if self.may_be_begun() || item.action != PlanAction::Copy {
+            way = self.find_way(original.as_ref(), buffer).await?;
+            if let Some(outcome) = self.is_over_before(&way, original.as_ref(), buffer).await? {
+                self.remove_draft().await?;
+                return Ok(Prepared::Outcome(outcome));
+            }
         }
         let too_large = |_| Trouble::Changed("it is too large".to_owned());
         let parts = u32::try_from(size.div_ceil(part_bytes)).map_err(too_large)?;
@@ -59,13 +64,18 @@ impl Transfer<'_> {
         }
         // From here on it has to be there: one that comes into being later would lack what was written before.
         folders.destination.open_draft(self.target(Replace::Nothing)).await.on(Side::Destination)?;
-        Ok(Prepared::File(LargeFile { large: large.clone(), facts: now, part_bytes, parts, done }))
+        Ok(Prepared::File(LargeFile { large: large.clone(), facts: now, part_bytes, parts, done, way }))
     }
 
     /// What becomes of a file of which nothing has to be copied any more.
-    async fn is_over_before(&self, original: &dyn Original, buffer: &mut [u8]) -> Attempt<Option<CopyOutcome>> {
-        match self.find_way(original, buffer).await? {
-            Way::Nowhere(outcome) => Ok(Some(outcome)),
+    async fn is_over_before(
+        &self,
+        way: &Way,
+        original: &dyn Original,
+        buffer: &mut [u8],
+    ) -> Attempt<Option<CopyOutcome>> {
+        match way {
+            Way::Nowhere(outcome) => Ok(Some(outcome.clone())),
             Way::Beside if self.may_be_begun() => match self.find_ours_beside(original, buffer).await? {
                 Some(Beside::Copied(outcome)) => Ok(Some(outcome)),
                 Some(Beside::Left(_)) | None => Ok(None),
@@ -74,29 +84,29 @@ impl Transfer<'_> {
         }
     }
 
-    /// Copies one part, or finds that it was copied before. Returns its chaining value, where checksums are taken.
-    pub(super) async fn copy_part(&self, file: &LargeFile, part: u32, buffer: &mut [u8]) -> Attempt<Option<[u8; 32]>> {
+    /// Copies one part, or finds that it was copied before. Returns its chaining value, or [`UNHASHED`].
+    pub(super) async fn copy_part(&self, file: &LargeFile, part: u32, buffer: &mut [u8]) -> Attempt<[u8; 32]> {
         let context = self.context;
         context.check_stop()?;
         let mut draft = self.reopen_draft(self.target(Replace::Nothing)).await?;
         let range = file.range(part);
         if let Some(done) = file.done.iter().find(|done| done.part == part)
-            && value_of(context, draft.as_mut(), range.clone(), buffer).await? == Some(done.value)
+            && is_there(context, draft.as_mut(), range.clone(), done.value, buffer).await?
         {
-            return Ok(Some(done.value));
+            return Ok(done.value);
         }
         let original = self.folders.source.open(self.names.src).await.on(Side::Source)?;
         check_unchanged(original.as_ref(), file).await?;
         if context.copies_unseen() && draft.copy_range(original.as_ref(), range.clone()).await.on(Side::Destination)? {
             check_unchanged(original.as_ref(), file).await?;
-            return Ok(None);
+            return Ok(UNHASHED);
         }
         let mut hasher = context.copying.checksum.then(|| tree_hash::hasher_at(range.start));
         copy_range(context, original.as_ref(), draft.as_mut(), range, hasher.as_mut(), buffer).await?;
         check_unchanged(original.as_ref(), file).await?;
         // Whoever asks for this target learns which parts were written, and when; a part that was there is none of them.
         tracing::trace!(target: "longhaul::copying", part, path = %encode_name(&self.path()), "part");
-        Ok(hasher.as_ref().map(tree_hash::part_value))
+        Ok(hasher.as_ref().map_or(UNHASHED, tree_hash::part_value))
     }
 
     /// Opens the draft that [`Transfer::prepare`] began.
@@ -123,7 +133,11 @@ impl Transfer<'_> {
         if compared(&facts) != file.facts {
             return Err(changed_while_read());
         }
-        let way = self.find_way(original.as_ref(), buffer).await?;
+        // What was compared by its contents is not compared again as long as nobody has touched it.
+        let way = match &file.way {
+            Way::Replace(_) | Way::Beside if self.still_replaces(&file.way).await? => file.way.clone(),
+            _ => self.find_way(original.as_ref(), buffer).await?,
+        };
         if let Way::Nowhere(outcome) = way {
             self.remove_draft().await?;
             return Ok(outcome);
@@ -163,6 +177,21 @@ async fn check_unchanged(original: &dyn Original, file: &LargeFile) -> Attempt<(
 
 fn changed_while_read() -> Trouble {
     Trouble::Changed("the file changed while it was read".to_owned())
+}
+
+/// Whether a part is what it was when it was recorded. Where there is no chaining value its length has to do.
+async fn is_there(
+    context: &CopyContext,
+    draft: &mut dyn Draft,
+    range: std::ops::Range<u64>,
+    value: [u8; 32],
+    buffer: &mut [u8],
+) -> Attempt<bool> {
+    if value != UNHASHED {
+        return Ok(value_of(context, draft, range, buffer).await? == Some(value));
+    }
+    let last = range.end - 1;
+    Ok(draft.read_at(last, &mut buffer[..1]).await.on(Side::Destination)? == 1)
 }
 
 /// The chaining value of a stretch of what was written; `None` if it is not all there.

@@ -179,9 +179,7 @@ impl CopySchedule {
             return;
         };
         let is_large = |item: &longhaul_ledger::PlanItem| {
-            matches!(item.action, PlanAction::Copy | PlanAction::Overwrite)
-                && item.kind == NodeKind::File
-                && item.facts.size.is_some_and(|size| size.unsigned_abs() >= large_from)
+            item.kind == NodeKind::File && item.facts.size.is_some_and(|size| size.unsigned_abs() >= large_from)
         };
         for item in batch.items.extract_if(.., |item| is_large(item)) {
             let large = LargeItem {

@@ -8,6 +8,8 @@ use longhaul_ledger::{CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBat
 use longhaul_model::{FileFacts, NodeId};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::way::Way;
+
 /// Coordinator → Copier: do this.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
@@ -64,8 +66,10 @@ pub struct LargeFile {
     pub part_bytes: u64,
     /// How many parts it has; at least two.
     pub parts: u32,
-    /// Those that an earlier run copied, by number: they are read back instead of being copied.
+    /// Those that an earlier run copied, by number: it is seen whether they are what they were, instead of copying them.
     pub done: Vec<PartCopied>,
+    /// Where it may go, as far as was known when it was prepared.
+    pub(super) way: Way,
 }
 
 impl LargeItem {

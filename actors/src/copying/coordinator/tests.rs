@@ -11,6 +11,7 @@ use longhaul_storage::StoreError;
 
 use super::*;
 use crate::copying::LargeFile;
+use crate::copying::way::Way;
 
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -208,7 +209,14 @@ fn do_it(work: CopyWork) -> Done {
         }
         CopyWork::Prepare(large) => {
             let facts = large.item.facts;
-            Done::Prepared(Arc::new(LargeFile { large, facts, part_bytes: 1_024, parts: 5, done: Vec::new() }))
+            Done::Prepared(Arc::new(LargeFile {
+                large,
+                facts,
+                part_bytes: 1_024,
+                parts: 5,
+                done: Vec::new(),
+                way: Way::Free,
+            }))
         }
         CopyWork::Part { file, part } => Done::Part { id: file.large.item.id, part, value: Some([1; 32]) },
         CopyWork::Place { file, .. } => Done::Large(file.large.item.id),

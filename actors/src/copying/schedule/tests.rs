@@ -7,6 +7,7 @@ use longhaul_model::FileFacts;
 use proptest::prelude::*;
 
 use super::*;
+use crate::copying::way::Way;
 
 const LARGE_FROM: u64 = 4_096;
 
@@ -199,7 +200,14 @@ impl<'a> World<'a> {
             CopyWork::Prepare(large) => {
                 let (parts, ..) = self.large_spec(large.item.id);
                 let facts = large.item.facts;
-                Done::Prepared(Arc::new(LargeFile { large, facts, part_bytes: PART_BYTES, parts, done: Vec::new() }))
+                Done::Prepared(Arc::new(LargeFile {
+                    large,
+                    facts,
+                    part_bytes: PART_BYTES,
+                    parts,
+                    done: Vec::new(),
+                    way: Way::Free,
+                }))
             }
             CopyWork::Part { file, part } => {
                 let id = file.large.item.id;

@@ -33,6 +33,9 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "large", make: large, outcomes: COPIED },
     Case { name: "large without checksum", make: large_without_checksum, outcomes: COPIED },
     Case { name: "large, overwrite", make: large_overwrite, outcomes: COPIED },
+    Case { name: "large, keep both", make: large_keep_both, outcomes: COPIED },
+    Case { name: "large, compare, the same", make: || large_compare(LARGE, 1), outcomes: &["already there"] },
+    Case { name: "large, compare, different", make: || large_compare(LARGE, 2), outcomes: COPIED },
     Case { name: "large, taken, to be skipped", make: || taken(ConflictPolicy::Skip, LARGE), outcomes: &["skipped"] },
     Case { name: "large, taken, to be kept", make: || taken(ConflictPolicy::KeepBoth, LARGE), outcomes: COPIED },
     Case { name: "hard links", make: hard_links, outcomes: &["copied", "copied", "copied"] },
@@ -131,6 +134,22 @@ fn large_overwrite() -> Scene {
     let mut scene = Scene::new();
     scene.file(Source, "a", &bytes(LARGE, 1)).file(Destination, "a", &bytes(LARGE + 1, 9));
     scene.plan(PlanAction::Overwrite, "a");
+    scene
+}
+
+fn large_keep_both() -> Scene {
+    let mut scene = Scene::new();
+    scene.file(Source, "a.txt", &bytes(LARGE, 1)).file(Destination, "a.txt", &bytes(700, 9));
+    scene.file(Destination, "a (source).txt", &bytes(LARGE, 8)).plan(PlanAction::KeepBoth, "a.txt");
+    scene
+}
+
+fn large_compare(length: usize, seed: u8) -> Scene {
+    let mut scene = Scene::new();
+    scene.settings.comparison = scene.settings.comparison.by(CompareBy::Checksum);
+    scene.settings.on_conflict = ConflictPolicy::Overwrite;
+    scene.file(Source, "a", &bytes(LARGE, 1)).file(Destination, "a", &bytes(length, seed));
+    scene.plan(PlanAction::Compare, "a");
     scene
 }
 

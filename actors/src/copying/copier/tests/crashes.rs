@@ -105,6 +105,23 @@ async fn a_run_that_is_killed_twice_is_gone_on_with_as_if_nothing_had_been() {
     }
 }
 
+#[actix::test]
+async fn parts_that_were_recorded_are_not_copied_again() {
+    tokio::time::pause();
+    for case in CASES.iter().filter(|case| case.name.starts_with("large") && case.outcomes == ["copied"]) {
+        let mut scene = (case.make)();
+        let kill_before_it_has_its_name: Judge =
+            Box::new(|_, call| if call.is(Side::Destination, "finish") { Verdict::KilledBefore } else { Verdict::Go });
+        let run = carry_out(&scene, How { judge: kill_before_it_has_its_name, ..How::default() }).await;
+        assert!(run.is_killed && run.parts.len() > 1, "{}: {run:#?}", case.name);
+        scene.set_parts(&run.parts);
+        let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
+        assert_eq!(run.outcomes().into_values().collect::<Vec<_>>(), ["copied"], "{}: {run:#?}", case.name);
+        let writes = |call: &&Call| ["write_at", "copy_range"].iter().any(|what| call.is(Side::Destination, what));
+        assert_eq!(run.calls.iter().find(writes), None, "{}: {run:#?}", case.name);
+    }
+}
+
 /// Whatever the first run left, nothing of it stays.
 #[actix::test]
 async fn what_is_gone_from_the_source_after_a_kill_leaves_no_temporary_file() {
