@@ -98,7 +98,9 @@ fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under: Option<&s
          CREATE OR REPLACE TEMP TABLE lint_proposals (id BIGINT, name VARCHAR);",
     )?;
     find_renamed_folders(connection)?;
-    names::look_at_source(connection, rules)?;
+    if names::may_be_broken(connection, rules)? {
+        names::look_at_source(connection, rules)?;
+    }
     if rules.folds() {
         names::look_at_destination(connection, rules, false)?;
         twins::find(connection, rules)?;

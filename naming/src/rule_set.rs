@@ -192,6 +192,15 @@ impl RuleSet {
         }
     }
 
+    /// Names of no more bytes are all taken, if there is such a number: all but those that are names nowhere (`.`, `..`, and
+    /// what has a `/` or a NUL in it).
+    pub fn takes_all_up_to(self) -> Option<usize> {
+        match self {
+            RuleSet::Linux => self.rules().name_max.map(|length| length.max),
+            _ => None,
+        }
+    }
+
     /// The greatest length of a path below the destination, without a slash in front.
     pub fn path_max(self) -> Option<Length> {
         self.rules().path_max

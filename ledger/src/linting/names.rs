@@ -165,6 +165,18 @@ fn source_names(connection: &Connection, where_clause: &str) -> Result<String> {
     ))
 }
 
+/// Whether the rules can have anything against any name at all: often one look over all of them tells that they cannot.
+pub(super) fn may_be_broken(connection: &Connection, rules: RuleSet) -> Result<bool> {
+    let Some(bytes) = rules.takes_all_up_to() else { return Ok(true) };
+    // What is not its own printable form is no shorter for that.
+    let sql = "SELECT EXISTS (
+                 SELECT *
+                 FROM (SELECT name FROM src_nodes UNION ALL SELECT name FROM renames)
+                 WHERE strlen(name) > ? OR contains(name, '\\') OR name IN ('.', '..')
+               )";
+    Ok(connection.query_row(sql, [i64::try_from(bytes).unwrap_or(i64::MAX)], |row| row.get(0))?)
+}
+
 /// Looks at each name of the source by itself, and notes all of them where the destination takes names for one another.
 pub(super) fn look_at_source(connection: &Connection, rules: RuleSet) -> Result<()> {
     let sql = source_names(connection, "true")?;
