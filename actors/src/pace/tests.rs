@@ -217,3 +217,20 @@ fn what_somebody_allows_at_most_is_kept_to() {
     let ran = run(&mut pace, &store, start, Duration::from_secs(10));
     assert!(ran.highest <= 6 && (900..=1_001).contains(&ran.answered), "{} at most, {}", ran.highest, ran.answered);
 }
+
+/// Longer than any pause that the store does not ask for.
+#[test]
+fn an_answer_from_before_a_pause_that_is_over_makes_no_long_one() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut pace = Pace::new(PaceLimits { concurrency_max: 6, rate_max: None }, start);
+    assert_eq!(pace.begin(start, 0), Permission::Go);
+    assert_eq!(pace.begin(start, 1), Permission::Go);
+    pace.throttled(at(10), start, None);
+    assert_eq!(pace.begin(at(110), 1), Permission::Go);
+    pace.answered(at(120), at(110), true);
+    // All is well again when the other one of the first two gets its answer at last.
+    assert_eq!(pace.throttled(at(5_000), start, None), None);
+    let Permission::NotBefore(until) = pace.begin(at(5_000), 0) else { panic!("there is a pause") };
+    assert!(until <= at(5_100), "{:?}", until - at(5_000));
+}
