@@ -258,6 +258,11 @@ fn a_simulated_world_over_http_conforms() {
 }
 
 #[test]
+fn a_store_in_memory_conforms() {
+    now(conforms_with_pages(open("memory://conformance")));
+}
+
+#[test]
 fn s3_by_moto_conforms() {
     try_server(Kind::Moto);
 }

@@ -15,6 +15,7 @@ use opendal::options::WriteOptions;
 use opendal::raw::{OpRename, OpWrite, oio};
 use tokio::sync::Semaphore;
 
+use super::failure::NOT_MET;
 use super::transport::{Additions, watched};
 use super::{RemoteStore, times};
 use crate::error::StoreError;
@@ -238,7 +239,7 @@ impl RemoteDraft {
 
 /// Whether a conditional call has failed for its condition.
 pub(super) fn is_taken(error: &StoreError) -> bool {
-    error.message.contains(" 412") || error.message.contains("ConditionalRequestConflict")
+    [" 412", "ConditionalRequestConflict", NOT_MET].iter().any(|sign| error.message.contains(sign))
 }
 
 impl RemoteStore {

@@ -12,6 +12,9 @@ const MESSAGE_CHARACTERS_MAX: usize = 240;
 /// What servers of S3 say that have no room, with a status that says otherwise.
 const FULL: [&str; 3] = ["QuotaExceeded", "StorageFull", "InsufficientStorage"];
 
+/// What is said where there is no server to say that something is there already, or that a condition does not hold.
+pub(super) const NOT_MET: &str = "the condition is not met";
+
 /// The error of a call, with what the server answered, if it did.
 pub(super) fn store_error(error: &Error, refusal: Option<Refusal>) -> StoreError {
     let class = class(error, refusal.map(|refusal| refusal.status));
@@ -20,6 +23,9 @@ pub(super) fn store_error(error: &Error, refusal: Option<Refusal>) -> StoreError
     let said = said_by_server(&said);
     let message = match refusal {
         Some(Refusal { status, .. }) => format!("the server answers {status}: {said}"),
+        None if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::ConditionNotMatch) => {
+            format!("{NOT_MET}: {said}")
+        }
         None => match std::error::Error::source(error) {
             Some(source) => format!("{said}: {}", innermost(source)),
             None => said,

@@ -1,8 +1,13 @@
 //! A client for each protocol, made from a URL and the environment.
 
+#[cfg(feature = "memory")]
+use std::collections::BTreeMap;
+
 use longhaul_model::ErrorClass;
 use longhaul_naming::RuleSet;
 use opendal::{Operator, services};
+#[cfg(feature = "memory")]
+use parking_lot::Mutex;
 
 use super::transport::transport;
 use super::url::{Protocol, RemoteUrl};
@@ -46,7 +51,7 @@ impl Traits {
             ..object_store
         };
         match protocol {
-            Protocol::S3 | Protocol::Azblob | Protocol::B2 => object_store,
+            Protocol::S3 | Protocol::Azblob | Protocol::B2 | Protocol::Memory => object_store,
             Protocol::Gcs => Traits { names: RuleSet::Gcs, ..object_store },
             Protocol::Onedrive => Traits { names: RuleSet::Onedrive, ..drive },
             Protocol::Gdrive | Protocol::Dropbox => drive,
@@ -82,6 +87,8 @@ pub(super) fn client(url: &RemoteUrl, root: &str) -> Result<Operator, StoreError
         Protocol::B2 => Operator::from_iter::<services::B2>(owned(settings)),
         #[cfg(feature = "hdfs-native")]
         Protocol::HdfsNative => Operator::from_iter::<services::HdfsNative>(owned(settings)),
+        #[cfg(feature = "memory")]
+        Protocol::Memory => memory(url.host()),
         #[allow(unreachable_patterns, reason = "a build may have all of them")]
         protocol => {
             let message = format!("this program was built without it: build with --features {}", feature(protocol));
@@ -94,6 +101,18 @@ pub(super) fn client(url: &RemoteUrl, root: &str) -> Result<Operator, StoreError
     })?;
     let context = operator.base_context().with_http_transport(transport());
     Ok(operator.with_context(context))
+}
+
+/// What is kept in memory under this name: nobody else has it, so that it has to be the same each time.
+#[cfg(feature = "memory")]
+fn memory(name: String) -> opendal::Result<Operator> {
+    static STORES: Mutex<BTreeMap<String, Operator>> = Mutex::new(BTreeMap::new());
+    let mut stores = STORES.lock();
+    if let Some(store) = stores.get(&name) {
+        return Ok(store.clone());
+    }
+    let store = Operator::from_iter::<services::Memory>([])?;
+    Ok(stores.entry(name).or_insert(store).clone())
 }
 
 fn owned(settings: Settings) -> impl Iterator<Item = (String, String)> {
@@ -112,6 +131,7 @@ fn feature(protocol: Protocol) -> &'static str {
         Protocol::Dropbox => "dropbox",
         Protocol::B2 => "b2",
         Protocol::HdfsNative => "hdfs-native",
+        Protocol::Memory => "memory",
     }
 }
 
@@ -170,7 +190,7 @@ fn settings(url: &RemoteUrl) -> Settings {
         Protocol::Gdrive => set_tokens(&mut set, "GDRIVE"),
         Protocol::Dropbox => set_tokens(&mut set, "DROPBOX"),
         Protocol::HdfsNative => set("name_node", Some(format!("hdfs://{}", url.authority()))),
-        Protocol::Sftp => {}
+        Protocol::Sftp | Protocol::Memory => {}
     }
     settings
 }

@@ -10,6 +10,7 @@
 //! | `b2://BUCKET/PREFIX?bucket_id=…` | Backblaze B2 | `B2_APPLICATION_KEY_ID`, `B2_APPLICATION_KEY` |
 //! | `onedrive:///PATH`, `gdrive:///PATH`, `dropbox:///PATH` | drives | `ONEDRIVE_…`, `GDRIVE_…`, `DROPBOX_…`: `ACCESS_TOKEN`, or `REFRESH_TOKEN`, `CLIENT_ID` and `CLIENT_SECRET` |
 //! | `hdfs://HOST:PORT/PATH` | HDFS | Hadoop's own configuration |
+//! | `memory://NAME` | nothing but memory, for as long as the program runs | |
 //!
 //! Credentials are in none of them: whoever writes one into a URL is told so, and it is not shown.
 
@@ -43,10 +44,12 @@ pub enum Protocol {
     B2,
     /// HDFS.
     HdfsNative,
+    /// Memory of this process.
+    Memory,
 }
 
 /// Schemes, what they mean, and what may stand behind the `?`.
-const SCHEMES: [(&str, Protocol, &[&str]); 11] = [
+const SCHEMES: [(&str, Protocol, &[&str]); 12] = [
     ("s3", Protocol::S3, &["region", "endpoint", "anonymous", "virtual-hosts", "storage-class", "encryption"]),
     ("webdav+https", Protocol::Webdav, &[]),
     ("webdav+http", Protocol::Webdav, &[]),
@@ -58,6 +61,7 @@ const SCHEMES: [(&str, Protocol, &[&str]); 11] = [
     ("dropbox", Protocol::Dropbox, &[]),
     ("b2", Protocol::B2, &["bucket_id"]),
     ("hdfs", Protocol::HdfsNative, &[]),
+    ("memory", Protocol::Memory, &[]),
 ];
 
 /// Where a tree behind a network is. Without credentials.
@@ -100,7 +104,8 @@ impl RemoteUrl {
                 return Err(LocationError::Credentials(protocol.credentials()));
             }
         }
-        if protocol.has_host() && url.host_str().is_none_or(str::is_empty) {
+        let has_path = !matches!(url.path(), "" | "/");
+        if protocol.has_host() && url.host_str().is_none_or(str::is_empty) || protocol == Protocol::Memory && has_path {
             return Err(LocationError::BadUrl(format!("write {}", protocol.example())));
         }
         // One way of writing it, so that the same place is told to be the same.
@@ -186,6 +191,7 @@ impl Protocol {
             Protocol::Onedrive => "onedrive:///PATH",
             Protocol::Gdrive => "gdrive:///PATH",
             Protocol::Dropbox => "dropbox:///PATH",
+            Protocol::Memory => "memory://NAME",
         }
     }
 
@@ -202,6 +208,7 @@ impl Protocol {
             Protocol::Onedrive => "ONEDRIVE_ACCESS_TOKEN, or ONEDRIVE_REFRESH_TOKEN",
             Protocol::Gdrive => "GDRIVE_ACCESS_TOKEN, or GDRIVE_REFRESH_TOKEN",
             Protocol::Dropbox => "DROPBOX_ACCESS_TOKEN, or DROPBOX_REFRESH_TOKEN",
+            Protocol::Memory => "nowhere",
         }
     }
 }
@@ -247,5 +254,6 @@ mod tests {
     fn what_is_no_url_of_a_store_is_left_to_others() {
         assert!(RemoteUrl::parse("/a/b").is_none() && RemoteUrl::parse("nfs://a/b").is_none());
         assert!(RemoteUrl::parse("s3:///prefix").unwrap().is_err());
+        assert!(RemoteUrl::parse("memory://name/path").unwrap().is_err());
     }
 }
