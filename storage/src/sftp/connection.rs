@@ -80,7 +80,17 @@ impl Connections {
         sftp: &Arc<Sftp>,
         call: impl Future<Output = Result<T, openssh_sftp_client::Error>>,
     ) -> Result<T, StoreError> {
-        failure::answer(call).await.map_err(|failure| {
+        self.call_within(failure::CALL_TIMEOUT, sftp, call).await
+    }
+
+    /// The same for one that may take as long as this.
+    pub(super) async fn call_within<T>(
+        &self,
+        limit: Duration,
+        sftp: &Arc<Sftp>,
+        call: impl Future<Output = Result<T, openssh_sftp_client::Error>>,
+    ) -> Result<T, StoreError> {
+        failure::answer(limit, call).await.map_err(|failure| {
             if failure.is_broken {
                 self.give_up(sftp);
             }

@@ -11,7 +11,10 @@ use crate::error::StoreError;
 
 /// An answer that has not come after this time will not come any more: a server may hang without its connection breaking.
 /// The longest call is to write a few hundred KiB.
-const CALL_TIMEOUT: Duration = Duration::from_mins(2);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// The same for bringing all of a file to stable storage.
+pub(super) const SYNC_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// A call that came to nothing.
 #[derive(Debug)]
@@ -22,9 +25,9 @@ pub(super) struct Failure {
 }
 
 /// Waits for the answer to a call, but not for ever.
-pub(super) async fn answer<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-    let Ok(result) = tokio::time::timeout(CALL_TIMEOUT, call).await else {
-        let message = format!("the server has given no answer for {} s", CALL_TIMEOUT.as_secs());
+pub(super) async fn answer<T>(limit: Duration, call: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    let Ok(result) = tokio::time::timeout(limit, call).await else {
+        let message = format!("the server has given no answer for {} s", limit.as_secs());
         return Err(Failure { error: StoreError::new(ErrorClass::Transient, message), is_broken: true });
     };
     result.map_err(|error| Failure { error: store_error(&error), is_broken: is_broken(&error) })
@@ -63,7 +66,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
-        let failure = answer::<()>(std::future::pending()).await.unwrap_err();
+        let failure = answer::<()>(CALL_TIMEOUT, std::future::pending()).await.unwrap_err();
         assert_eq!(failure.error.class, ErrorClass::Transient);
         assert!(failure.is_broken);
     }

@@ -9,6 +9,7 @@ use openssh_sftp_client::file::File;
 use tokio::io::AsyncSeekExt;
 
 use super::facts_of;
+use super::failure::SYNC_TIMEOUT;
 use super::folder::{SftpFolder, metadata_of, owner_of};
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Facts, Original, Placed, Target};
@@ -183,7 +184,8 @@ impl SftpDraft {
         }
         self.folder.call(file.set_metadata(metadata_of(attributes)?)).await?;
         if durability == Durability::EachFile && self.folder.sftp.support_fsync() {
-            self.folder.call(file.sync_all()).await?;
+            let SftpFolder { store, sftp, .. } = &self.folder;
+            store.connections.call_within(SYNC_TIMEOUT, sftp, file.sync_all()).await?;
         }
         self.folder.call(file.close()).await?;
         self.folder.place(&self.temporary, target).await
