@@ -55,11 +55,9 @@ impl Transfer<'_> {
         size: u64,
         attributes: &Attributes,
     ) -> Attempt<()> {
-        let is_as_found = match target.replace {
-            Replace::Only(facts) => self.is_still(target.name, facts).await?,
-            _ => true,
-        };
-        if is_as_found && self.finish(draft, target, size, attributes).await? == Placed::Done {
+        if self.is_still(target.name, target.replace).await?
+            && self.finish(draft, target, size, attributes).await? == Placed::Done
+        {
             return Ok(());
         }
         Err(Trouble::Changed("what has the name beside it changed a moment before".to_owned()))

@@ -3,7 +3,7 @@
 
 use longhaul_ledger::CopyOutcome;
 use longhaul_model::{PlanAction, Side, encode_name};
-use longhaul_storage::{Draft, Known, Original, Placed, Replace, Target};
+use longhaul_storage::{Draft, Known, Original, Placed, Target};
 
 use super::beside::Beside;
 use super::contents::copy_range;
@@ -131,9 +131,6 @@ impl Transfer<'_> {
 
     /// Whether what is to be replaced on a way is still what it was when that was decided.
     pub(super) async fn still_replaces(&self, way: &Way) -> Attempt<bool> {
-        match way.replaces() {
-            Replace::Only(expected) => self.is_still(self.names.dst, expected).await,
-            _ => Ok(true),
-        }
+        self.is_still(self.names.dst, way.replaces()).await
     }
 }

@@ -57,7 +57,8 @@ impl<'a> Transfer<'a> {
     }
 
     /// Whether what is to be replaced under this name is still what it was when that was decided.
-    pub(super) async fn is_still(&self, name: &[u8], expected: FileFacts) -> Attempt<bool> {
+    pub(super) async fn is_still(&self, name: &[u8], replace: Replace) -> Attempt<bool> {
+        let Replace::Only(expected) = replace else { return Ok(true) };
         let found = self.look(name).await?;
         Ok(found.is_none_or(|found| found.kind == NodeKind::File && compared(&found) == expected))
     }
