@@ -16,11 +16,10 @@ use std::sync::{Arc, OnceLock};
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, NodeKind, Page};
 use longhaul_naming::RuleSet;
-use openssh_sftp_client::Sftp;
 use openssh_sftp_client::fs::{DirEntry, ReadDir};
 use openssh_sftp_client::metadata::{MetaData, MetaDataBuilder};
 
-use self::connection::Connections;
+use self::connection::{Connection, Connections};
 use self::folder::SftpFolder;
 use crate::error::StoreError;
 use crate::folder::{Answer, Facts, Folder, Keeps};
@@ -53,8 +52,8 @@ impl SftpStore {
         wait_for(async move {
             let sftp = connections.any().await?;
             let mut fs = sftp.fs();
-            let root = connections.call(&sftp, fs.canonicalize(&path)).await?;
-            let found = connections.call(&sftp, fs.metadata(&root)).await?;
+            let root = sftp.call(fs.canonicalize(&path)).await?;
+            let found = sftp.call(fs.metadata(&root)).await?;
             if facts_of(&found).kind != NodeKind::Folder {
                 return Err(StoreError::new(ErrorClass::Vanished, "it is not a folder"));
             }
@@ -71,14 +70,14 @@ impl SftpStore {
             let mut fs = sftp.fs();
             let mut missing = Vec::new();
             for folder in path.ancestors() {
-                match connections.call(&sftp, fs.metadata(folder)).await {
+                match sftp.call(fs.metadata(folder)).await {
                     Ok(_) => break,
                     Err(error) if error.class == ErrorClass::Vanished => missing.push(folder.to_owned()),
                     Err(error) => return Err(error),
                 }
             }
             for folder in missing.iter().rev() {
-                connections.call(&sftp, fs.create_dir(folder)).await?;
+                sftp.call(fs.create_dir(folder)).await?;
             }
             Ok(())
         })
@@ -90,10 +89,10 @@ impl SftpStore {
     }
 
     /// A connection, and the folder at `path`: refused where a link on the way leads elsewhere.
-    async fn folder_at(&self, path: &[u8]) -> Result<(Arc<Sftp>, PathBuf), StoreError> {
+    async fn folder_at(&self, path: &[u8]) -> Result<(Arc<Connection>, PathBuf), StoreError> {
         let sftp = self.connections.any().await?;
         let wanted = self.path_of(path);
-        let found = self.connections.call(&sftp, sftp.fs().canonicalize(&wanted)).await?;
+        let found = sftp.call(sftp.fs().canonicalize(&wanted)).await?;
         if found != wanted {
             return Err(StoreError::new(ErrorClass::Vanished, "it is a link now, or in one"));
         }
@@ -137,7 +136,7 @@ struct Listing {
 
 enum State {
     Closed,
-    Open(Arc<Sftp>, std::pin::Pin<Box<ReadDir>>),
+    Open(Arc<Connection>, std::pin::Pin<Box<ReadDir>>),
     /// It broke off behind the page that was given last.
     Broken(StoreError),
     Over,
@@ -169,7 +168,7 @@ impl SftpStore {
         };
         let mut page = Page::with_capacity(256);
         while page.len() < PAGE_ENTRIES_MAX {
-            match self.connections.call(&sftp, async { entries.next().await.transpose() }).await {
+            match sftp.call(async { entries.next().await.transpose() }).await {
                 Ok(Some(entry)) => {
                     if listing.is_new(&entry) {
                         add(&mut page, &entry);
@@ -190,9 +189,9 @@ impl SftpStore {
         Ok(page)
     }
 
-    async fn open_listing(&self, path: &[u8]) -> Result<(Arc<Sftp>, std::pin::Pin<Box<ReadDir>>), StoreError> {
+    async fn open_listing(&self, path: &[u8]) -> Result<(Arc<Connection>, std::pin::Pin<Box<ReadDir>>), StoreError> {
         let (sftp, folder) = self.folder_at(path).await?;
-        let opened = self.connections.call(&sftp, sftp.fs().open_dir(folder)).await?;
+        let opened = sftp.call(sftp.fs().open_dir(folder)).await?;
         Ok((sftp, Box::pin(opened.read_dir())))
     }
 }
@@ -265,16 +264,16 @@ impl Store for SftpStore {
             let path = folder.join(os_path(temporary));
             let mut fs = sftp.fs();
             let mut options = sftp.options();
-            let made = self.connections.call(&sftp, options.write(true).create(true).open(&path)).await?;
-            self.connections.call(&sftp, made.close()).await?;
+            let made = sftp.call(options.write(true).create(true).open(&path)).await?;
+            sftp.call(made.close()).await?;
             let owner = MetaDataBuilder::new().id((1, 1)).create();
-            let is_set = match self.connections.call(&sftp, fs.set_metadata(&path, owner)).await {
-                Ok(()) => self.connections.call(&sftp, fs.symlink_metadata(&path)).await?.uid() == Some(1),
+            let is_set = match sftp.call(fs.set_metadata(&path, owner)).await {
+                Ok(()) => sftp.call(fs.symlink_metadata(&path)).await?.uid() == Some(1),
                 Err(_) => false,
             };
             // What was seen before is as good.
             let _ = self.sets_owner.set(is_set);
-            self.connections.call(&sftp, fs.remove_file(&path)).await
+            sftp.call(fs.remove_file(&path)).await
         })
     }
 
@@ -292,7 +291,7 @@ impl Store for SftpStore {
             if !sftp.support_statvfs() {
                 return Ok(None);
             }
-            let found = self.connections.call(&sftp, sftp.fs().statvfs(folder)).await?;
+            let found = sftp.call(sftp.fs().statvfs(folder)).await?;
             Ok(found.bavail.checked_mul(found.frsize))
         })
     }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -41,71 +42,75 @@ static KNOWN: LazyLock<parking_lot::Mutex<HashMap<Server, Arc<Connections>>>> = 
 #[derive(Debug)]
 pub(super) struct Connections {
     server: Server,
-    open: [Mutex<Option<Arc<Sftp>>>; CONNECTIONS],
+    open: [Mutex<Option<Arc<Connection>>>; CONNECTIONS],
     turn: AtomicUsize,
-    broken: parking_lot::Mutex<Vec<Arc<Sftp>>>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    sftp: Sftp,
+    /// It is broken, or the server says nothing over it: whoever has it yet is told so at once.
+    is_given_up: AtomicBool,
+}
+
+impl Deref for Connection {
+    type Target = Sftp;
+
+    fn deref(&self) -> &Sftp {
+        &self.sftp
+    }
 }
 
 impl Connections {
     pub(super) fn to(url: &RemoteUrl) -> Arc<Self> {
         let server = Server { host: url.host(), user: url.user().map(str::to_owned), port: url.port() };
-        let make = |server: Server| {
-            let (open, turn, broken) = (Default::default(), AtomicUsize::new(0), parking_lot::Mutex::default());
-            Arc::new(Connections { server, open, turn, broken })
-        };
+        let make =
+            |server: Server| Arc::new(Connections { server, open: Default::default(), turn: AtomicUsize::new(0) });
         KNOWN.lock().entry(server.clone()).or_insert_with(|| make(server)).clone()
     }
 
     /// One of them, in turn.
-    pub(super) async fn any(&self) -> Result<Arc<Sftp>, StoreError> {
+    pub(super) async fn any(&self) -> Result<Arc<Connection>, StoreError> {
         let turn = self.turn.fetch_add(1, Relaxed) % CONNECTIONS;
         let mut place = self.open[turn].lock().await;
-        if let Some(open) = place.as_ref() {
-            let mut broken = self.broken.lock();
-            match broken.iter().position(|broken| Arc::ptr_eq(broken, open)) {
-                Some(found) => drop(broken.swap_remove(found)),
-                None => return Ok(open.clone()),
-            }
+        if let Some(open) = place.as_ref().filter(|open| !open.is_given_up.load(Relaxed)) {
+            return Ok(open.clone());
         }
         *place = None;
         let builder = self.builder();
         let host = self.server.host.clone();
-        let opened = on_network(async move { connect(&builder, &host).await }).await?;
-        Ok(place.insert(Arc::new(opened)).clone())
+        let sftp = on_network(async move { connect(&builder, &host).await }).await?;
+        Ok(place.insert(Arc::new(Connection { sftp, is_given_up: AtomicBool::new(false) })).clone())
     }
+}
 
-    /// What a call on a connection comes to. One that is broken is not used again.
+impl Connection {
+    /// What a call over it comes to.
     pub(super) async fn call<T>(
         &self,
-        sftp: &Arc<Sftp>,
         call: impl Future<Output = Result<T, openssh_sftp_client::Error>>,
     ) -> Result<T, StoreError> {
-        self.call_within(failure::CALL_TIMEOUT, sftp, call).await
+        self.call_within(failure::CALL_TIMEOUT, call).await
     }
 
     /// The same for one that may take as long as this.
     pub(super) async fn call_within<T>(
         &self,
         limit: Duration,
-        sftp: &Arc<Sftp>,
         call: impl Future<Output = Result<T, openssh_sftp_client::Error>>,
     ) -> Result<T, StoreError> {
+        if self.is_given_up.load(Relaxed) {
+            return Err(StoreError::new(ErrorClass::Transient, "the connection was given up"));
+        }
         failure::answer(limit, call).await.map_err(|failure| {
-            if failure.is_broken {
-                self.give_up(sftp);
-            }
+            self.is_given_up.fetch_or(failure.is_broken, Relaxed);
             failure.error
         })
     }
+}
 
-    /// Has a connection opened anew when its turn comes.
-    fn give_up(&self, sftp: &Arc<Sftp>) {
-        let mut broken = self.broken.lock();
-        if !broken.iter().any(|known| Arc::ptr_eq(known, sftp)) {
-            broken.push(sftp.clone());
-        }
-    }
-
+impl Connections {
     fn builder(&self) -> SessionBuilder {
         let mut builder = SessionBuilder::default();
         builder.known_hosts_check(KnownHosts::Strict).connect_timeout(CONNECT_TIMEOUT);

@@ -184,8 +184,7 @@ impl SftpDraft {
         }
         self.folder.call(file.set_metadata(metadata_of(attributes)?)).await?;
         if durability == Durability::EachFile && self.folder.sftp.support_fsync() {
-            let SftpFolder { store, sftp, .. } = &self.folder;
-            store.connections.call_within(SYNC_TIMEOUT, sftp, file.sync_all()).await?;
+            self.folder.sftp.call_within(SYNC_TIMEOUT, file.sync_all()).await?;
         }
         self.folder.call(file.close()).await?;
         self.folder.place(&self.temporary, target).await

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use longhaul_model::{ErrorClass, NodeKind};
+use openssh_sftp_client::UnixTimeStamp;
 use openssh_sftp_client::metadata::{MetaData, MetaDataBuilder, Permissions};
-use openssh_sftp_client::{Sftp, UnixTimeStamp};
 
+use super::connection::Connection;
 use super::file::{SftpDraft, SftpOriginal};
 use super::{SftpStore, facts_of, os_path};
 use crate::error::StoreError;
@@ -18,12 +19,12 @@ use crate::name::check_name;
 #[derive(Clone, Debug)]
 pub(super) struct SftpFolder {
     pub(super) store: Arc<SftpStore>,
-    pub(super) sftp: Arc<Sftp>,
+    pub(super) sftp: Arc<Connection>,
     path: PathBuf,
 }
 
 impl SftpFolder {
-    pub(super) fn new(store: Arc<SftpStore>, sftp: Arc<Sftp>, path: PathBuf) -> Self {
+    pub(super) fn new(store: Arc<SftpStore>, sftp: Arc<Connection>, path: PathBuf) -> Self {
         SftpFolder { store, sftp, path }
     }
 
@@ -40,7 +41,7 @@ impl SftpFolder {
         &self,
         call: impl Future<Output = Result<T, openssh_sftp_client::Error>>,
     ) -> Result<T, StoreError> {
-        self.store.connections.call(&self.sftp, call).await
+        self.sftp.call(call).await
     }
 
     pub(super) async fn look_at(&self, path: &PathBuf) -> Result<Option<Facts>, StoreError> {
