@@ -55,7 +55,7 @@ pub(crate) fn select_below(
                 let id = ids.value(row);
                 if chosen.is_set(id) || chosen.is_set(parents.value(row)) {
                     chosen.set(id);
-                    found.0.push(id);
+                    found.id.push(id);
                 }
             }
         }

@@ -1,15 +1,17 @@
 //! A set of nodes of one side: one bit for each id, which is a hundredth of what DuckDB needs to hash them.
+//!
+//! By hand, and not a compressed bitmap: nearly all sets are tested and set once for each of millions of ids in order, which
+//! here is one shift, and DuckDB takes a set as one value of its `BIT` type.
 
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
 
-use duckdb::arrow::array::{ArrayRef, AsArray, Int64Array};
-use duckdb::arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use duckdb::arrow::array::AsArray;
+use duckdb::arrow::datatypes::Int64Type;
 use duckdb::types::Value;
 use duckdb::{Connection, params_from_iter};
 
 use crate::error::{LedgerError, Result};
-use crate::rows::{Rows, flush_temporary, schema};
+use crate::rows::{Rows, flush_temporary, rows};
 
 /// Ids that are read at a time: what a statement gives is in memory until it has been looked at. In tests few, because
 /// their trees are small.
@@ -141,7 +143,7 @@ impl Bits {
     pub(crate) fn append(&self, connection: &Connection, into: &str) -> Result<()> {
         let mut rows = Ids::default();
         for id in self.ids() {
-            rows.0.push(id);
+            rows.id.push(id);
             if rows.len() == APPENDED_IDS {
                 flush_temporary(&mut rows, into, connection)?;
             }
@@ -151,22 +153,10 @@ impl Bits {
     }
 }
 
-/// Rows of a temporary table of ids.
-#[derive(Debug, Default)]
-pub(crate) struct Ids(pub(crate) Vec<i64>);
-
-impl Rows for Ids {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        vec![Arc::new(Int64Array::from(std::mem::take(&mut self.0)))]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| schema(&[("id", DataType::Int64)]));
-        SCHEMA.clone()
+rows! {
+    /// Rows of a temporary table of ids.
+    Ids {
+        id: Vec<i64>,
     }
 }
 

@@ -6,11 +6,13 @@ use std::ops::Range;
 use duckdb::arrow::array::{Array, AsArray};
 use duckdb::arrow::datatypes::{Int32Type, Int64Type};
 use duckdb::{Connection, params};
-use longhaul_model::{ErrorClass, FileFacts, NodeId, NodeKind, PlanAction};
+use longhaul_model::{CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, PlanAction, Reason};
 
+use crate::codes::{node_kind, plan_action};
 use crate::counters::Counters;
 use crate::error::{LedgerError, Result};
 use crate::renames::{find_renamed_folders, renamed_paths};
+use crate::sql;
 
 /// Items of one batch at most: one message, so that neither the size of a folder nor a single worker decides how long
 /// the others wait.
@@ -145,11 +147,11 @@ pub enum CopyOutcome {
     /// It was there already.
     AlreadyThere,
     /// What is in its place is left there, for this reason.
-    Skipped(String),
+    Skipped(Reason),
     /// A person has to decide, for this reason.
-    Conflict(String),
+    Conflict(Reason),
     /// It is gone from the source.
-    Vanished(String),
+    Vanished(Reason),
     /// It could not be copied.
     Failed {
         /// What kind of error it was.
@@ -198,11 +200,12 @@ pub(crate) fn pull_plan(connection: &Connection, ids: &Range<i64>) -> Result<Vec
 fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -> Result<()> {
     let (start, end) = (ids.start, ids.end);
     let (to_do, first_taken, last_taken): (i64, Option<i64>, Option<i64>) = connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT count(*), min(dst_id), max(dst_id)
-             FROM plan
-             WHERE src_id >= ? AND src_id < ? AND action NOT IN ('skip', 'conflict', 'not_copied')",
-        )?
+                 FROM plan
+                 WHERE src_id >= ? AND src_id < ? AND {}",
+            sql::is_work("action")
+        ))?
         .query_row(params![start, end], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     if to_do == 0 {
         return Ok(());
@@ -213,7 +216,7 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
         _ => HashMap::new(),
     };
     // Without an order, and without the paths, which would be there once for each item: it takes half as long.
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT n.id, n.parent_id, n.depth, n.name, n.kind::VARCHAR, n.size, n.modified_ns, p.action::VARCHAR,
            d.id, d.size, d.modified_ns, r.name
          FROM plan p
@@ -226,8 +229,9 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
          LEFT JOIN (SELECT id, size, modified_ns FROM dst_nodes WHERE id >= ? AND id <= ?) d ON d.id = p.dst_id
          LEFT JOIN (SELECT src_id, name FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = p.src_id
          WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?
-           AND p.action NOT IN ('skip', 'conflict', 'not_copied')",
-    )?;
+           AND {}",
+        sql::is_work("p.action")
+    ))?;
     let (first_taken, last_taken) = (first_taken.unwrap_or(0), last_taken.unwrap_or(-1));
     let batches =
         statement.query_arrow(params![start, end, first_taken, last_taken, start, end, start, end, start, end])?;
@@ -237,21 +241,14 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
         let text = |column: usize| batch.column(column).as_string::<i32>();
         let depths = batch.column(2).as_primitive::<Int32Type>();
         let maybe = |column: usize, row: usize| number(column).is_valid(row).then(|| number(column).value(row));
-        let inconsistent = |error: &dyn std::fmt::Display| LedgerError::Inconsistent(error.to_string());
         for row in 0..batch.num_rows() {
             let item = PlanItem {
                 id: NodeId(number(0).value(row)),
                 name: text(3).value(row).to_owned(),
                 new_name: text(11).is_valid(row).then(|| text(11).value(row).to_owned()),
-                kind: text(4)
-                    .value(row)
-                    .parse()
-                    .map_err(|error| inconsistent(&error as &longhaul_model::UnknownNodeKind))?,
+                kind: node_kind(text(4).value(row))?,
                 facts: FileFacts { size: maybe(5, row), modified_ns: maybe(6, row) },
-                action: text(7)
-                    .value(row)
-                    .parse()
-                    .map_err(|error| inconsistent(&error as &longhaul_model::UnknownPlanAction))?,
+                action: plan_action(text(7).value(row))?,
                 in_its_place: maybe(8, row).map(|_| FileFacts { size: maybe(9, row), modified_ns: maybe(10, row) }),
                 parts: Vec::new(),
             };
@@ -399,14 +396,14 @@ pub(crate) fn pull_children(
     parents: &Range<i64>,
     ids: &Range<i64>,
 ) -> Result<Vec<Below>> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT n.id, n.parent_id, n.kind::VARCHAR, n.size, n.depth,
            p.src_id IS NOT NULL AND coalesce(e.copy_status, s.copy_status, 'pending') = 'pending'
          FROM src_nodes n
          LEFT JOIN (
            SELECT src_id
            FROM plan
-           WHERE src_id >= ? AND src_id < ? AND action NOT IN ('skip', 'conflict', 'not_copied')
+           WHERE src_id >= ? AND src_id < ? AND {is_work}
          ) p ON p.src_id = n.id
          LEFT JOIN (
            SELECT node_id AS id, arg_max(copy_status, seq) AS copy_status
@@ -421,17 +418,17 @@ pub(crate) fn pull_children(
            WHERE id >= ? AND id < ? AND copy_status IS NOT NULL
          ) s ON s.id = n.id
          WHERE n.id >= ? AND n.id < ? AND n.parent_id >= ? AND n.parent_id < ?",
-    )?;
+        is_work = sql::is_work("action")
+    ))?;
     let (start, end) = (ids.start, ids.end);
     let (first, last) = (parents.start, parents.end);
     let mut rows = statement.query(params![start, end, start, end, start, end, start, end, first, last])?;
     let mut children = Vec::new();
     while let Some(row) = rows.next()? {
         if folders.binary_search(&row.get(1)?).is_ok() {
-            let kind: String = row.get(2)?;
             children.push(Below {
                 id: NodeId(row.get(0)?),
-                kind: kind.parse().map_err(|error| LedgerError::Inconsistent(format!("{error}")))?,
+                kind: node_kind(&row.get::<_, String>(2)?)?,
                 size: row.get(3)?,
                 depth: row.get(4)?,
                 is_to_do: row.get(5)?,
@@ -452,23 +449,21 @@ pub(crate) fn remaining(
     find_renamed_folders(connection)?;
     // What is done already is passed over when it is pulled.
     let (first, last) = connection.query_row(
-        "SELECT min(src_id), max(src_id)
-         FROM plan
-         WHERE action NOT IN ('skip', 'conflict', 'not_copied')",
+        &format!("SELECT min(src_id), max(src_id) FROM plan WHERE {}", sql::is_work("action")),
         [],
         |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
     )?;
     let nodes = counters.copy_pending();
     let ids = first.zip(last).filter(|_| nodes > 0).map_or(0..0, |(first, last)| first..last + 1);
-    let mut statement = connection.prepare(
-        "SELECT DISTINCT ON (c.device, c.inode) c.device, c.inode,
-           CASE WHEN f.id = 1 THEN '/' ELSE coalesce(d.path, f.path) || '/' END || coalesce(c.name, n.name)
+    let path = sql::child_path("n.parent_id", "coalesce(d.path, f.path)", "coalesce(c.name, n.name)");
+    let mut statement = connection.prepare(&format!(
+        "SELECT DISTINCT ON (c.device, c.inode) c.device, c.inode, {path}
          FROM copied c
          JOIN src_nodes n ON n.id = c.src_id
          JOIN src_folders f ON f.id = n.parent_id
          LEFT JOIN renamed_folders d ON d.id = f.id
-         WHERE c.inode IS NOT NULL",
-    )?;
+         WHERE c.inode IS NOT NULL"
+    ))?;
     let linked = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(CopyRemaining {
         temporary_prefix: temporary_prefix(connection)?,
@@ -483,7 +478,7 @@ pub(crate) fn remaining(
 }
 
 fn made_before(connection: &Connection) -> Result<Vec<String>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare(&format!(
         "SELECT coalesce(d.path, f.path)
          FROM src_folders f
          JOIN src_current c ON c.id = f.id
@@ -493,25 +488,27 @@ fn made_before(connection: &Connection) -> Result<Vec<String>> {
            FROM plan p
            JOIN src_nodes n ON n.id = p.src_id
            LEFT JOIN src_current i ON i.id = p.src_id
-           WHERE p.action NOT IN ('skip', 'conflict', 'not_copied') AND coalesce(i.copy_status, 'pending') = 'pending'
+           WHERE {} AND coalesce(i.copy_status, 'pending') = 'pending'
          )
          ORDER BY f.id",
-    )?;
+        sql::is_work("p.action")
+    ))?;
     let paths = statement.query_map([], |row| row.get(0))?;
     Ok(paths.collect::<duckdb::Result<_>>()?)
 }
 
 fn given_up(connection: &Connection, begun_below: i64, large_from: u64) -> Result<Vec<(NodeId, String)>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare(&format!(
         "SELECT n.id, coalesce(d.path, f.path)
          FROM src_nodes n
          JOIN src_current c ON c.id = n.id
          JOIN src_folders f ON f.id = n.parent_id
          LEFT JOIN renamed_folders d ON d.id = f.id
          WHERE n.id < ? AND n.kind = 'file' AND n.size >= ?
-           AND c.copy_status IN ('excluded_explicit', 'excluded_inherited', 'vanished')
+           AND {}
          ORDER BY n.id",
-    )?;
+        sql::is_status("c.copy_status", |status| status.is_excluded() || status == CopyStatus::Vanished)
+    ))?;
     let large_from = i64::try_from(large_from).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![begun_below, large_from], |row| Ok((NodeId(row.get(0)?), row.get(1)?)))?;
     Ok(rows.collect::<duckdb::Result<_>>()?)

@@ -5,65 +5,89 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
 use duckdb::{Connection, params};
-use longhaul_model::{BySide, CopyStatus, NodeKind, Side};
+use longhaul_model::{BySide, CopyStatus, NodeKind, Side, TraversalStatus};
 
+use crate::codes::{copy_status as copy_status_called, node_kind, traversal_status};
 use crate::error::Result;
 use crate::marks::Marks;
 
-/// What there is on one level of one side, or on several of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Counters {
-    /// Folders, the root among them.
-    pub folders: i64,
-    /// Regular files.
-    pub files: i64,
-    /// Symbolic links.
-    pub symlinks: i64,
-    /// Sockets, devices, FIFOs, mount points.
-    pub others: i64,
-    /// Bytes of the files.
-    pub bytes: i64,
-    /// Folders that were listed to their end.
-    pub folders_listed: i64,
-    /// Folders that could not be listed.
-    pub folders_failed: i64,
-    /// Source: nodes that the destination has already.
-    pub already_existed: i64,
-    /// Source: bytes of the files among them.
-    pub already_existed_bytes: i64,
-    /// Source: nodes that need a decision.
-    pub conflicts: i64,
-    /// Source: bytes of the files among them.
-    pub conflict_bytes: i64,
-    /// Source: nodes that are never to be copied.
-    pub skipped: i64,
-    /// Source: bytes of the files among them.
-    pub skipped_bytes: i64,
-    /// Source: nodes that were brought to the destination.
-    pub copied: i64,
-    /// Source: bytes of the files among them, as the listing said.
-    pub copied_bytes: i64,
-    /// Source: nodes that could not be brought to the destination.
-    pub copy_failed: i64,
-    /// Source: bytes of the files among them.
-    pub copy_failed_bytes: i64,
-    /// Source: nodes that were gone when their turn came.
-    pub vanished: i64,
-    /// Source: bytes of the files among them.
-    pub vanished_bytes: i64,
-    /// Source: nodes that somebody has excluded, or a folder above them.
-    pub excluded: i64,
-    /// Source: bytes of the files among them.
-    pub excluded_bytes: i64,
-    /// Destination: nodes that the source does not have.
-    pub not_on_src: i64,
-    /// Destination: bytes of the files among them.
-    pub not_on_src_bytes: i64,
-    /// Destination: folders among them.
-    pub not_on_src_folders: i64,
+/// Defines the counters once: the fields, their names in the order of the columns of `src_stats`, and the way between them.
+macro_rules! counters {
+    ($($(#[$comment:meta])* $name:ident,)*) => {
+        /// What there is on one level of one side, or on several of them.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        pub struct Counters {
+            $($(#[$comment])* pub $name: i64,)*
+        }
+
+        const FIELDS: usize = [$(stringify!($name)),*].len();
+
+        impl Counters {
+            /// The columns of `src_stats` and `dst_stats` behind `depth`.
+            pub(crate) const NAMES: [&str; FIELDS] = [$(stringify!($name)),*];
+
+            fn to_array(self) -> [i64; FIELDS] {
+                [$(self.$name),*]
+            }
+
+            fn from_array(values: [i64; FIELDS]) -> Self {
+                let [$($name),*] = values;
+                Counters { $($name),* }
+            }
+        }
+    };
 }
 
-const FIELDS: usize = 24;
+counters! {
+    /// Folders, the root among them.
+    folders,
+    /// Regular files.
+    files,
+    /// Symbolic links.
+    symlinks,
+    /// Sockets, devices, FIFOs, mount points.
+    others,
+    /// Bytes of the files.
+    bytes,
+    /// Folders that were listed to their end.
+    folders_listed,
+    /// Folders that could not be listed.
+    folders_failed,
+    /// Source: nodes that the destination has already.
+    already_existed,
+    /// Source: bytes of the files among them.
+    already_existed_bytes,
+    /// Source: nodes that need a decision.
+    conflicts,
+    /// Source: bytes of the files among them.
+    conflict_bytes,
+    /// Source: nodes that are never to be copied.
+    skipped,
+    /// Source: bytes of the files among them.
+    skipped_bytes,
+    /// Source: nodes that were copied.
+    copied,
+    /// Source: bytes of the files among them, as the listing said.
+    copied_bytes,
+    /// Source: nodes that could not be copied.
+    copy_failed,
+    /// Source: bytes of the files among them.
+    copy_failed_bytes,
+    /// Source: nodes that were gone when their turn came.
+    vanished,
+    /// Source: bytes of the files among them.
+    vanished_bytes,
+    /// Source: nodes that were excluded, or a folder above them.
+    excluded,
+    /// Source: bytes of the files among them.
+    excluded_bytes,
+    /// Destination: nodes that the source does not have.
+    not_on_src,
+    /// Destination: bytes of the files among them.
+    not_on_src_bytes,
+    /// Destination: folders among them.
+    not_on_src_folders,
+}
 
 impl Counters {
     /// All nodes, the root among them.
@@ -71,33 +95,64 @@ impl Counters {
         self.folders + self.files + self.symlinks + self.others
     }
 
-    /// Source: nodes that have to be brought to the destination.
+    /// Source: nodes that are still to be copied.
     pub fn copy_pending(&self) -> i64 {
-        self.nodes()
-            - self.already_existed
-            - self.conflicts
-            - self.skipped
-            - self.copied
-            - self.copy_failed
-            - self.vanished
-            - self.excluded
+        self.nodes() - self.settled().0
     }
 
     /// Source: bytes of the files among them.
     pub fn copy_pending_bytes(&self) -> i64 {
-        self.bytes
-            - self.already_existed_bytes
-            - self.conflict_bytes
-            - self.skipped_bytes
-            - self.copied_bytes
-            - self.copy_failed_bytes
-            - self.vanished_bytes
-            - self.excluded_bytes
+        self.bytes - self.settled().1
+    }
+
+    /// Nodes that are not pending, and bytes of the files among them.
+    fn settled(mut self) -> (i64, i64) {
+        let (mut nodes, mut bytes) = (0, 0);
+        for status in CopyStatus::ALL {
+            // Taken out, because two statuses may share a counter.
+            if let Some((of_status, of_status_bytes)) = self.of_status(status) {
+                nodes += std::mem::take(of_status);
+                bytes += std::mem::take(of_status_bytes);
+            }
+        }
+        (nodes, bytes)
     }
 
     /// Folders that are still to be listed.
     pub fn folders_pending(&self) -> i64 {
         self.folders - self.not_on_src_folders - self.folders_listed - self.folders_failed
+    }
+
+    /// Counts nodes of one kind with the same statuses.
+    fn recount_nodes(
+        &mut self,
+        kind: NodeKind,
+        traversal: TraversalStatus,
+        copy: Option<CopyStatus>,
+        nodes: i64,
+        bytes: i64,
+    ) {
+        let is_folder = kind == NodeKind::Folder;
+        match kind {
+            NodeKind::Folder => self.folders += nodes,
+            NodeKind::File => self.files += nodes,
+            NodeKind::Symlink => self.symlinks += nodes,
+            NodeKind::Other => self.others += nodes,
+        }
+        self.bytes += bytes;
+        match traversal {
+            TraversalStatus::Successful if is_folder => self.folders_listed += nodes,
+            TraversalStatus::Failed if is_folder => self.folders_failed += nodes,
+            TraversalStatus::NotOnSrc => {
+                self.not_on_src += nodes;
+                self.not_on_src_bytes += bytes;
+                self.not_on_src_folders += if is_folder { nodes } else { 0 };
+            }
+            TraversalStatus::Pending | TraversalStatus::Successful | TraversalStatus::Failed => {}
+        }
+        if let Some(status) = copy {
+            self.count_copy_statuses(status, nodes, bytes);
+        }
     }
 
     pub(crate) fn count_node(&mut self, kind: NodeKind, size: Option<i64>) {
@@ -120,7 +175,16 @@ impl Counters {
 
     /// Counts so many of them, with so many bytes of files among them.
     pub(crate) fn count_copy_statuses(&mut self, status: CopyStatus, nodes: i64, bytes: i64) {
-        let (counted, counted_bytes) = match status {
+        if let Some((counted, counted_bytes)) = self.of_status(status) {
+            *counted += nodes;
+            *counted_bytes += bytes;
+        }
+    }
+
+    /// Where nodes with this copy status are counted, and the bytes of the files among them; those that are pending are what
+    /// is left.
+    fn of_status(&mut self, status: CopyStatus) -> Option<(&mut i64, &mut i64)> {
+        Some(match status {
             CopyStatus::AlreadyExisted => (&mut self.already_existed, &mut self.already_existed_bytes),
             CopyStatus::Conflict => (&mut self.conflicts, &mut self.conflict_bytes),
             CopyStatus::Skipped => (&mut self.skipped, &mut self.skipped_bytes),
@@ -130,10 +194,8 @@ impl Counters {
             CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited => {
                 (&mut self.excluded, &mut self.excluded_bytes)
             }
-            CopyStatus::Pending => return,
-        };
-        *counted += nodes;
-        *counted_bytes += bytes;
+            CopyStatus::Pending => return None,
+        })
     }
 
     pub(crate) fn count_not_on_src(&mut self, kind: NodeKind, size: Option<i64>) {
@@ -142,91 +204,6 @@ impl Counters {
             NodeKind::Folder => self.not_on_src_folders += 1,
             NodeKind::File => self.not_on_src_bytes += size.unwrap_or(0),
             NodeKind::Symlink | NodeKind::Other => {}
-        }
-    }
-
-    /// In the order of the columns of `src_stats`.
-    fn to_array(self) -> [i64; FIELDS] {
-        [
-            self.folders,
-            self.files,
-            self.symlinks,
-            self.others,
-            self.bytes,
-            self.folders_listed,
-            self.folders_failed,
-            self.already_existed,
-            self.already_existed_bytes,
-            self.conflicts,
-            self.conflict_bytes,
-            self.skipped,
-            self.skipped_bytes,
-            self.copied,
-            self.copied_bytes,
-            self.copy_failed,
-            self.copy_failed_bytes,
-            self.vanished,
-            self.vanished_bytes,
-            self.excluded,
-            self.excluded_bytes,
-            self.not_on_src,
-            self.not_on_src_bytes,
-            self.not_on_src_folders,
-        ]
-    }
-
-    fn from_array(values: [i64; FIELDS]) -> Self {
-        let [
-            folders,
-            files,
-            symlinks,
-            others,
-            bytes,
-            folders_listed,
-            folders_failed,
-            already_existed,
-            already_existed_bytes,
-            conflicts,
-            conflict_bytes,
-            skipped,
-            skipped_bytes,
-            copied,
-            copied_bytes,
-            copy_failed,
-            copy_failed_bytes,
-            vanished,
-            vanished_bytes,
-            excluded,
-            excluded_bytes,
-            not_on_src,
-            not_on_src_bytes,
-            not_on_src_folders,
-        ] = values;
-        Counters {
-            folders,
-            files,
-            symlinks,
-            others,
-            bytes,
-            folders_listed,
-            folders_failed,
-            already_existed,
-            already_existed_bytes,
-            conflicts,
-            conflict_bytes,
-            skipped,
-            skipped_bytes,
-            copied,
-            copied_bytes,
-            copy_failed,
-            copy_failed_bytes,
-            vanished,
-            vanished_bytes,
-            excluded,
-            excluded_bytes,
-            not_on_src,
-            not_on_src_bytes,
-            not_on_src_folders,
         }
     }
 }
@@ -269,78 +246,9 @@ impl DepthCounters {
 
     /// Reads what was written with the last commit.
     pub fn read(connection: &Connection) -> Result<Self> {
-        Self::select(connection, |side| format!("SELECT * FROM {}_stats ORDER BY depth", side.prefix()))
-    }
-
-    /// Counts again, from the nodes, matches and events.
-    pub fn recount(connection: &Connection) -> Result<Self> {
-        Self::select(connection, |side| match side {
-            Side::Source => "SELECT
-                  depth,
-                  count(*) FILTER (WHERE kind = 'folder'),
-                  count(*) FILTER (WHERE kind = 'file'),
-                  count(*) FILTER (WHERE kind = 'symlink'),
-                  count(*) FILTER (WHERE kind = 'other'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)::BIGINT,
-                  count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'successful'),
-                  count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'failed'),
-                  count(*) FILTER (WHERE copy_status = 'already_existed'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'already_existed'), 0)::BIGINT,
-                  count(*) FILTER (WHERE copy_status = 'conflict'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'conflict'), 0)::BIGINT,
-                  count(*) FILTER (WHERE copy_status = 'skipped'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'skipped'), 0)::BIGINT,
-                  count(*) FILTER (WHERE copy_status = 'successful'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'successful'), 0)::BIGINT,
-                  count(*) FILTER (WHERE copy_status = 'failed'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'failed'), 0)::BIGINT,
-                  count(*) FILTER (WHERE copy_status = 'vanished'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND copy_status = 'vanished'), 0)::BIGINT,
-                  count(*) FILTER (WHERE copy_status IN ('excluded_explicit', 'excluded_inherited')),
-                  coalesce(sum(size) FILTER (
-                    WHERE kind = 'file' AND copy_status IN ('excluded_explicit', 'excluded_inherited')
-                  ), 0)::BIGINT,
-                  0::BIGINT,
-                  0::BIGINT,
-                  0::BIGINT
-                FROM src_status
-                GROUP BY depth
-                ORDER BY depth"
-                .to_owned(),
-            Side::Destination => "SELECT
-                  depth,
-                  count(*) FILTER (WHERE kind = 'folder'),
-                  count(*) FILTER (WHERE kind = 'file'),
-                  count(*) FILTER (WHERE kind = 'symlink'),
-                  count(*) FILTER (WHERE kind = 'other'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)::BIGINT,
-                  count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'successful'),
-                  count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'failed'),
-                  0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT,
-                  0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT, 0::BIGINT,
-                  count(*) FILTER (WHERE traversal_status = 'not_on_src'),
-                  coalesce(sum(size) FILTER (WHERE kind = 'file' AND traversal_status = 'not_on_src'), 0)::BIGINT,
-                  count(*) FILTER (WHERE kind = 'folder' AND traversal_status = 'not_on_src')
-                FROM dst_status
-                GROUP BY depth
-                ORDER BY depth"
-                .to_owned(),
-        })
-    }
-
-    /// Writes all of them in the place of what was written, inside the transaction that is open.
-    pub(crate) fn replace(self, connection: &Connection) -> Result<()> {
-        for side in Side::BOTH {
-            connection.execute(&format!("DELETE FROM {}_stats", side.prefix()), [])?;
-        }
-        let changed = BySide::from_fn(|side| self.by_depth[side].keys().copied().collect());
-        CountersToWrite { counters: self, changed, marks: Marks::read(connection)? }.write(connection)
-    }
-
-    fn select(connection: &Connection, sql: impl Fn(Side) -> String) -> Result<Self> {
         let mut counters = DepthCounters::default();
         for side in Side::BOTH {
-            let mut statement = connection.prepare(&sql(side))?;
+            let mut statement = connection.prepare(&format!("SELECT * FROM {}_stats ORDER BY depth", side.prefix()))?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let mut values = [0; FIELDS];
@@ -351,6 +259,43 @@ impl DepthCounters {
             }
         }
         Ok(counters)
+    }
+
+    /// Counts again, from the nodes, matches and events.
+    pub fn recount(connection: &Connection) -> Result<Self> {
+        let mut counters = DepthCounters::default();
+        for side in Side::BOTH {
+            let copy_status = match side {
+                Side::Source => "copy_status::VARCHAR",
+                Side::Destination => "NULL",
+            };
+            let mut statement = connection.prepare(&format!(
+                "SELECT depth, kind::VARCHAR, traversal_status::VARCHAR, {copy_status}, count(*),
+                   coalesce(sum(size), 0)::BIGINT
+                 FROM {}_status
+                 GROUP BY ALL",
+                side.prefix()
+            ))?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let kind = node_kind(&row.get::<_, String>(1)?)?;
+                let traversal = traversal_status(&row.get::<_, String>(2)?)?;
+                let copy = row.get::<_, Option<String>>(3)?.map(|word| copy_status_called(&word)).transpose()?;
+                let (nodes, bytes) = (row.get(4)?, row.get(5)?);
+                let level = counters.by_depth[side].entry(row.get(0)?).or_default();
+                level.recount_nodes(kind, traversal, copy, nodes, if kind == NodeKind::File { bytes } else { 0 });
+            }
+        }
+        Ok(counters)
+    }
+
+    /// Writes all of them in the place of what was written, inside the transaction that is open.
+    pub(crate) fn replace(self, connection: &Connection) -> Result<()> {
+        for side in Side::BOTH {
+            connection.execute(&format!("DELETE FROM {}_stats", side.prefix()), [])?;
+        }
+        let changed = BySide::from_fn(|side| self.by_depth[side].keys().copied().collect());
+        CountersToWrite { counters: self, changed, marks: Marks::read(connection)? }.write(connection)
     }
 }
 

@@ -22,9 +22,10 @@ pub use selection::Selection;
 use std::path::Path;
 
 use duckdb::Connection;
-use longhaul_model::{CopyStatus, Phase, Side};
+use longhaul_model::{CopyChange, CopyStatus, Phase};
 
 use crate::error::{LedgerError, Result};
+use crate::events::{ChangedAtDepth, CopyChanges};
 use crate::fold::fold_events;
 use crate::migration::{Migration, set_phase};
 use crate::opening::Resources;
@@ -94,68 +95,22 @@ impl Editor {
     }
 }
 
-/// Moves the nodes in the temporary table `changing (id, was, becomes, reason)` to another copy status, inside the
-/// transaction that is open, and counts them.
-pub(crate) fn change_statuses(recorder: &mut Recorder) -> Result<Changed> {
-    let by_depth: Vec<ChangedAtDepth> = {
-        let mut statement = recorder.connection.prepare(
-            "SELECT n.depth, c.was::VARCHAR, c.becomes::VARCHAR, count(*),
-               coalesce(sum(n.size) FILTER (WHERE n.kind = 'file'), 0)::BIGINT
-             FROM changing c
-             JOIN src_nodes n ON n.id = c.id
-             GROUP BY ALL
-             ORDER BY ALL",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut by_depth = Vec::new();
-        while let Some(row) = rows.next()? {
-            let (was, is): (String, String) = (row.get(1)?, row.get(2)?);
-            let (was, is) = (status(&was)?, status(&is)?);
-            by_depth.push(ChangedAtDepth { depth: row.get(0)?, was, is, nodes: row.get(3)?, bytes: row.get(4)? });
-        }
-        by_depth
-    };
-    let changed = count_changes(recorder, by_depth)?;
-    // Numbers that are left out do no harm; to number them without a gap takes a sort.
-    let (events, last): (i64, i64) =
-        recorder.connection.query_row("SELECT count(*), coalesce(max(id), 0) FROM changing", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    if events > 0 {
-        recorder.connection.execute(
-            "INSERT INTO src_status_events
-             SELECT ? + id, id, NULL, becomes, 0, ?, ?, reason
-             FROM changing",
-            duckdb::params![recorder.next_seq, recorder.run, (recorder.now_ns)()],
-        )?;
-        recorder.next_seq += last + 1;
-        recorder.uncommitted_rows += usize::try_from(events).unwrap_or(usize::MAX);
-    }
-    Ok(changed)
+/// Changes the copy statuses of the nodes in the temporary table `changing` (see [`CopyChanges`]), inside the transaction
+/// that is open, and sums up what changed. `reopened_by` is what reopens those that are settled.
+pub(crate) fn change_statuses(recorder: &mut Recorder, reopened_by: CopyChange) -> Result<Changed> {
+    let changes = CopyChanges { nodes: "changing", reopened_by: Some(reopened_by) };
+    let changed = recorder.change_copies(&changes)?;
+    sum_up(recorder, &changed)
 }
 
-/// Nodes of one depth that have gone from one status to another, or have the same for another reason.
-struct ChangedAtDepth {
-    depth: i32,
-    was: CopyStatus,
-    is: CopyStatus,
-    nodes: i64,
-    bytes: i64,
-}
-
-/// Counts changes of status, also in the ledger's counters. Where they make work of a migration that was complete, it is in
-/// review again.
-fn count_changes(recorder: &mut Recorder, by_depth: impl IntoIterator<Item = ChangedAtDepth>) -> Result<Changed> {
+/// Sums up changes of copy statuses. Where they make work of a migration that was complete, it is in review again.
+fn sum_up(recorder: &Recorder, by_depth: &[ChangedAtDepth]) -> Result<Changed> {
     let mut changed = Changed::default();
-    for ChangedAtDepth { depth, was, is, nodes, bytes } in by_depth {
+    for &ChangedAtDepth { was, is, nodes, bytes, .. } in by_depth {
         if was == is {
             changed.reasons += nodes;
             continue;
         }
-        assert!(was.may_become(is), "a node that is {was} cannot become {is}");
-        let counters = recorder.counters.change(Side::Source, depth);
-        counters.count_copy_statuses(was, -nodes, -bytes);
-        counters.count_copy_statuses(is, nodes, bytes);
         changed.nodes += nodes;
         changed.bytes += bytes;
         match changed.by_status.iter_mut().find(|other| (other.was, other.is) == (was, is)) {
@@ -166,6 +121,8 @@ fn count_changes(recorder: &mut Recorder, by_depth: impl IntoIterator<Item = Cha
             None => changed.by_status.push(ChangedStatus { was, is, nodes, bytes }),
         }
     }
+    // In the order of the words, as people see them.
+    changed.by_status.sort_by_key(|change| (change.was.as_str(), change.is.as_str()));
     if changed.by_status.iter().any(|change| change.is == CopyStatus::Pending) {
         // What was copied, and verified perhaps, is not all any more.
         let is_copied =
@@ -175,11 +132,6 @@ fn count_changes(recorder: &mut Recorder, by_depth: impl IntoIterator<Item = Cha
         }
     }
     Ok(changed)
-}
-
-fn status(text: &str) -> Result<CopyStatus> {
-    let found = CopyStatus::ALL.into_iter().find(|status| status.as_str() == text);
-    found.ok_or_else(|| LedgerError::Inconsistent(format!("no copy status is called {text:?}")))
 }
 
 /// Takes back the approval that counts, inside the transaction that is open. Returns whether there was one.

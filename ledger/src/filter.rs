@@ -3,7 +3,7 @@
 //! What the rules mean is the business of whoever lists. The ledger has their texts, so that every later run goes by the
 //! same ones, and so that each node that was left out says by which.
 
-use std::collections::HashSet;
+use longhaul_model::{Reason, ReasonCode};
 
 /// The rules that a migration lists by, all through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -30,17 +30,12 @@ impl FilterSettings {
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
-
-    /// Everything that these rules give as the reason for leaving something out.
-    pub(crate) fn reasons(&self) -> HashSet<String> {
-        self.rules.iter().flat_map(|rule| [rule.reason(false), rule.reason(true)]).collect()
-    }
 }
 
 impl FilterRule {
-    /// What is said of a node that it leaves out.
-    pub fn reason(&self, is_folder: bool) -> String {
-        let FilterRule { from, text } = self;
-        if is_folder { format!("filter {from}: {text} (not listed)") } else { format!("filter {from}: {text}") }
+    /// The reason of a node that it excludes.
+    pub fn reason(&self, is_folder: bool) -> Reason {
+        let code = if is_folder { ReasonCode::FilteredFolder } else { ReasonCode::Filter };
+        Reason::new(code, [&self.from, &self.text])
     }
 }

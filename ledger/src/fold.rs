@@ -6,6 +6,7 @@ use duckdb::Connection;
 use longhaul_model::Side;
 
 use crate::error::Result;
+use crate::sql::{LAST_OF_EVENTS, LAST_OVER_FOLDED};
 
 /// Ids whose events are folded by one statement: what it keeps of each has to fit into the memory that DuckDB has.
 const FOLDED_IDS: i64 = 131_072;
@@ -48,7 +49,7 @@ fn fold_side(connection: &Connection, side: &str) -> Result<()> {
 /// Cuts the ids of all nodes with events into ranges, each of which can be folded by one statement.
 fn ranges(connection: &Connection, fresh: &str) -> Result<Vec<Range<i64>>> {
     let mut statement = connection.prepare(&format!(
-        "SELECT node_id // {COUNTED_IDS} * {COUNTED_IDS} AS first, sum(coalesce(strlen(error), 0))::BIGINT
+        "SELECT node_id // {COUNTED_IDS} * {COUNTED_IDS} AS first, sum(coalesce(strlen(reason), 0))::BIGINT
          FROM {fresh}
          GROUP BY first
          ORDER BY first"
@@ -105,25 +106,10 @@ fn fold_range(connection: &Connection, side: &str, fresh: &str, ids: &Range<i64>
          FROM {side}_current
          WHERE {within} AND id IN (SELECT node_id FROM {fresh});
 
-         -- As in the view {side}_latest, but for these nodes only: a condition on the view would come behind its aggregates.
          INSERT INTO merged
-         SELECT
-           f.id,
-           coalesce(f.traversal_status, c.traversal_status),
-           coalesce(f.copy_status, c.copy_status),
-           coalesce(f.attempts, c.attempts, 0),
-           nullif(coalesce(f.traversal_error, c.traversal_error), ''),
-           nullif(coalesce(f.copy_error, c.copy_error), ''),
-           coalesce(f.remark, c.remark)
+         SELECT f.id, {LAST_OVER_FOLDED}
          FROM (
-           SELECT
-             node_id AS id,
-             arg_max(traversal_status, seq) AS traversal_status,
-             arg_max(copy_status, seq) AS copy_status,
-             arg_max(attempt, seq) FILTER (WHERE attempt > 0) AS attempts,
-             arg_max(coalesce(error, ''), seq) FILTER (WHERE traversal_status IS NOT NULL) AS traversal_error,
-             arg_max(coalesce(error, ''), seq) FILTER (WHERE copy_status IS NOT NULL) AS copy_error,
-             arg_max(error, seq) FILTER (WHERE traversal_status IS NULL AND copy_status IS NULL) AS remark
+           SELECT {LAST_OF_EVENTS}
            FROM {fresh} AND node_id IN (FROM to_merge)
            GROUP BY node_id
          ) f
@@ -138,9 +124,9 @@ fn fold_range(connection: &Connection, side: &str, fresh: &str, ids: &Range<i64>
            traversal_status,
            copy_status,
            attempt,
-           CASE WHEN traversal_status IS NOT NULL THEN nullif(error, '') END,
-           CASE WHEN copy_status IS NOT NULL THEN nullif(error, '') END,
-           CASE WHEN traversal_status IS NULL AND copy_status IS NULL THEN error END
+           CASE WHEN traversal_status IS NOT NULL THEN nullif(reason, '') END,
+           CASE WHEN copy_status IS NOT NULL THEN nullif(reason, '') END,
+           CASE WHEN traversal_status IS NULL AND copy_status IS NULL THEN reason END
          FROM {fresh} AND node_id NOT IN (FROM to_merge)
          UNION ALL
          FROM merged;

@@ -5,10 +5,12 @@
 
 mod below;
 mod bits;
+mod codes;
 mod copying;
 mod counters;
 mod editing;
 mod error;
+mod events;
 mod filter;
 mod fold;
 mod linting;
@@ -30,6 +32,7 @@ mod repair;
 pub mod reporting;
 mod review;
 mod rows;
+mod sql;
 mod stale;
 mod sweeping;
 mod verification;
@@ -123,7 +126,7 @@ impl Opened {
 
     /// Begins a run. What a killed run left half done is dropped.
     pub fn begin(self, command: &str, now_ns: fn() -> i64) -> Result<Recorder> {
-        let dropped = recovery::recover(&self.connection)?;
+        let dropped = recovery::recover(&self.connection, now_ns)?;
         if dropped > 0 {
             tracing::info!(nodes = dropped, "folders of which only a part was recorded are listed again");
         }

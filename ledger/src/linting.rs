@@ -19,6 +19,7 @@ use crate::migration::Migration;
 use crate::reader::Reader;
 use crate::renames::find_renamed_folders;
 use crate::review::paths::{nearest_existing, resolve};
+use crate::sql;
 
 /// What looking at names takes of memory at the most, in MiB, where no run has set a limit.
 const MEMORY_MIB: u32 = 512;
@@ -76,7 +77,9 @@ impl Editor {
 }
 
 /// Condition on the path `path` that it is the first parameter, which has no slash at its end and may be NULL, or below it.
-pub(crate) const IS_UNDER: &str = "coalesce(starts_with(path || '/', ? || '/'), true)";
+pub(crate) fn is_under() -> String {
+    format!("coalesce({}, true)", sql::is_below("path", "?"))
+}
 
 fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'a>> {
     let migration = Migration::read(connection)?;
@@ -153,7 +156,7 @@ impl Linted<'_> {
     /// How many names there are that the rules have something against.
     pub fn count(&self) -> Result<u64> {
         let count: i64 = self.connection.query_row(
-            &format!("SELECT count(*) FROM ({FINDINGS}) WHERE {IS_UNDER}"),
+            &format!("SELECT count(*) FROM ({}) WHERE {}", findings(), is_under()),
             params![self.under],
             |row| row.get(0),
         )?;
@@ -166,7 +169,7 @@ impl Linted<'_> {
         self.connection
             .execute_batch("CREATE OR REPLACE TEMP TABLE lint_selected (id BIGINT, name VARCHAR, rules INTEGER)")?;
         self.connection.execute(
-            &format!("INSERT INTO lint_selected SELECT id, proposal, rules FROM ({FINDINGS}) WHERE {IS_UNDER}"),
+            &format!("INSERT INTO lint_selected SELECT id, proposal, rules FROM ({}) WHERE {}", findings(), is_under()),
             params![self.under],
         )?;
         Ok(())
@@ -177,10 +180,12 @@ impl Linted<'_> {
     pub fn page(&self, after: Option<NodeId>, limit: u32) -> Result<Vec<NameFinding>> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT id, path, kind::VARCHAR, name, rules, other, proposal
-             FROM ({FINDINGS})
-             WHERE {IS_UNDER} AND id > ?
+             FROM ({})
+             WHERE {} AND id > ?
              ORDER BY id
-             LIMIT ?"
+             LIMIT ?",
+            findings(),
+            is_under()
         ))?;
         let mut rows = statement.query(params![self.under, after.map_or(0, |id| id.0), limit])?;
         let mut findings = Vec::new();
@@ -204,14 +209,17 @@ impl Linted<'_> {
 }
 
 /// All findings of the last lint, with their paths on the source.
-const FINDINGS: &str = "
-    SELECT b.id, CASE WHEN f.id = 1 THEN '/' ELSE f.path || '/' END || n.name AS path, n.kind,
-      coalesce(r.name, n.name) AS name, b.rules, b.other, p.name AS proposal
-    FROM lint_findings b
-    JOIN src_nodes n ON n.id = b.id
-    JOIN src_folders f ON f.id = n.parent_id
-    LEFT JOIN lint_proposals p ON p.id = b.id
-    LEFT JOIN renames r ON r.src_id = b.id";
+fn findings() -> String {
+    format!(
+        "SELECT b.id, {path} AS path, n.kind, coalesce(r.name, n.name) AS name, b.rules, b.other, p.name AS proposal
+         FROM lint_findings b
+         JOIN src_nodes n ON n.id = b.id
+         JOIN src_folders f ON f.id = n.parent_id
+         LEFT JOIN lint_proposals p ON p.id = b.id
+         LEFT JOIN renames r ON r.src_id = b.id",
+        path = sql::path("n", "f")
+    )
+}
 
 /// What a name is at odds with, for people.
 fn explain(rules: RuleSet, name: &str, broken: Broken, other: Option<&str>) -> String {

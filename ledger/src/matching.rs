@@ -7,8 +7,9 @@ use duckdb::arrow::datatypes::Int64Type;
 use duckdb::{Connection, params};
 use longhaul_model::{FileFacts, NodeId, NodeKind};
 
-use crate::error::{LedgerError, Result};
-use crate::filter::FilterSettings;
+use crate::codes::node_kind;
+use crate::error::Result;
+use crate::rows::ExclusionOrigin;
 
 /// A source node with the same name as a destination node, in the counterpart of its folder.
 #[derive(Clone, Copy, Debug)]
@@ -29,25 +30,28 @@ pub(crate) struct Matched {
 /// for the destination count.
 ///
 /// `source_parents` are the bounds of the source folders that can be concerned: they let DuckDB skip all row groups of
-/// `src_nodes` but the few that have their children. `filter` is what the source was listed by.
+/// `src_nodes` but the few that have their children. `is_filtered`: the source was listed by a filter.
 pub(crate) fn match_nodes(
     connection: &Connection,
     ids: &Range<i64>,
     source_parents: &Range<i64>,
-    filter: &FilterSettings,
+    is_filtered: bool,
     in_sweep: bool,
 ) -> Result<Vec<Matched>> {
-    // Somebody may have excluded more than filters leave out.
-    let filter_reasons = filter.reasons();
-    let (reason, exclusions) = if filter_reasons.is_empty() {
-        ("NULL::VARCHAR", "")
+    let (is_left_out, exclusions) = if is_filtered {
+        // People may have excluded more than the filter did.
+        let origin = ExclusionOrigin::Filter.as_str();
+        (
+            "e.node_id IS NOT NULL",
+            format!("LEFT JOIN (FROM exclusions WHERE origin = '{origin}') e ON e.node_id = s.id"),
+        )
     } else {
-        ("e.reason", "LEFT JOIN exclusions e ON e.node_id = s.id")
+        ("false", String::new())
     };
     let (nodes, is_there) =
         if in_sweep { ("src_called", "AND s.id NOT IN (SELECT id FROM not_there)") } else { ("src_nodes", "") };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT d.id, s.id, s.kind::VARCHAR, s.size, s.modified_ns, {reason}
+        "SELECT d.id, s.id, s.kind::VARCHAR, s.size, s.modified_ns, {is_left_out}
          FROM dst_nodes d
          JOIN dst_folders f ON f.id = d.parent_id
          JOIN {nodes} s ON s.parent_id = f.src_id AND s.name = d.name
@@ -63,20 +67,17 @@ pub(crate) fn match_nodes(
         let kinds = batch.column(2).as_string::<i32>();
         let sizes = batch.column(3).as_primitive::<Int64Type>();
         let modified_ns = batch.column(4).as_primitive::<Int64Type>();
-        let reasons = batch.column(5).as_string::<i32>();
+        let left_out = batch.column(5).as_boolean();
         for row in 0..batch.num_rows() {
             matched.push(Matched {
                 destination_id: NodeId(destination_ids.value(row)),
                 source_id: NodeId(source_ids.value(row)),
-                kind: kinds
-                    .value(row)
-                    .parse()
-                    .map_err(|error: longhaul_model::UnknownNodeKind| LedgerError::Inconsistent(error.to_string()))?,
+                kind: node_kind(kinds.value(row))?,
                 facts: FileFacts {
                     size: sizes.is_valid(row).then(|| sizes.value(row)),
                     modified_ns: modified_ns.is_valid(row).then(|| modified_ns.value(row)),
                 },
-                is_left_out: reasons.is_valid(row) && filter_reasons.contains(reasons.value(row)),
+                is_left_out: left_out.value(row),
             });
         }
     }

@@ -10,6 +10,7 @@ use duckdb::{AccessMode, Config, Connection};
 use crate::Log;
 use crate::error::{LedgerError, Result, first_line};
 use crate::migration::{Migration, MigrationSpec, SCHEMA_VERSION};
+use crate::sql::schema;
 use crate::stale::{remove_socket, remove_unfinished, unfinished_suffix};
 
 /// What DuckDB may take of the machine while a migration runs.
@@ -61,7 +62,7 @@ pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, n
 fn fill(connection: &Connection, unfinished: &Path, spec: &MigrationSpec, now_ns: i64) -> Result<()> {
     attach(connection, unfinished)?;
     connection.execute_batch("BEGIN")?;
-    connection.execute_batch(include_str!("schema.sql"))?;
+    connection.execute_batch(&schema())?;
     Migration::insert(connection, spec, now_ns)?;
     connection.execute_batch("COMMIT")?;
     // No statement that changes the schema may ever have to be replayed from a log.

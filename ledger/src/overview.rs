@@ -8,6 +8,7 @@ use crate::error::{LedgerError, Result};
 use crate::marks::Marks;
 use crate::migration::{Migration, Run};
 use crate::pace::{PaceRow, read_last};
+use crate::sql;
 use crate::sweeping::SweepSummary;
 use crate::verification::Verified;
 
@@ -110,6 +111,7 @@ fn count_problems(connection: &Connection) -> Result<i64> {
 pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec<Problem>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let chosen = format!("{WITH_PROBLEMS} ORDER BY side, id LIMIT {limit}");
+    let path = sql::path("n", "f");
     let mut problems = Vec::new();
     for side in Side::BOTH {
         let side = side.prefix();
@@ -122,7 +124,7 @@ pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec
                WHERE side = '{side}' AND node_id IN (SELECT id FROM chosen WHERE side = '{side}')
                GROUP BY node_id
              )
-             SELECT '{side}', {PATH}, phase::VARCHAR, class::VARCHAR, message, attempts
+             SELECT '{side}', {path}, phase::VARCHAR, class::VARCHAR, message, attempts
              FROM last_errors
              JOIN (
                FROM {side}_nodes
@@ -136,7 +138,7 @@ pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec
     let left = limit - i64::try_from(problems.len()).unwrap_or(i64::MAX);
     let mut statement = connection.prepare(&format!(
         "WITH chosen AS (FROM differences ORDER BY src_id LIMIT {left})
-         SELECT 'dst', {PATH}, 'verifying', 'different', chosen.message, 1
+         SELECT 'dst', {path}, 'verifying', 'different', chosen.message, 1
          FROM chosen
          JOIN (FROM src_nodes WHERE id IN (SELECT src_id FROM chosen)) n ON n.id = chosen.src_id
          LEFT JOIN src_folders f ON f.id = n.parent_id
@@ -145,10 +147,6 @@ pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec
     problems.extend(rows_of(&mut statement)?);
     Ok(problems)
 }
-
-/// The path of the node `n` in the folder `f`.
-const PATH: &str =
-    "CASE WHEN n.parent_id IS NULL THEN '/' WHEN f.id = 1 THEN '/' || n.name ELSE f.path || '/' || n.name END";
 
 fn rows_of(statement: &mut duckdb::Statement<'_>) -> Result<Vec<Problem>> {
     let mut rows = statement.query([])?;

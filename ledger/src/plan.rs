@@ -5,15 +5,13 @@ use std::ops::Range;
 
 use duckdb::{Connection, params};
 use longhaul_model::{
-    CompareBy, ConflictPolicy, CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, SHOWN_PATH_CHARACTERS_MAX, Side,
+    CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, PolicyVerdict, ReasonCode, SHOWN_PATH_CHARACTERS_MAX,
 };
 
-use crate::counters::CountersToWrite;
 use crate::error::Result;
+use crate::events::{ChangedAtDepth, CopyChanges, Events};
 use crate::migration::Settings;
-
-/// Why nothing is done about what is the same on the destination, and was left out by a filter when it was matched.
-pub(crate) const THERE_ALREADY: &str = "it is there already";
+use crate::sql;
 
 /// Nodes that are planned at a time: so many fit into memory along with what they are joined with.
 pub(crate) const RANGE_IDS: i64 = 131_072;
@@ -37,21 +35,17 @@ pub(crate) fn begin_plan(connection: &Connection) -> Result<Range<i64>> {
 }
 
 /// Plans the nodes with ids within `ids`, inside the transaction that is open. Those that the plan leaves for good get
-/// their status with it; `next_seq` is the number of the first event that this takes, and afterwards of the first one
-/// that is free.
+/// their status with it. Returns what changed.
 ///
 /// Once in a transaction: two inserts into the same table must not follow one another in it (see `fold_range`).
 pub(crate) fn plan_ids(
     connection: &Connection,
     settings: &Settings,
-    counters: &mut CountersToWrite,
-    run: i32,
-    now_ns: i64,
-    next_seq: &mut i64,
+    events: &mut Events,
     ids: &Range<i64>,
-) -> Result<()> {
+) -> Result<Vec<ChangedAtDepth>> {
     plan_range(connection, settings, ids)?;
-    settle(connection, counters, run, now_ns, next_seq, ids)
+    settle(connection, events, ids)
 }
 
 fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) -> Result<()> {
@@ -61,6 +55,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
         params![start, end],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
+    let Settings { comparison, on_conflict, symlinks_kept, .. } = settings;
     connection.execute_batch(&format!(
         "INSERT INTO plan
          WITH matched AS (
@@ -83,7 +78,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
            w.id,
            CASE
              WHEN w.copy_status = 'successful' THEN 'skip'
-             WHEN q.action = 'overwrite' AND w.kind = 'symlink' THEN 'make_link'
+             WHEN q.action = 'overwrite' THEN {overwrite}
              WHEN q.action IS NOT NULL THEN q.action::VARCHAR
              WHEN w.copy_status = 'conflict' THEN 'conflict'
              WHEN w.kind = 'other' THEN 'not_copied'
@@ -93,20 +88,20 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
              WHEN w.copy_status = 'skipped' THEN 'skip'
              WHEN w.kind = 'folder' THEN 'create_folder'
              WHEN m.dst_id IS NULL THEN CASE WHEN w.kind = 'symlink' THEN 'make_link' ELSE 'copy' END
-             WHEN {is_same} THEN 'skip'
-             WHEN {needs_reading} AND w.kind = 'file' THEN 'compare'
+             WHEN {is_same} THEN 'already_existed'
+             WHEN {is_left_open} AND w.kind = 'file' THEN 'compare'
              ELSE {taken}
            END,
            m.dst_id,
            CASE
-             WHEN w.copy_status = 'successful' THEN 'it was copied before'
-             WHEN q.action IS NOT NULL THEN 'decided: ' || replace(q.action::VARCHAR, '_', '-')
+             WHEN w.copy_status = 'successful' THEN {copied_before}
+             WHEN q.action IS NOT NULL THEN {decided}
              WHEN w.copy_status IN ('conflict', 'skipped') THEN w.copy_error
-             WHEN x.id IS NOT NULL THEN 'it is in ' || x.top || ', which is in conflict'
-             WHEN w.kind = 'symlink' AND NOT {symlinks_kept} THEN 'the destination has no symbolic links'
+             WHEN x.id IS NOT NULL THEN {in_conflict}
+             WHEN w.kind = 'symlink' AND NOT {symlinks_kept} THEN {no_symlinks}
              WHEN m.dst_id IS NULL THEN NULL
-             WHEN w.kind <> 'folder' AND {is_same} THEN '{THERE_ALREADY}'
-             ELSE 'the destination has another one, ' || {difference}
+             WHEN w.kind <> 'folder' AND {is_same} THEN {already_there}
+             ELSE {difference}
            END
          FROM waiting w
          -- A store may give a name twice.
@@ -118,19 +113,17 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
          ) d ON d.id = m.dst_id
          LEFT JOIN in_conflict x ON x.id = w.parent_id
          LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = w.id",
+        overwrite = sql::by_kind("w", |kind| PolicyVerdict::Replace.action(kind)),
         first_taken = first_taken.unwrap_or(0),
         last_taken = last_taken.unwrap_or(-1),
-        symlinks_kept = settings.symlinks_kept,
-        needs_reading = if settings.comparison.is_told_by_listings() {
-            "false"
-        } else if settings.comparison.by == CompareBy::Checksum {
-            "(w.size IS NULL OR w.size IS NOT DISTINCT FROM d.size)"
-        } else {
-            // Which of them is newer is not known either.
-            "true"
-        },
-        is_same = is_same(settings),
-        taken = action_for_taken_place(settings),
+        is_same = is_same_unless_compared(settings),
+        is_left_open = sql::is_left_open(*comparison, "w", "d"),
+        taken = sql::policy_action(*on_conflict, *comparison, "w", "d"),
+        copied_before = sql::reason(ReasonCode::CopiedBefore, &[]),
+        decided = sql::reason(ReasonCode::Decided, &["replace(q.action::VARCHAR, '_', '-')"]),
+        in_conflict = sql::reason(ReasonCode::AncestorInConflict, &["x.top"]),
+        no_symlinks = sql::reason(ReasonCode::NoSymlinks, &[]),
+        already_there = sql::reason(ReasonCode::AlreadyThere, &[]),
         difference = difference(settings),
     ))?;
     Ok(())
@@ -164,98 +157,55 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file or link that was not compared when it was matched, because a filter leaves it out, is the same on the
-/// destination, as an SQL expression: what [`Comparison::is_same_as_listed`](longhaul_model::Comparison::is_same_as_listed) says of it.
-fn is_same(settings: &Settings) -> String {
-    let same_size = "w.size = d.size";
-    let same_time = format!("abs(w.modified_ns::HUGEINT - d.modified_ns) <= {}", settings.comparison.time_tolerance_ns);
-    match settings.comparison.by {
-        _ if settings.filter.is_empty() || !settings.comparison.is_told_by_listings() => "false".to_owned(),
-        CompareBy::SizeAndTime => format!("coalesce({same_size} AND {same_time}, false)"),
-        CompareBy::Size => format!("coalesce({same_size}, false)"),
-        CompareBy::Time => format!("coalesce({same_time}, false)"),
-        CompareBy::Checksum => "false".to_owned(),
-        CompareBy::Exists => "true".to_owned(),
-    }
+/// Whether a file or link is the same on the destination although it was not found so when it was matched: it was not
+/// compared then, because a filter excluded it.
+fn is_same_unless_compared(settings: &Settings) -> String {
+    if settings.filter.is_empty() { "false".to_owned() } else { sql::is_same(settings.comparison, "w", "d") }
 }
 
-/// What is done about a file or link whose place is taken, as an SQL expression.
-fn action_for_taken_place(settings: &Settings) -> String {
-    let replace = "CASE WHEN w.kind = 'symlink' THEN 'make_link' ELSE 'overwrite' END";
-    match settings.on_conflict {
-        ConflictPolicy::Newer => format!(
-            "CASE WHEN w.modified_ns::HUGEINT > d.modified_ns::HUGEINT + {} THEN {replace} ELSE 'skip' END",
-            settings.comparison.time_tolerance_ns
-        ),
-        ConflictPolicy::Skip => "'skip'".to_owned(),
-        ConflictPolicy::Overwrite => replace.to_owned(),
-        ConflictPolicy::KeepBoth => "'keep_both'".to_owned(),
-        ConflictPolicy::Ask => "'conflict'".to_owned(),
-    }
-}
-
-/// How it differs and what the policy makes of that, as an SQL expression.
+/// The reason that says how the destination's differs, and what the policy is.
 fn difference(settings: &Settings) -> String {
-    let policy = settings.on_conflict.as_str();
+    let policy = sql::quoted(settings.on_conflict.as_str());
+    let by_size = |other_size: ReasonCode, same_size: ReasonCode| {
+        let [other_size, same_size] = [other_size, same_size].map(|code| sql::reason(code, &[&policy]));
+        format!("CASE WHEN w.size IS DISTINCT FROM d.size THEN {other_size} ELSE {same_size} END")
+    };
     format!(
         "CASE
-           WHEN w.modified_ns IS NULL OR d.modified_ns IS NULL THEN 'of unknown age'
-           WHEN abs(w.modified_ns::HUGEINT - d.modified_ns) <= {} THEN 'of the same time'
-           WHEN w.modified_ns > d.modified_ns THEN 'older'
-           ELSE 'newer'
-         END || CASE
-           WHEN w.size IS DISTINCT FROM d.size THEN ' and of another size'
-           ELSE ''
-         END || ' (on conflict: {policy})'",
-        settings.comparison.time_tolerance_ns
+           WHEN w.modified_ns IS NULL OR d.modified_ns IS NULL THEN {unknown_age}
+           WHEN {is_same_time} THEN {same_time}
+           WHEN w.modified_ns > d.modified_ns THEN {older}
+           ELSE {newer}
+         END",
+        is_same_time = sql::is_same_time(settings.comparison, "w", "d"),
+        unknown_age = by_size(ReasonCode::DiffersUnknownAgeAndSize, ReasonCode::DiffersUnknownAge),
+        same_time = by_size(ReasonCode::DiffersSameTimeAndSize, ReasonCode::DiffersSameTime),
+        older = by_size(ReasonCode::DiffersOlderAndSize, ReasonCode::DiffersOlder),
+        newer = by_size(ReasonCode::DiffersNewerAndSize, ReasonCode::DiffersNewer),
     )
 }
 
 /// Gives the nodes that are pending and that the plan leaves alone the status that says so.
-fn settle(
-    connection: &Connection,
-    counters: &mut CountersToWrite,
-    run: i32,
-    now_ns: i64,
-    next_seq: &mut i64,
-    ids: &Range<i64>,
-) -> Result<()> {
-    const SETTLED: &str = "
-        FROM (
-          FROM plan
-          WHERE src_id >= ? AND src_id < ? AND action IN ('skip', 'conflict', 'not_copied')
-        ) p
-        ANTI JOIN (FROM src_current WHERE copy_status IS NOT NULL AND copy_status <> 'pending') c ON c.id = p.src_id
-        JOIN (SELECT id, depth, kind, size FROM src_nodes WHERE id >= ? AND id < ?) n ON n.id = p.src_id";
+fn settle(connection: &Connection, events: &mut Events, ids: &Range<i64>) -> Result<Vec<ChangedAtDepth>> {
     let (start, end) = (ids.start, ids.end);
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT n.depth, p.action = 'conflict', count(*),
-           coalesce(sum(n.size) FILTER (WHERE n.kind = 'file'), 0)::BIGINT
-         {SETTLED}
-         GROUP BY ALL"
-    ))?;
-    let mut rows = statement.query(params![start, end, start, end])?;
-    let mut settled = 0;
-    while let Some(row) = rows.next()? {
-        let status = if row.get(1)? { CopyStatus::Conflict } else { CopyStatus::Skipped };
-        let nodes: i64 = row.get(2)?;
-        counters.change(Side::Source, row.get(0)?).count_copy_statuses(status, nodes, row.get(3)?);
-        settled += nodes;
+    let changes = PlanAction::ALL.into_iter().filter_map(|action| Some((action, action.settled_by()?)));
+    let changes = changes.map(|(action, change)| format!("WHEN '{action}' THEN '{change}'")).collect::<Vec<_>>();
+    let settled = format!(
+        "SELECT p.src_id AS id, CASE p.action {} END AS change, p.reason
+         FROM (FROM plan WHERE src_id >= {start} AND src_id < {end} AND NOT {is_work}) p
+         ANTI JOIN (
+           FROM src_current
+           WHERE id >= {start} AND id < {end} AND copy_status IS NOT NULL AND copy_status <> 'pending'
+         ) c ON c.id = p.src_id",
+        changes.join(" "),
+        is_work = sql::is_work("action"),
+    );
+    // Mostly there are none, and it takes longer to work out what they would become.
+    let any: bool = connection.query_row(&format!("SELECT EXISTS (FROM ({settled}))"), [], |row| row.get(0))?;
+    if !any {
+        return Ok(Vec::new());
     }
-    if settled > 0 {
-        // Numbers that are left out do no harm; to number them without a gap takes a sort.
-        connection.execute(
-            &format!(
-                "INSERT INTO src_status_events
-                 SELECT ? + p.src_id, p.src_id, NULL,
-                   CASE WHEN p.action = 'conflict' THEN 'conflict' ELSE 'skipped' END, 0, ?, ?, p.reason
-                 {SETTLED}"
-            ),
-            params![*next_seq - start, run, now_ns, start, end, start, end],
-        )?;
-        *next_seq += end - start;
-    }
-    Ok(())
+    events.change_copies_within(connection, &CopyChanges { nodes: &settled, reopened_by: None }, ids)
 }
 
 /// Which items of a plan somebody wants to see.
@@ -271,13 +221,16 @@ pub struct PlanFilter {
 
 impl PlanFilter {
     /// The statement that finds them, and its parameters.
-    pub(crate) fn to_sql(&self) -> (&'static str, [Option<String>; 3]) {
+    pub(crate) fn to_sql(&self) -> (String, [Option<String>; 3]) {
         let under = self.under.as_ref().map(|path| path.trim_end_matches('/').to_owned());
-        let sql = "SELECT action::VARCHAR AS action, kind::VARCHAR AS kind, size, path, reason
+        let sql = format!(
+            "SELECT action::VARCHAR AS action, kind::VARCHAR AS kind, size, path, reason
              FROM plan_view
-             WHERE coalesce(action::VARCHAR = ?, true) AND coalesce(starts_with(path || '/', ? || '/'), true)
+             WHERE coalesce(action::VARCHAR = ?, true) AND coalesce({}, true)
              ORDER BY path
-             LIMIT ?::BIGINT";
+             LIMIT ?::BIGINT",
+            sql::is_below("path", "?")
+        );
         (sql, [self.action.map(|action| action.as_str().to_owned()), under, Some(self.limit.to_string())])
     }
 }
@@ -304,17 +257,18 @@ pub(crate) fn plan_totals(connection: &Connection) -> Result<Vec<PlanTotal>> {
            LEFT JOIN (
              SELECT id
              FROM src_latest
-             WHERE copy_status IN ('excluded_explicit', 'excluded_inherited')
+             WHERE {}
            ) x ON x.id = p.src_id
            UNION ALL
-           SELECT 'skip'::plan_action, n.kind, n.size
+           SELECT 'already_existed'::plan_action, n.kind, n.size
            FROM matches m
            JOIN src_nodes n ON n.id = m.src_id
            WHERE m.same AND n.parent_id IS NOT NULL
          ) planned
          GROUP BY action
          ORDER BY action",
-        NodeKind::File.as_str()
+        NodeKind::File.as_str(),
+        sql::is_status("copy_status", CopyStatus::is_excluded)
     ))?;
     let totals =
         statement.query_map([], |row| Ok(PlanTotal { action: row.get(0)?, nodes: row.get(1)?, bytes: row.get(2)? }))?;

@@ -9,6 +9,7 @@ use longhaul_model::{NodeId, Side};
 
 use crate::error::Result;
 use crate::listing::Folder;
+use crate::sql;
 
 /// The folders with ids within `ids`, in id order.
 ///
@@ -36,10 +37,11 @@ pub(crate) fn pull_folders(
          WHERE id >= {start} AND id < {end} AND ({} id NOT IN (
            SELECT id
            FROM {name}_current
-           WHERE id >= {start} AND id < {end} AND traversal_status IN ('successful', 'failed', 'not_on_src')
+           WHERE id >= {start} AND id < {end} AND {was_listed}
          ))
          ORDER BY id",
-        if in_sweep { &is_swept } else { "" }
+        if in_sweep { &is_swept } else { "" },
+        was_listed = sql::is_listed_status("traversal_status"),
     ))?;
     let folders = statement.query_map([], |row| {
         Ok(Folder { id: NodeId(row.get(0)?), source_id: NodeId(row.get(1)?), path: row.get(2)?, depth: row.get(3)? })

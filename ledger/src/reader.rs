@@ -86,7 +86,7 @@ impl Reader {
     /// The items of the plan that somebody wants to see, by path.
     pub fn plan_items(&self, filter: &PlanFilter) -> Result<Table> {
         let (sql, parameters) = filter.to_sql();
-        self.query_with(sql, parameters)
+        self.query_with(&sql, parameters)
     }
 
     /// Refuses a path that somebody has typed and that one side has nothing at, so that a mistake is not taken for a folder

@@ -14,12 +14,13 @@ use std::ops::Range;
 
 use duckdb::Connection;
 use longhaul_model::{
-    BySide, CopyChange, CopyStatus, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Side, TraversalChange,
-    TraversalStatus, child_path,
+    BySide, CopyChange, CopyStatus, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Reason, ReasonCode, Side,
+    TraversalChange, TraversalStatus, child_path,
 };
 
 use crate::counters::{CountersToWrite, DepthCounters};
 use crate::error::Result;
+use crate::events::{ChangedAtDepth, CopyChanges, Events};
 use crate::filter::FilterSettings;
 use crate::listing::{Ending, FailedListing, Folder, ListedPage, OpenListing, RecordedListing, UnmatchedPage};
 use crate::matching::{Matched, match_nodes};
@@ -28,7 +29,7 @@ use crate::pull::pull_folders;
 use crate::recent::RecentListings;
 use crate::recovery::{Remaining, remaining};
 use crate::rows::{
-    BATCH_NAME_BYTES_MAX, CopiedRows, DestinationFolderRows, ErrorRow, ErrorRows, Event, EventRows, ExclusionRows,
+    BATCH_NAME_BYTES_MAX, CopiedRows, DestinationFolderRows, ErrorRow, ErrorRows, ExclusionOrigin, ExclusionRows,
     MatchRows, NodeRows, PartRows, Rows, SourceFolderRows,
 };
 
@@ -48,7 +49,7 @@ pub struct Recorder {
     pub(crate) settings: Settings,
     pub(crate) now_ns: fn() -> i64,
     nodes: BySide<NodeRows>,
-    events: BySide<EventRows>,
+    pub(crate) events: Events,
     source_folders: SourceFolderRows,
     destination_folders: DestinationFolderRows,
     matches: MatchRows,
@@ -58,7 +59,6 @@ pub struct Recorder {
     parts: PartRows,
     pub(crate) counters: CountersToWrite,
     pub(crate) next_id: BySide<NodeId>,
-    pub(crate) next_seq: i64,
     open_listings: BySide<HashMap<NodeId, OpenListing>>,
     recent: RecentListings,
     unmatched: Vec<UnmatchedPage>,
@@ -86,24 +86,17 @@ impl Recorder {
         };
         let next_id =
             BySide { src: NodeId(highest("src_nodes", "id")? + 1), dst: NodeId(highest("dst_nodes", "id")? + 1) };
-        // Recovery drops events, the last ones perhaps, and what is not behind the folded ones would never be folded.
-        let next_seq = [
-            highest("src_status_events", "seq")?,
-            highest("dst_status_events", "seq")?,
-            highest("migration", "src_folded_seq")?,
-            highest("migration", "dst_folded_seq")?,
-        ];
-        let next_seq = next_seq.into_iter().max().expect("there are four of them") + 1;
         let counters = CountersToWrite::read(&connection)?;
         let sweep = Sweep::read(&connection)?;
         let run = Run::begin(&connection, command, now_ns())?;
+        let events = Events::open(&connection, run, now_ns)?;
         Ok(Recorder {
             connection,
             run,
             settings,
             now_ns,
             nodes: BySide::default(),
-            events: BySide::default(),
+            events,
             source_folders: SourceFolderRows::default(),
             destination_folders: DestinationFolderRows::default(),
             matches: MatchRows::default(),
@@ -113,7 +106,6 @@ impl Recorder {
             parts: PartRows::default(),
             counters,
             next_id,
-            next_seq,
             open_listings: BySide::default(),
             recent: RecentListings::default(),
             unmatched: Vec::new(),
@@ -168,9 +160,9 @@ impl Recorder {
             }
             let ListedPage { folder, page, is_last, attempts } = listed;
             if is_last {
-                let status = TraversalStatus::Pending.after(TraversalChange::Listed).expect("in the table");
                 let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-                this.push_event(side, folder.id, Some(status), None, attempts, None);
+                let (was, change) = (TraversalStatus::Pending, TraversalChange::Listed);
+                this.events.change_traversal(side, folder.id, was, change, attempts, None)?;
                 this.counters.change(side, folder.depth).folders_listed += 1;
             }
             this.record_entries(side, folder, page, if is_last { Ending::Complete } else { Ending::No })
@@ -184,9 +176,10 @@ impl Recorder {
             if this.was_listed_before(side, &failed.folder) {
                 return this.record_failure_again(side, failed);
             }
-            let status = TraversalStatus::Pending.after(TraversalChange::OutOfAttempts).expect("in the table");
             let attempts = i32::try_from(failed.attempts).unwrap_or(i32::MAX);
-            this.push_event(side, failed.folder.id, Some(status), None, attempts, Some(&failed.message));
+            let (was, change) = (TraversalStatus::Pending, TraversalChange::OutOfAttempts);
+            let reason = Reason::message(&failed.message);
+            this.events.change_traversal(side, failed.folder.id, was, change, attempts, Some(&reason))?;
             this.errors.push(&ErrorRow {
                 side,
                 node: failed.folder.id,
@@ -220,8 +213,8 @@ impl Recorder {
             let counters = self.counters.change(side, depth);
             page.iter().for_each(|entry| counters.count_node(entry.kind, entry.size));
         }
-        self.record_remarks(side, first_id, depth, &page);
-        self.record_left_out(first_id, depth, &page);
+        self.record_remarks(side, first_id, depth, &page)?;
+        self.record_left_out(first_id, depth, &page)?;
         let answers = match side {
             Side::Source => self.record_source_folders(&folder, first_id, page, ending),
             Side::Destination => self.match_or_wait(UnmatchedPage { folder, first_id, page, ending })?,
@@ -284,7 +277,7 @@ impl Recorder {
             if recorded.ending != Ending::No {
                 self.recent.forget(source);
             }
-            return Ok(self.record_matched_page(&recorded, &matched).into_iter().collect());
+            return Ok(self.record_matched_page(&recorded, &matched)?.into_iter().collect());
         }
         self.unmatched_rows += recorded.page.len();
         self.unmatched_folders.insert(recorded.folder.id);
@@ -339,7 +332,8 @@ impl Recorder {
         let sources = pages.iter().map(|page| page.folder.source_id.0);
         let source_parents = sources.clone().min().expect("not empty")..sources.max().expect("not empty") + 1;
         let in_sweep = self.sweep.is_some();
-        let matched = match_nodes(&self.connection, &ids, &source_parents, &self.settings.filter, in_sweep)?;
+        let is_filtered = !self.settings.filter.is_empty();
+        let matched = match_nodes(&self.connection, &ids, &source_parents, is_filtered, in_sweep)?;
 
         let mut answers = Vec::new();
         let mut remaining = matched.as_slice();
@@ -351,20 +345,20 @@ impl Recorder {
             if page.ending != Ending::No {
                 self.recent.forget(page.folder.source_id);
             }
-            answers.extend(self.record_matched_page(&page, mine));
+            answers.extend(self.record_matched_page(&page, mine)?);
         }
         Ok(answers)
     }
 
-    fn record_matched_page(&mut self, page: &UnmatchedPage, matched: &[Matched]) -> Option<RecordedListing> {
+    fn record_matched_page(&mut self, page: &UnmatchedPage, matched: &[Matched]) -> Result<Option<RecordedListing>> {
         let ids = page.first_id.0..page.first_id.plus(page.page.len()).0;
-        let folders = self.record_matches(page, matched);
-        self.add_to_listing(Side::Destination, page.folder.id, ids, folders, page.ending)
+        let folders = self.record_matches(page, matched)?;
+        Ok(self.add_to_listing(Side::Destination, page.folder.id, ids, folders, page.ending))
     }
 
     /// Turns what the join found for one page, ascending by destination id, into matches, conflicts and counters.
     /// Returns the folders that both sides have.
-    fn record_matches(&mut self, unmatched: &UnmatchedPage, matched: &[Matched]) -> Vec<Folder> {
+    fn record_matches(&mut self, unmatched: &UnmatchedPage, matched: &[Matched]) -> Result<Vec<Folder>> {
         let depth = unmatched.folder.depth + 1;
         let mut matched = matched.iter().peekable();
         let mut folders = Vec::new();
@@ -373,7 +367,7 @@ impl Recorder {
             let found = matched.next_if(|m| m.destination_id == id);
             match found {
                 Some(source) if source.is_left_out => {
-                    self.record_match_left_out(source, id, entry.kind, entry.size, depth);
+                    self.record_match_left_out(source, id, entry.kind, entry.size, depth)?;
                 }
                 Some(source) if source.kind == entry.kind => {
                     let same = match entry.kind {
@@ -398,21 +392,14 @@ impl Recorder {
                     let known_before = self.sweep.as_ref().map_or(NodeId(0), |sweep| sweep.first_ids().src);
                     let is_new = |source: &&Matched| source.kind != NodeKind::Other && source.source_id >= known_before;
                     if let Some(source) = other_kind.filter(is_new) {
-                        let reason =
-                            format!("the source has a {} of this name, the destination a {}", source.kind, entry.kind);
-                        self.record_copy_status(
-                            source.source_id,
-                            CopyChange::Conflicting,
-                            source.kind,
-                            source.facts.size,
-                            depth,
-                            &reason,
-                        );
+                        let reason = Reason::new(ReasonCode::KindsDiffer, [source.kind, entry.kind]);
+                        let (id, change) = (source.source_id, CopyChange::Conflicting);
+                        self.settle_copy(id, change, source.kind, source.facts.size, depth, 0, Some(&reason))?;
                     }
                 }
             }
         }
-        folders
+        Ok(folders)
     }
 
     fn record_match(
@@ -427,8 +414,8 @@ impl Recorder {
         self.matches.push(source, destination, same);
         self.uncommitted_rows += 1;
         if same {
-            let status = CopyStatus::Pending.after(CopyChange::FoundOnDestination).expect("in the table");
-            self.counters.change(Side::Source, depth).count_copy_status(status, kind, size);
+            // No event: it follows from the match.
+            self.counters.change(Side::Source, depth).count_copy_status(CopyStatus::AlreadyExisted, kind, size);
         }
     }
 
@@ -441,41 +428,62 @@ impl Recorder {
         kind: NodeKind,
         size: Option<i64>,
         depth: i32,
-    ) {
+    ) -> Result<()> {
         if source.kind != kind {
             self.counters.change(Side::Destination, depth).count_not_on_src(kind, size);
-            return;
+            return Ok(());
         }
         self.record_match(source.source_id, destination, false, kind, None, depth);
         if kind == NodeKind::Folder {
-            let status = TraversalStatus::Pending.after(TraversalChange::Listed).expect("in the table");
-            let reason = "not listed: a filter leaves out what the source has here";
-            self.push_event(Side::Destination, destination, Some(status), None, 0, Some(reason));
+            let (was, change) = (TraversalStatus::Pending, TraversalChange::Listed);
+            let reason = Reason::plain(ReasonCode::CounterpartFiltered);
+            self.events.change_traversal(Side::Destination, destination, was, change, 0, Some(&reason))?;
             self.counters.change(Side::Destination, depth).folders_listed += 1;
         }
+        Ok(())
     }
 
-    /// Gives a source node another copy status than discovery gives by itself, with its reason.
-    fn record_copy_status(
+    /// Something happened to the copy status of a source node that was pending. Counts it. Returns the new status.
+    #[allow(clippy::too_many_arguments, reason = "the node and what happened to it, of which nothing belongs together")]
+    fn settle_copy(
         &mut self,
         node: NodeId,
         change: CopyChange,
         kind: NodeKind,
         size: Option<i64>,
         depth: i32,
-        reason: &str,
-    ) {
-        let status = CopyStatus::Pending.after(change).expect("in the table");
-        self.push_event(Side::Source, node, None, Some(status), 0, Some(reason));
+        attempts: i32,
+        reason: Option<&Reason>,
+    ) -> Result<CopyStatus> {
+        let status = self.events.change_copy(node, CopyStatus::Pending, change, attempts, reason)?;
         self.counters.change(Side::Source, depth).count_copy_status(status, kind, size);
+        Ok(status)
     }
 
-    /// What a store had to say about single entries; and everything of a kind that is not carried over is skipped, which no
+    /// Changes the copy statuses of a set of source nodes, inside the transaction that is open, and counts them.
+    pub(crate) fn change_copies(&mut self, changes: &CopyChanges<'_>) -> Result<Vec<ChangedAtDepth>> {
+        self.flush_rows()?;
+        let changed = self.events.change_copies(&self.connection, changes)?;
+        self.count_changed(&changed);
+        Ok(changed)
+    }
+
+    /// Counts nodes whose copy status has changed.
+    pub(crate) fn count_changed(&mut self, changed: &[ChangedAtDepth]) {
+        for ChangedAtDepth { depth, was, is, nodes, bytes } in changed {
+            let counters = self.counters.change(Side::Source, *depth);
+            counters.count_copy_statuses(*was, -nodes, -bytes);
+            counters.count_copy_statuses(*is, *nodes, *bytes);
+            self.uncommitted_rows += usize::try_from(*nodes).unwrap_or(usize::MAX);
+        }
+    }
+
+    /// What a store had to say about single entries; and everything of a kind that is not copied is skipped, which no
     /// filter has to say.
-    fn record_remarks(&mut self, side: Side, first_id: NodeId, depth: i32, page: &Page) {
+    fn record_remarks(&mut self, side: Side, first_id: NodeId, depth: i32, page: &Page) -> Result<()> {
         let mut remarks = page.remarks().peekable();
         if remarks.peek().is_none() && !page.kinds().contains(&NodeKind::Other) {
-            return;
+            return Ok(());
         }
         for (index, entry) in page.iter().enumerate() {
             let id = first_id.plus(index);
@@ -484,47 +492,33 @@ impl Recorder {
                 remark = Some(text);
             }
             if side == Side::Source && entry.kind == NodeKind::Other {
-                let reason = remark.unwrap_or("neither a file, a folder nor a symbolic link");
-                self.record_copy_status(id, CopyChange::NotCarriedOver, entry.kind, None, depth, reason);
+                let reason = match remark {
+                    Some(what) => Reason::new(ReasonCode::SpecialFile, [what]),
+                    None => Reason::plain(ReasonCode::OtherKind),
+                };
+                self.settle_copy(id, CopyChange::NotCarriedOver, entry.kind, None, depth, 0, Some(&reason))?;
             } else if let Some(text) = remark {
-                self.push_event(side, id, None, None, 0, Some(text));
+                self.events.remark(side, id, &Reason::message(text))?;
             }
         }
+        Ok(())
     }
 
-    /// What a filter leaves out of the source is excluded, as if somebody had named it. A folder counts as listed with
+    /// What a filter excludes from the source has an exclusion, like what a person excludes. A folder counts as listed with
     /// that, since nothing of it will ever be.
-    fn record_left_out(&mut self, first_id: NodeId, depth: i32, page: &Page) {
+    fn record_left_out(&mut self, first_id: NodeId, depth: i32, page: &Page) -> Result<()> {
         for (index, rule) in page.left_out() {
             let (id, entry) = (first_id.plus(index), page.entry(index));
             let is_folder = entry.kind == NodeKind::Folder;
             let reason = self.settings.filter.rules[rule].reason(is_folder);
-            let copy = CopyStatus::Pending.after(CopyChange::Excluded).expect("in the table");
-            let listed = TraversalStatus::Pending.after(TraversalChange::Listed).expect("in the table");
-            self.push_event(Side::Source, id, is_folder.then_some(listed), Some(copy), 0, Some(&reason));
-            self.exclusions.push(id, &reason, self.run, (self.now_ns)());
+            let status = self.events.exclude_found(id, is_folder, &reason)?;
+            let (run, at_ns) = (self.run, (self.now_ns)());
+            self.exclusions.push(id, ExclusionOrigin::Filter, &reason.stored(), run, at_ns);
             let counters = self.counters.change(Side::Source, depth);
-            counters.count_copy_status(copy, entry.kind, entry.size);
+            counters.count_copy_status(status, entry.kind, entry.size);
             counters.folders_listed += i64::from(is_folder);
         }
-    }
-
-    pub(crate) fn push_event(
-        &mut self,
-        side: Side,
-        node: NodeId,
-        traversal: Option<TraversalStatus>,
-        copy: Option<CopyStatus>,
-        attempt: i32,
-        error: Option<&str>,
-    ) {
-        assert!(
-            error.is_some() || !copy.is_some_and(CopyStatus::carries_reason),
-            "a node that is {copy:?} carries a reason"
-        );
-        let (seq, run, at_ns) = (self.next_seq, self.run, (self.now_ns)());
-        self.next_seq += 1;
-        self.events[side].push(&Event { seq, node, traversal, copy, attempt, run, at_ns, error });
+        Ok(())
     }
 
     fn give_out_ids(&mut self, side: Side, count: usize) -> NodeId {

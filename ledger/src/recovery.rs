@@ -7,11 +7,13 @@
 use std::ops::Range;
 
 use duckdb::Connection;
-use longhaul_model::{NodeId, Side};
+use longhaul_model::{CopyChange, NodeId, Side, TraversalStatus};
 
 use crate::counters::DepthCounters;
 use crate::error::Result;
+use crate::events::{CopyChanges, Events, forget};
 use crate::fold::fold_events;
+use crate::sql;
 
 /// Pending folders are told as ranges of ids; folders in the same stretch of so many ids make one range.
 const STRETCH_IDS: i64 = 32_768;
@@ -30,7 +32,7 @@ pub struct Remaining {
 /// Folds what is not folded and drops what is half done, in one transaction. Returns how many nodes were dropped.
 ///
 /// With nothing dropped the counters are those of the last commit; otherwise they have to be counted again.
-pub(crate) fn recover(connection: &Connection) -> Result<usize> {
+pub(crate) fn recover(connection: &Connection, now_ns: fn() -> i64) -> Result<usize> {
     fold_events(connection)?;
     let half_done: i64 = connection.query_row(
         "SELECT
@@ -43,7 +45,7 @@ pub(crate) fn recover(connection: &Connection) -> Result<usize> {
         return Ok(0);
     }
     connection.execute_batch("BEGIN")?;
-    let dropped = connection.execute_batch(DROP_HALF_DONE).map_err(Into::into).and_then(|()| {
+    let dropped = drop_half_done(connection, now_ns).and_then(|()| {
         // The counters are written with what they count.
         let counters = DepthCounters::recount(connection)?;
         counters.replace(connection)
@@ -60,60 +62,44 @@ pub(crate) fn recover(connection: &Connection) -> Result<usize> {
 
 /// The destination first: its matches and conflicts refer to the source. Ids of dropped nodes may be given out again, so
 /// their events go as well; the conflict of a source node with a dropped destination node is taken back by an event.
-const DROP_HALF_DONE: &str = "
-    INSERT INTO src_status_events
-    SELECT
-      (SELECT greatest(
-         (SELECT coalesce(max(seq), 0) FROM src_status_events),
-         (SELECT coalesce(max(seq), 0) FROM dst_status_events)
-       )) + row_number() OVER (),
-      s.id, NULL, 'pending', 0, (SELECT coalesce(max(run), 0) FROM runs), epoch_ns(now()), NULL
-    FROM dst_nodes d
-    JOIN dst_folders f ON f.id = d.parent_id
-    JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name AND s.kind <> d.kind
-    JOIN src_current c ON c.id = s.id AND c.copy_status = 'conflict'
-    WHERE f.id IN (FROM dst_unlisted);
-
-    DELETE FROM matches
-    WHERE dst_id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted));
-
-    DELETE FROM dst_status_events
-    WHERE node_id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted));
-
-    DELETE FROM dst_current
-    WHERE id IN (SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted));
-
-    DELETE FROM dst_nodes
-    WHERE parent_id IN (FROM dst_unlisted);
-
-    DELETE FROM dst_folders
-    WHERE id NOT IN (SELECT id FROM dst_nodes);
-
-    DELETE FROM src_status_events
-    WHERE node_id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted));
-
-    DELETE FROM src_current
-    WHERE id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted));
-
-    DELETE FROM exclusions
-    WHERE node_id IN (SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted));
-
-    DELETE FROM src_nodes
-    WHERE parent_id IN (FROM src_unlisted);
-
-    DELETE FROM src_folders
-    WHERE id NOT IN (SELECT id FROM src_nodes);
-";
+fn drop_half_done(connection: &Connection, now_ns: fn() -> i64) -> Result<()> {
+    const DROPPED_SRC: &str = "SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted)";
+    const DROPPED_DST: &str = "SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted)";
+    let last_run = connection.query_row("SELECT coalesce(max(run), 0) FROM runs", [], |row| row.get(0))?;
+    let conflicts = "
+        SELECT DISTINCT s.id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
+        FROM dst_nodes d
+        JOIN dst_folders f ON f.id = d.parent_id
+        JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name AND s.kind <> d.kind
+        JOIN src_current c ON c.id = s.id AND c.copy_status = 'conflict'
+        WHERE f.id IN (FROM dst_unlisted)";
+    let taken_back = CopyChanges { nodes: conflicts, reopened_by: Some(CopyChange::FoundDifferent) };
+    // What comes of it is counted with everything else.
+    Events::open(connection, last_run, now_ns)?.change_copies(connection, &taken_back)?;
+    connection.execute_batch(&format!("DELETE FROM matches WHERE dst_id IN ({DROPPED_DST})"))?;
+    forget(connection, Side::Destination, DROPPED_DST)?;
+    connection.execute_batch(
+        "DELETE FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted);
+         DELETE FROM dst_folders WHERE id NOT IN (SELECT id FROM dst_nodes);",
+    )?;
+    forget(connection, Side::Source, DROPPED_SRC)?;
+    Ok(connection.execute_batch(&format!(
+        "DELETE FROM exclusions WHERE node_id IN ({DROPPED_SRC});
+         DELETE FROM src_nodes WHERE parent_id IN (FROM src_unlisted);
+         DELETE FROM src_folders WHERE id NOT IN (SELECT id FROM src_nodes);"
+    ))?)
+}
 
 /// What is still to be listed. The events must have been folded.
 pub(crate) fn remaining(connection: &Connection) -> Result<Remaining> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare(&format!(
         "SELECT c.id
          FROM src_current c
          LEFT JOIN dst_folders f ON f.src_id = c.id
-         LEFT JOIN dst_current d ON d.id = f.id AND d.traversal_status IN ('successful', 'failed')
+         LEFT JOIN dst_current d ON d.id = f.id AND {was_listed}
          WHERE c.traversal_status = 'failed' AND d.id IS NULL AND c.id NOT IN (FROM src_pending)",
-    )?;
+        was_listed = sql::is_traversal("d.traversal_status", TraversalStatus::is_dealt_with)
+    ))?;
     let failed_sources = statement.query_map([], |row| row.get(0).map(NodeId))?.collect::<duckdb::Result<_>>()?;
     Ok(Remaining {
         source: pending_ranges(connection, Side::Source)?,

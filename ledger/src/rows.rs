@@ -1,21 +1,21 @@
-//! Rows on their way into the big tables: collected in columns, handed to DuckDB as Arrow batches.
+//! Rows on their way into tables: collected in columns, handed to DuckDB as Arrow batches.
+//!
+//! The macro `rows!` makes a set of rows from its columns, which are those of the table, in their order. By hand, and not
+//! by a crate for any structure, since the columns are filled a page at a time.
 //!
 //! Enumerations travel as text, which DuckDB turns into its own form on arrival (it takes no numbers for them).
 
+mod columns;
 mod sweep;
 
-use std::sync::{Arc, LazyLock};
-
-use duckdb::arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StringBuilder,
-};
-use duckdb::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use duckdb::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use duckdb::arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, StringBuilder};
+use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::{Appender, Connection};
 use longhaul_model::{CopyStatus, ErrorClass, NodeId, NodeKind, Page, Phase, Side, TraversalStatus};
 
 use crate::error::Result;
 
+pub(crate) use columns::{Column, Names, rows, schema};
 pub(crate) use sweep::{Finding, FindingRow, FindingRows, IdRows, RelistedRows, SweptRows};
 
 /// The names of one batch may take this much: Arrow's offsets are 32 bits, and memory has to stay bounded.
@@ -53,211 +53,98 @@ fn append<'a, R: Rows>(rows: &mut R, appender: impl FnOnce() -> duckdb::Result<A
     Ok(count)
 }
 
-pub(crate) fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
-    Arc::new(Schema::new(columns.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>()))
-}
-
-/// Rows of `src_nodes` or `dst_nodes`.
-#[derive(Debug, Default)]
-pub(crate) struct NodeRows {
-    ids: Vec<i64>,
-    parents: Vec<Option<i64>>,
-    names: String,
-    name_ends: Vec<i32>,
-    kinds: Vec<NodeKind>,
-    sizes: Vec<Option<i64>>,
-    modified_ns: Vec<Option<i64>>,
-    depths: Vec<i32>,
+rows! {
+    /// Rows of `src_nodes` or `dst_nodes`.
+    NodeRows {
+        id: Vec<i64>,
+        parent_id: Vec<Option<i64>>,
+        name: Names,
+        kind: Vec<NodeKind>,
+        size: Vec<Option<i64>>,
+        modified_ns: Vec<Option<i64>>,
+        depth: Vec<i32>,
+    }
 }
 
 impl NodeRows {
     /// The root of a side.
     pub(crate) fn push_root(&mut self, id: NodeId) {
-        self.ids.push(id.0);
-        self.parents.push(None);
-        self.name_ends.push(self.names_len());
-        self.kinds.push(NodeKind::Folder);
-        self.sizes.push(None);
+        self.id.push(id.0);
+        self.parent_id.push(None);
+        self.name.push("");
+        self.kind.push(NodeKind::Folder);
+        self.size.push(None);
         self.modified_ns.push(None);
-        self.depths.push(0);
+        self.depth.push(0);
     }
 
     /// All entries of a page, with ids from `first_id` on.
     pub(crate) fn push_page(&mut self, first_id: NodeId, parent: NodeId, depth: i32, page: &Page) {
-        let base = self.names_len();
-        self.ids.extend((0_i64..).take(page.len()).map(|offset| first_id.0 + offset));
-        self.parents.extend(std::iter::repeat_n(Some(parent.0), page.len()));
-        self.names.push_str(page.names());
-        self.names_len();
-        self.name_ends.extend(page.ends().iter().map(|&end| base + i32::try_from(end).expect("checked above")));
-        self.kinds.extend_from_slice(page.kinds());
-        self.sizes.extend_from_slice(page.sizes());
+        self.id.extend((0_i64..).take(page.len()).map(|offset| first_id.0 + offset));
+        self.parent_id.extend(std::iter::repeat_n(Some(parent.0), page.len()));
+        self.name.extend(page.names(), page.ends());
+        self.kind.extend_from_slice(page.kinds());
+        self.size.extend_from_slice(page.sizes());
         self.modified_ns.extend_from_slice(page.modified_ns());
-        self.depths.extend(std::iter::repeat_n(depth, page.len()));
+        self.depth.extend(std::iter::repeat_n(depth, page.len()));
     }
 
     /// Bytes of names that are waiting.
     pub(crate) fn name_bytes(&self) -> usize {
-        self.names.len()
-    }
-
-    fn names_len(&self) -> i32 {
-        i32::try_from(self.names.len()).expect("the names of one batch are flushed long before 2 GiB")
+        self.name.bytes()
     }
 }
 
-impl Rows for NodeRows {
-    fn len(&self) -> usize {
-        self.ids.len()
+rows! {
+    /// Rows of `src_folders`.
+    SourceFolderRows {
+        id: Vec<i64>,
+        path: StringBuilder,
+        depth: Vec<i32>,
     }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let rows = std::mem::take(self);
-        let mut offsets = Vec::with_capacity(rows.name_ends.len() + 1);
-        offsets.push(0);
-        offsets.extend(rows.name_ends);
-        let names = StringArray::new(
-            OffsetBuffer::new(ScalarBuffer::from(offsets)),
-            Buffer::from_vec(rows.names.into_bytes()),
-            None,
-        );
-        vec![
-            Arc::new(Int64Array::from(rows.ids)),
-            Arc::new(Int64Array::from(rows.parents)),
-            Arc::new(names),
-            Arc::new(StringArray::from_iter_values(rows.kinds.iter().map(|kind| kind.as_str()))),
-            Arc::new(Int64Array::from(rows.sizes)),
-            Arc::new(Int64Array::from(rows.modified_ns)),
-            Arc::new(Int32Array::from(rows.depths)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            schema(&[
-                ("id", DataType::Int64),
-                ("parent_id", DataType::Int64),
-                ("name", DataType::Utf8),
-                ("kind", DataType::Utf8),
-                ("size", DataType::Int64),
-                ("modified_ns", DataType::Int64),
-                ("depth", DataType::Int32),
-            ])
-        });
-        SCHEMA.clone()
-    }
-}
-
-/// Rows of `src_folders`.
-#[derive(Debug, Default)]
-pub(crate) struct SourceFolderRows {
-    ids: Vec<i64>,
-    paths: StringBuilder,
-    depths: Vec<i32>,
 }
 
 impl SourceFolderRows {
     pub(crate) fn push(&mut self, id: NodeId, path: &str, depth: i32) {
-        self.ids.push(id.0);
-        self.paths.append_value(path);
-        self.depths.push(depth);
+        self.id.push(id.0);
+        self.path.append_value(path);
+        self.depth.push(depth);
     }
 }
 
-impl Rows for SourceFolderRows {
-    fn len(&self) -> usize {
-        self.ids.len()
+rows! {
+    /// Rows of `dst_folders`.
+    DestinationFolderRows {
+        id: Vec<i64>,
+        path: StringBuilder,
+        depth: Vec<i32>,
+        src_id: Vec<i64>,
     }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let mut rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.ids)),
-            Arc::new(rows.paths.finish()),
-            Arc::new(Int32Array::from(rows.depths)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> =
-            LazyLock::new(|| schema(&[("id", DataType::Int64), ("path", DataType::Utf8), ("depth", DataType::Int32)]));
-        SCHEMA.clone()
-    }
-}
-
-/// Rows of `dst_folders`.
-#[derive(Debug, Default)]
-pub(crate) struct DestinationFolderRows {
-    folders: SourceFolderRows,
-    counterparts: Vec<i64>,
 }
 
 impl DestinationFolderRows {
     pub(crate) fn push(&mut self, id: NodeId, path: &str, depth: i32, counterpart: NodeId) {
-        self.folders.push(id, path, depth);
-        self.counterparts.push(counterpart.0);
+        self.id.push(id.0);
+        self.path.append_value(path);
+        self.depth.push(depth);
+        self.src_id.push(counterpart.0);
     }
 }
 
-impl Rows for DestinationFolderRows {
-    fn len(&self) -> usize {
-        self.counterparts.len()
+rows! {
+    /// Rows of `matches`.
+    MatchRows {
+        src_id: Vec<i64>,
+        dst_id: Vec<i64>,
+        same: Vec<bool>,
     }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let mut columns = self.folders.take();
-        columns.push(Arc::new(Int64Array::from(std::mem::take(&mut self.counterparts))));
-        columns
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            schema(&[
-                ("id", DataType::Int64),
-                ("path", DataType::Utf8),
-                ("depth", DataType::Int32),
-                ("src_id", DataType::Int64),
-            ])
-        });
-        SCHEMA.clone()
-    }
-}
-
-/// Rows of `matches`.
-#[derive(Debug, Default)]
-pub(crate) struct MatchRows {
-    sources: Vec<i64>,
-    destinations: Vec<i64>,
-    same: Vec<bool>,
 }
 
 impl MatchRows {
     pub(crate) fn push(&mut self, source: NodeId, destination: NodeId, same: bool) {
-        self.sources.push(source.0);
-        self.destinations.push(destination.0);
+        self.src_id.push(source.0);
+        self.dst_id.push(destination.0);
         self.same.push(same);
-    }
-}
-
-impl Rows for MatchRows {
-    fn len(&self) -> usize {
-        self.sources.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.sources)),
-            Arc::new(Int64Array::from(rows.destinations)),
-            Arc::new(BooleanArray::from(rows.same)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            schema(&[("src_id", DataType::Int64), ("dst_id", DataType::Int64), ("same", DataType::Boolean)])
-        });
-        SCHEMA.clone()
     }
 }
 
@@ -271,114 +158,78 @@ pub(crate) struct Event<'a> {
     pub(crate) attempt: i32,
     pub(crate) run: i32,
     pub(crate) at_ns: i64,
-    pub(crate) error: Option<&'a str>,
+    /// In its stored form.
+    pub(crate) reason: Option<&'a str>,
 }
 
-/// Rows of `src_status_events` or `dst_status_events`.
-#[derive(Debug, Default)]
-pub(crate) struct EventRows {
-    seqs: Vec<i64>,
-    nodes: Vec<i64>,
-    traversal: StringBuilder,
-    copy: StringBuilder,
-    attempts: Vec<i32>,
-    runs: Vec<i32>,
-    at_ns: Vec<i64>,
-    errors: StringBuilder,
+rows! {
+    /// Rows of `src_status_events` or `dst_status_events`.
+    EventRows {
+        seq: Vec<i64>,
+        node_id: Vec<i64>,
+        traversal_status: StringBuilder,
+        copy_status: StringBuilder,
+        attempt: Vec<i32>,
+        run: Vec<i32>,
+        at_ns: Vec<i64>,
+        reason: StringBuilder,
+    }
 }
 
 impl EventRows {
     pub(crate) fn push(&mut self, event: &Event<'_>) {
-        self.seqs.push(event.seq);
-        self.nodes.push(event.node.0);
-        self.traversal.append_option(event.traversal.map(TraversalStatus::as_str));
-        self.copy.append_option(event.copy.map(CopyStatus::as_str));
-        self.attempts.push(event.attempt);
-        self.runs.push(event.run);
+        self.seq.push(event.seq);
+        self.node_id.push(event.node.0);
+        self.traversal_status.append_option(event.traversal.map(TraversalStatus::as_str));
+        self.copy_status.append_option(event.copy.map(CopyStatus::as_str));
+        self.attempt.push(event.attempt);
+        self.run.push(event.run);
         self.at_ns.push(event.at_ns);
-        self.errors.append_option(event.error);
+        self.reason.append_option(event.reason);
     }
 }
 
-impl Rows for EventRows {
-    fn len(&self) -> usize {
-        self.seqs.len()
-    }
+/// Who excluded a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExclusionOrigin {
+    /// A filter, when the node was found.
+    Filter,
+    /// A person.
+    Person,
+}
 
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let mut rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.seqs)),
-            Arc::new(Int64Array::from(rows.nodes)),
-            Arc::new(rows.traversal.finish()),
-            Arc::new(rows.copy.finish()),
-            Arc::new(Int32Array::from(rows.attempts)),
-            Arc::new(Int32Array::from(rows.runs)),
-            Arc::new(Int64Array::from(rows.at_ns)),
-            Arc::new(rows.errors.finish()),
-        ]
-    }
+impl ExclusionOrigin {
+    /// All of them, in the order of the ledger's enumeration.
+    pub(crate) const ALL: [ExclusionOrigin; 2] = [ExclusionOrigin::Filter, ExclusionOrigin::Person];
 
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            schema(&[
-                ("seq", DataType::Int64),
-                ("node_id", DataType::Int64),
-                ("traversal_status", DataType::Utf8),
-                ("copy_status", DataType::Utf8),
-                ("attempt", DataType::Int32),
-                ("run", DataType::Int32),
-                ("at_ns", DataType::Int64),
-                ("error", DataType::Utf8),
-            ])
-        });
-        SCHEMA.clone()
+    /// The word used in the ledger.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            ExclusionOrigin::Filter => "filter",
+            ExclusionOrigin::Person => "person",
+        }
     }
 }
 
-/// Rows of `exclusions`: what a filter left out. What people exclude is written by SQL.
-#[derive(Debug, Default)]
-pub(crate) struct ExclusionRows {
-    nodes: Vec<i64>,
-    reasons: StringBuilder,
-    runs: Vec<i32>,
-    at_ns: Vec<i64>,
+rows! {
+    /// Rows of `exclusions`: what a filter excluded. What people exclude is written by SQL.
+    ExclusionRows {
+        node_id: Vec<i64>,
+        origin: Vec<ExclusionOrigin>,
+        reason: StringBuilder,
+        run: Vec<i32>,
+        at_ns: Vec<i64>,
+    }
 }
 
 impl ExclusionRows {
-    pub(crate) fn push(&mut self, node: NodeId, reason: &str, run: i32, at_ns: i64) {
-        self.nodes.push(node.0);
-        self.reasons.append_value(reason);
-        self.runs.push(run);
+    /// `reason` is in its stored form.
+    pub(crate) fn push(&mut self, node: NodeId, origin: ExclusionOrigin, reason: &str, run: i32, at_ns: i64) {
+        self.node_id.push(node.0);
+        self.origin.push(origin);
+        self.reason.append_value(reason);
+        self.run.push(run);
         self.at_ns.push(at_ns);
-    }
-}
-
-impl Rows for ExclusionRows {
-    fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let mut rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.nodes)),
-            Arc::new(rows.reasons.finish()),
-            Arc::new(Int32Array::from(rows.runs)),
-            Arc::new(Int64Array::from(rows.at_ns)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            schema(&[
-                ("node_id", DataType::Int64),
-                ("reason", DataType::Utf8),
-                ("run", DataType::Int32),
-                ("at_ns", DataType::Int64),
-            ])
-        });
-        SCHEMA.clone()
     }
 }
 
@@ -395,65 +246,30 @@ pub(crate) struct ErrorRow<'a> {
     pub(crate) at_ns: i64,
 }
 
-/// Rows of `errors`.
-#[derive(Debug, Default)]
-pub(crate) struct ErrorRows {
-    sides: StringBuilder,
-    nodes: Vec<i64>,
-    phases: StringBuilder,
-    classes: StringBuilder,
-    messages: StringBuilder,
-    attempts: Vec<i32>,
-    runs: Vec<i32>,
-    at_ns: Vec<i64>,
+rows! {
+    /// Rows of `errors`.
+    ErrorRows {
+        side: Vec<Side>,
+        node_id: Vec<i64>,
+        phase: StringBuilder,
+        class: StringBuilder,
+        message: StringBuilder,
+        attempts: Vec<i32>,
+        run: Vec<i32>,
+        at_ns: Vec<i64>,
+    }
 }
 
 impl ErrorRows {
     pub(crate) fn push(&mut self, row: &ErrorRow<'_>) {
-        self.sides.append_value(row.side.prefix());
-        self.nodes.push(row.node.0);
-        self.phases.append_value(row.phase.as_str());
-        self.classes.append_value(row.class.as_str());
-        self.messages.append_value(row.message);
+        self.side.push(row.side);
+        self.node_id.push(row.node.0);
+        self.phase.append_value(row.phase.as_str());
+        self.class.append_value(row.class.as_str());
+        self.message.append_value(row.message);
         self.attempts.push(row.attempts);
-        self.runs.push(row.run);
+        self.run.push(row.run);
         self.at_ns.push(row.at_ns);
-    }
-}
-
-impl Rows for ErrorRows {
-    fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let mut rows = std::mem::take(self);
-        vec![
-            Arc::new(rows.sides.finish()),
-            Arc::new(Int64Array::from(rows.nodes)),
-            Arc::new(rows.phases.finish()),
-            Arc::new(rows.classes.finish()),
-            Arc::new(rows.messages.finish()),
-            Arc::new(Int32Array::from(rows.attempts)),
-            Arc::new(Int32Array::from(rows.runs)),
-            Arc::new(Int64Array::from(rows.at_ns)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            schema(&[
-                ("side", DataType::Utf8),
-                ("node_id", DataType::Int64),
-                ("phase", DataType::Utf8),
-                ("class", DataType::Utf8),
-                ("message", DataType::Utf8),
-                ("attempts", DataType::Int32),
-                ("run", DataType::Int32),
-                ("at_ns", DataType::Int64),
-            ])
-        });
-        SCHEMA.clone()
     }
 }
 
@@ -468,110 +284,48 @@ pub(crate) struct CopiedRow<'a> {
     pub(crate) identity: Option<(i64, i64)>,
 }
 
-/// Rows of `copied`.
-#[derive(Debug, Default)]
-pub(crate) struct CopiedRows {
-    sources: Vec<i64>,
-    names: StringBuilder,
-    sizes: Vec<Option<i64>>,
-    modified_ns: Vec<Option<i64>>,
-    checksums: BinaryBuilder,
-    devices: Vec<Option<i64>>,
-    inodes: Vec<Option<i64>>,
+rows! {
+    /// Rows of `copied`.
+    CopiedRows {
+        src_id: Vec<i64>,
+        name: StringBuilder,
+        size: Vec<Option<i64>>,
+        modified_ns: Vec<Option<i64>>,
+        checksum: BinaryBuilder,
+        device: Vec<Option<i64>>,
+        inode: Vec<Option<i64>>,
+    }
 }
 
 impl CopiedRows {
     pub(crate) fn push(&mut self, row: &CopiedRow<'_>) {
-        self.sources.push(row.source.0);
-        self.names.append_option(row.name);
-        self.sizes.push(row.size);
+        self.src_id.push(row.source.0);
+        self.name.append_option(row.name);
+        self.size.push(row.size);
         self.modified_ns.push(row.modified_ns);
-        self.checksums.append_option(row.checksum);
-        self.devices.push(row.identity.map(|(device, _)| device));
-        self.inodes.push(row.identity.map(|(_, inode)| inode));
+        self.checksum.append_option(row.checksum);
+        self.device.push(row.identity.map(|(device, _)| device));
+        self.inode.push(row.identity.map(|(_, inode)| inode));
     }
 }
 
-impl Rows for CopiedRows {
-    fn len(&self) -> usize {
-        self.sources.len()
+rows! {
+    /// Rows of `parts`.
+    PartRows {
+        src_id: Vec<i64>,
+        part: Vec<i32>,
+        size: Vec<i64>,
+        modified_ns: Vec<Option<i64>>,
+        value: BinaryBuilder,
     }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let mut rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.sources)),
-            Arc::new(rows.names.finish()),
-            Arc::new(Int64Array::from(rows.sizes)),
-            Arc::new(Int64Array::from(rows.modified_ns)),
-            Arc::new(rows.checksums.finish()),
-            Arc::new(Int64Array::from(rows.devices)),
-            Arc::new(Int64Array::from(rows.inodes)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            schema(&[
-                ("src_id", DataType::Int64),
-                ("name", DataType::Utf8),
-                ("size", DataType::Int64),
-                ("modified_ns", DataType::Int64),
-                ("checksum", DataType::Binary),
-                ("device", DataType::Int64),
-                ("inode", DataType::Int64),
-            ])
-        });
-        SCHEMA.clone()
-    }
-}
-
-/// Rows of `parts`.
-#[derive(Debug, Default)]
-pub(crate) struct PartRows {
-    sources: Vec<i64>,
-    parts: Vec<i32>,
-    sizes: Vec<i64>,
-    modified_ns: Vec<Option<i64>>,
-    values: BinaryBuilder,
 }
 
 impl PartRows {
     pub(crate) fn push(&mut self, source: NodeId, part: i32, size: i64, modified_ns: Option<i64>, value: &[u8; 32]) {
-        self.sources.push(source.0);
-        self.parts.push(part);
-        self.sizes.push(size);
+        self.src_id.push(source.0);
+        self.part.push(part);
+        self.size.push(size);
         self.modified_ns.push(modified_ns);
-        self.values.append_value(value);
-    }
-}
-
-impl Rows for PartRows {
-    fn len(&self) -> usize {
-        self.sources.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let mut rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.sources)),
-            Arc::new(Int32Array::from(rows.parts)),
-            Arc::new(Int64Array::from(rows.sizes)),
-            Arc::new(Int64Array::from(rows.modified_ns)),
-            Arc::new(rows.values.finish()),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            schema(&[
-                ("src_id", DataType::Int64),
-                ("part", DataType::Int32),
-                ("size", DataType::Int64),
-                ("modified_ns", DataType::Int64),
-                ("value", DataType::Binary),
-            ])
-        });
-        SCHEMA.clone()
+        self.value.append_value(value);
     }
 }

@@ -1,17 +1,12 @@
 -- The ledger of one migration. No keys and no indexes: identifiers are unique by construction (one writer gives them
 -- out in sequence), and a primary key would cost half the speed and 60 MB of memory a million rows.
 -- Times of day are nanoseconds since 1970, UTC. Names and paths are in their printable form (README.md, "Names").
+-- A reason is a code with its parameters, separated by the character 31. The views show the sentence.
 
-CREATE TYPE node_kind AS ENUM ('folder', 'file', 'symlink', 'other');
-CREATE TYPE traversal_status AS ENUM ('pending', 'successful', 'failed', 'not_on_src');
-CREATE TYPE copy_status AS ENUM ('pending', 'successful', 'already_existed', 'failed', 'skipped', 'conflict', 'excluded_explicit', 'excluded_inherited', 'vanished');
-CREATE TYPE error_class AS ENUM ('transient', 'throttled', 'denied', 'vanished', 'bad_name', 'no_space', 'fatal', 'blocked');
-CREATE TYPE phase AS ENUM ('created', 'traversing', 'review', 'copying', 'verifying', 'complete', 'suspended');
-CREATE TYPE plan_action AS ENUM ('create_folder', 'copy', 'overwrite', 'keep_both', 'compare', 'make_link', 'skip', 'conflict', 'not_copied', 'exclude');
-CREATE TYPE side AS ENUM ('src', 'dst');
+-- What stands in double braces is printed from the Rust values that are the rule (`sql.rs`): here the enumerations
+-- node_kind, traversal_status, copy_status, error_class, phase, plan_action, side, sweep_kind, finding, exclusion_origin.
+{{types}}
 CREATE TYPE call_class AS ENUM ('list', 'read', 'write', 'meta');
-CREATE TYPE sweep_kind AS ENUM ('retry', 'refresh');
-CREATE TYPE finding AS ENUM ('changed', 'gone', 'back');
 
 -- One row: what this ledger is about and where it stands.
 CREATE TABLE migration (
@@ -107,7 +102,7 @@ CREATE TABLE src_status_events (
   attempt           INTEGER NOT NULL,  -- how many attempts it took; 0 where nothing was tried
   run               INTEGER NOT NULL,
   at_ns             BIGINT NOT NULL,   -- nanoseconds since 1970
-  error             VARCHAR            -- the reason, for people; NULL where there is none to give
+  reason            VARCHAR            -- NULL where there is none to give
 );
 
 CREATE TABLE dst_status_events (
@@ -118,7 +113,7 @@ CREATE TABLE dst_status_events (
   attempt           INTEGER NOT NULL,
   run               INTEGER NOT NULL,
   at_ns             BIGINT NOT NULL,
-  error             VARCHAR
+  reason            VARCHAR
 );
 
 -- The events folded: one row for each node that has any. Behind the events by no more than what
@@ -128,9 +123,9 @@ CREATE TABLE src_current (
   traversal_status  traversal_status,  -- NULL: as discovery left it
   copy_status       copy_status,       -- NULL: as discovery left it
   attempts          INTEGER NOT NULL,          -- of the last event for which anything was tried
-  traversal_error   VARCHAR,           -- why the traversal status is what it is
-  copy_error        VARCHAR,           -- why the copy status is what it is
-  remark            VARCHAR            -- what else there is to say of the node
+  traversal_error   VARCHAR,           -- the reason of the traversal status
+  copy_error        VARCHAR,           -- the reason of the copy status
+  remark            VARCHAR            -- the last remark
 );
 
 CREATE TABLE dst_current (
@@ -160,15 +155,17 @@ CREATE TABLE plan (
   src_id  BIGINT NOT NULL,
   action  plan_action NOT NULL,
   dst_id  BIGINT,              -- what has its place, of the same kind and not the same; NULL where nothing has
-  reason  VARCHAR              -- why nothing is done, or what is in the way; NULL where there is nothing to say
+  reason  VARCHAR              -- the reason why nothing is done, or of what is in the way; NULL where there is none
 );
 
--- What somebody has excluded, or a filter left out when it was found: this node, and everything below it. What that comes to for each node is its status: one
--- that would be copied is excluded if it is in here, or the nearest folder above it that is.
+-- What was excluded by itself, by a person or by a filter when it was found: this node, and everything below it. What that
+-- comes to for each node is its status: one that would be copied is excluded if it is in here, or the nearest folder above
+-- it that is.
 CREATE TABLE exclusions (
-  node_id  BIGINT NOT NULL,   -- of src_nodes
-  reason   VARCHAR NOT NULL,  -- for people
-  run      INTEGER NOT NULL,  -- in which it was said
+  node_id  BIGINT NOT NULL,            -- of src_nodes
+  origin   exclusion_origin NOT NULL,
+  reason   VARCHAR NOT NULL,           -- a reason
+  run      INTEGER NOT NULL,           -- in which it was excluded
   at_ns    BIGINT NOT NULL
 );
 
@@ -196,7 +193,7 @@ CREATE TABLE marks (
   side     side NOT NULL,
   node_id  BIGINT NOT NULL,
   phase    phase NOT NULL,   -- 'traversing': its listing is tried again; 'copying': its copy
-  reason   VARCHAR,          -- why it had failed
+  reason   VARCHAR,          -- the reason why it had failed
   run      INTEGER NOT NULL,
   at_ns    BIGINT NOT NULL
 );
@@ -270,31 +267,8 @@ CREATE TABLE differences (
 -- Counters by depth. Written in the same transaction as what they count; a recount from nodes, matches and events
 -- gives the same.
 CREATE TABLE src_stats (
-  depth                  INTEGER NOT NULL,
-  folders                BIGINT NOT NULL,
-  files                  BIGINT NOT NULL,
-  symlinks               BIGINT NOT NULL,
-  others                 BIGINT NOT NULL,
-  bytes                  BIGINT NOT NULL,  -- of files
-  folders_listed         BIGINT NOT NULL,
-  folders_failed         BIGINT NOT NULL,
-  already_existed        BIGINT NOT NULL,  -- folders on both sides, and files that are the same
-  already_existed_bytes  BIGINT NOT NULL,
-  conflicts              BIGINT NOT NULL,
-  conflict_bytes         BIGINT NOT NULL,
-  skipped                BIGINT NOT NULL,
-  skipped_bytes          BIGINT NOT NULL,
-  copied                 BIGINT NOT NULL,
-  copied_bytes           BIGINT NOT NULL,  -- as the listing said
-  copy_failed            BIGINT NOT NULL,
-  copy_failed_bytes      BIGINT NOT NULL,
-  vanished               BIGINT NOT NULL,
-  vanished_bytes         BIGINT NOT NULL,
-  excluded               BIGINT NOT NULL,
-  excluded_bytes         BIGINT NOT NULL,
-  not_on_src             BIGINT NOT NULL,  -- destination only
-  not_on_src_bytes       BIGINT NOT NULL,  -- destination only
-  not_on_src_folders     BIGINT NOT NULL   -- destination only: of not_on_src, those that are folders
+  depth INTEGER NOT NULL,
+{{counters}}
 );
 
 CREATE TABLE dst_stats AS FROM src_stats;
@@ -305,77 +279,23 @@ CREATE TABLE stats (
   value  BIGINT NOT NULL
 );
 
--- The latest word of the events on each node that has any: the folded ones, and those since. A reason goes with the
--- status that it is given for, and with that status it goes: '' stands for "none any more" until that is settled.
--- `arg_max` passes over NULLs, which is what "NULL: unchanged" means.
+-- The latest word of the events on each node that has any: the folded ones, and those since.
 CREATE VIEW src_latest AS
-WITH fresh AS (
-  SELECT
-    node_id AS id,
-    arg_max(traversal_status, seq) AS traversal_status,
-    arg_max(copy_status, seq) AS copy_status,
-    arg_max(attempt, seq) FILTER (WHERE attempt > 0) AS attempts,
-    arg_max(coalesce(error, ''), seq) FILTER (WHERE traversal_status IS NOT NULL) AS traversal_error,
-    arg_max(coalesce(error, ''), seq) FILTER (WHERE copy_status IS NOT NULL) AS copy_error,
-    arg_max(error, seq) FILTER (WHERE traversal_status IS NULL AND copy_status IS NULL) AS remark
-  FROM src_status_events
-  WHERE seq > (SELECT src_folded_seq FROM migration)
-  GROUP BY node_id
-)
-SELECT id, traversal_status, copy_status, attempts, traversal_error, copy_error, remark
-FROM src_current
-WHERE id NOT IN (SELECT id FROM fresh)
-UNION ALL
-SELECT
-  f.id,
-  coalesce(f.traversal_status, c.traversal_status),
-  coalesce(f.copy_status, c.copy_status),
-  coalesce(f.attempts, c.attempts, 0),
-  nullif(coalesce(f.traversal_error, c.traversal_error), ''),
-  nullif(coalesce(f.copy_error, c.copy_error), ''),
-  coalesce(f.remark, c.remark)
-FROM fresh f
-LEFT JOIN src_current c ON c.id = f.id;
+{{src_latest}};
 
 CREATE VIEW dst_latest AS
-WITH fresh AS (
-  SELECT
-    node_id AS id,
-    arg_max(traversal_status, seq) AS traversal_status,
-    arg_max(copy_status, seq) AS copy_status,
-    arg_max(attempt, seq) FILTER (WHERE attempt > 0) AS attempts,
-    arg_max(coalesce(error, ''), seq) FILTER (WHERE traversal_status IS NOT NULL) AS traversal_error,
-    arg_max(coalesce(error, ''), seq) FILTER (WHERE copy_status IS NOT NULL) AS copy_error,
-    arg_max(error, seq) FILTER (WHERE traversal_status IS NULL AND copy_status IS NULL) AS remark
-  FROM dst_status_events
-  WHERE seq > (SELECT dst_folded_seq FROM migration)
-  GROUP BY node_id
-)
-SELECT id, traversal_status, copy_status, attempts, traversal_error, copy_error, remark
-FROM dst_current
-WHERE id NOT IN (SELECT id FROM fresh)
-UNION ALL
-SELECT
-  f.id,
-  coalesce(f.traversal_status, c.traversal_status),
-  coalesce(f.copy_status, c.copy_status),
-  coalesce(f.attempts, c.attempts, 0),
-  nullif(coalesce(f.traversal_error, c.traversal_error), ''),
-  nullif(coalesce(f.copy_error, c.copy_error), ''),
-  coalesce(f.remark, c.remark)
-FROM fresh f
-LEFT JOIN dst_current c ON c.id = f.id;
+{{dst_latest}};
 
 -- Folders that have never been dealt with, as far as folded events say: exact when a run begins.
 CREATE VIEW src_unlisted AS
 SELECT id
 FROM src_folders
-WHERE id NOT IN (SELECT id FROM src_current WHERE traversal_status IN ('successful', 'failed'));
+WHERE id NOT IN (SELECT id FROM src_current WHERE {{was_listed}});
 
 CREATE VIEW dst_unlisted AS
 SELECT id
 FROM dst_folders
-WHERE id NOT IN (SELECT id FROM dst_current WHERE traversal_status IN ('successful', 'failed', 'not_on_src'));
+WHERE id NOT IN (SELECT id FROM dst_current WHERE {{was_listed}});
 
 -- Folders that are to be listed, those of a sweep among them.
 CREATE VIEW src_pending AS
@@ -393,18 +313,16 @@ CREATE VIEW src_status AS
 SELECT
   n.id,
   n.parent_id,
-  CASE WHEN n.parent_id IS NULL THEN '/' WHEN f.id = 1 THEN '/' || n.name ELSE f.path || '/' || n.name END AS path,
+  {{path}} AS path,
   n.name,
   n.kind,
   n.size,
   n.modified_ns,
   n.depth,
-  coalesce(l.traversal_status,
-    CASE WHEN n.kind = 'folder' THEN 'pending' ELSE 'successful' END::traversal_status) AS traversal_status,
-  coalesce(l.copy_status,
-    CASE WHEN m.same THEN 'already_existed' ELSE 'pending' END::copy_status) AS copy_status,
+  {{src_traversal_status}} AS traversal_status,
+  {{copy_status}} AS copy_status,
   coalesce(l.attempts, 0) AS attempts,
-  coalesce(l.copy_error, l.traversal_error, l.remark) AS error
+  {{src_error}} AS error
 FROM src_nodes n
 LEFT JOIN src_folders f ON f.id = n.parent_id
 LEFT JOIN matches m ON m.src_id = n.id
@@ -414,20 +332,15 @@ CREATE VIEW dst_status AS
 SELECT
   n.id,
   n.parent_id,
-  CASE WHEN n.parent_id IS NULL THEN '/' WHEN f.id = 1 THEN '/' || n.name ELSE f.path || '/' || n.name END AS path,
+  {{path}} AS path,
   n.name,
   n.kind,
   n.size,
   n.modified_ns,
   n.depth,
-  coalesce(l.traversal_status,
-    CASE
-      WHEN m.dst_id IS NULL THEN 'not_on_src'
-      WHEN n.kind = 'folder' THEN 'pending'
-      ELSE 'successful'
-    END::traversal_status) AS traversal_status,
+  {{dst_traversal_status}} AS traversal_status,
   coalesce(l.attempts, 0) AS attempts,
-  coalesce(l.traversal_error, l.remark) AS error
+  {{dst_error}} AS error
 FROM dst_nodes n
 LEFT JOIN dst_folders f ON f.id = n.parent_id
 LEFT JOIN matches m ON m.dst_id = n.id
@@ -441,20 +354,17 @@ FROM (
     s.path,
     s.kind,
     s.size,
-    CASE WHEN is_excluded THEN 'exclude'::plan_action ELSE p.action END AS action,
+    CASE WHEN s.is_excluded THEN 'exclude'::plan_action ELSE p.action END AS action,
     CASE
-      WHEN is_excluded THEN s.error
-      WHEN r.name IS NULL THEN p.reason
-      ELSE concat_ws('; ', p.reason, 'as ' || r.name)
+      WHEN s.is_excluded THEN s.error
+      WHEN r.name IS NULL THEN {{plan_reason}}
+      ELSE concat_ws('; ', {{plan_reason}}, 'as ' || r.name)
     END AS reason
   FROM plan p
-  JOIN (
-    SELECT *, copy_status IN ('excluded_explicit', 'excluded_inherited') AS is_excluded
-    FROM src_status
-  ) s ON s.id = p.src_id
+  JOIN (SELECT *, {{is_excluded}} AS is_excluded FROM src_status) s ON s.id = p.src_id
   LEFT JOIN renames r ON r.src_id = p.src_id
   UNION ALL
-  SELECT s.path, s.kind, s.size, 'skip'::plan_action, 'it is there already'
+  SELECT s.path, s.kind, s.size, 'already_existed'::plan_action, {{already_there}}
   FROM matches m
   JOIN src_status s ON s.id = m.src_id
   WHERE m.same AND s.parent_id IS NOT NULL
@@ -469,16 +379,16 @@ WITH last_errors AS (
   FROM errors
   GROUP BY side, node_id
 )
-SELECT 'src'::side AS side, s.path, e.phase, e.class, e.message, e.attempts
+SELECT 'src'::side AS side, s.path, e.phase, e.class::VARCHAR AS class, e.message, e.attempts
 FROM last_errors e
 JOIN src_status s ON s.id = e.node_id
 WHERE e.side = 'src' AND (s.traversal_status = 'failed' OR s.copy_status = 'failed')
 UNION ALL
-SELECT 'dst'::side, d.path, e.phase, e.class, e.message, e.attempts
+SELECT 'dst'::side, d.path, e.phase, e.class::VARCHAR, e.message, e.attempts
 FROM last_errors e
 JOIN dst_status d ON d.id = e.node_id
 WHERE e.side = 'dst' AND d.traversal_status = 'failed'
 UNION ALL
-SELECT 'dst'::side, s.path, 'verifying'::phase, NULL, d.message, 1
+SELECT 'dst'::side, s.path, 'verifying'::phase, 'different', d.message, 1
 FROM differences d
 JOIN src_status s ON s.id = d.src_id;

@@ -13,7 +13,8 @@ use std::ops::Range;
 
 use duckdb::{Connection, params};
 use longhaul_model::{
-    BySide, CompareBy, Comparison, NodeId, NodeKind, Phase, Side, TraversalChange, TraversalStatus, child_path,
+    BySide, CompareBy, Comparison, CopyChange, CopyStatus, NodeId, NodeKind, Phase, ReasonCode, Side, TraversalChange,
+    TraversalStatus, child_path,
 };
 
 use crate::Opened;
@@ -21,10 +22,12 @@ use crate::below::select_below;
 use crate::counters::{CountersToWrite, DepthCounters};
 use crate::editing::{change_statuses, cover_changing, revoke};
 use crate::error::{LedgerError, Result};
+use crate::events::forget;
 use crate::fold::fold_events;
 use crate::migration::{Migration, set_phase};
 use crate::recorder::{Recorder, Sweep};
 use crate::review::paths::{nearest_existing, resolve};
+use crate::sql;
 
 pub use summary::{SweepFound, SweepSummary};
 
@@ -41,7 +44,11 @@ pub(crate) enum SweepKind {
 }
 
 impl SweepKind {
-    const fn as_str(self) -> &'static str {
+    /// All of them, in the order of the ledger's enumeration.
+    pub(crate) const ALL: [SweepKind; 2] = [SweepKind::Retry, SweepKind::Refresh];
+
+    /// The word used in the ledger.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             SweepKind::Retry => "retry",
             SweepKind::Refresh => "refresh",
@@ -145,15 +152,16 @@ impl Recorder {
             from = "made";
         }
         let made = {
-            let mut statement = self.connection.prepare(
+            let mut statement = self.connection.prepare(&format!(
                 "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, d.id, d.path
                  FROM src_nodes n
                  SEMI JOIN made m ON m.id = n.id
                  LEFT JOIN renames r ON r.src_id = n.id
-                 JOIN src_current c ON c.id = n.id AND c.copy_status IN ('successful', 'already_existed')
+                 JOIN src_current c ON c.id = n.id AND {}
                  LEFT JOIN dst_folders d ON d.src_id = n.parent_id
                  ORDER BY n.id",
-            )?;
+                sql::is_status("c.copy_status", CopyStatus::is_on_destination)
+            ))?;
             let rows = statement.query_map([], |row| {
                 Ok(MadeFolder {
                     source: NodeId(row.get(0)?),
@@ -183,7 +191,7 @@ impl Recorder {
         // No worker runs beside it.
         self.connection.execute_batch("SET memory_limit = '512MiB'")?;
         self.begin_transaction()?;
-        self.forget_gone_on_destination(run)?;
+        forget_gone_on_destination(&self.connection, run)?;
         self.leave_gone_on_source(run)?;
         self.match_known()?;
         self.compare_matched()?;
@@ -202,19 +210,6 @@ impl Recorder {
         fold_events(&self.connection)
     }
 
-    /// What is gone from the destination was never more than what there was, and is forgotten with everything below it.
-    fn forget_gone_on_destination(&self, run: i32) -> Result<()> {
-        find_gone(&self.connection, Side::Destination, run)?;
-        Ok(self.connection.execute_batch(
-            "DELETE FROM matches WHERE dst_id IN (FROM gone_dst);
-             DELETE FROM dst_status_events WHERE node_id IN (FROM gone_dst);
-             DELETE FROM dst_current WHERE id IN (FROM gone_dst);
-             DELETE FROM errors WHERE side = 'dst' AND node_id IN (FROM gone_dst);
-             DELETE FROM dst_folders WHERE id IN (FROM gone_dst);
-             DELETE FROM dst_nodes WHERE id IN (FROM gone_dst);",
-        )?)
-    }
-
     /// What is gone from the source stays in the ledger and has no counterpart any more. Its status follows with the others.
     fn leave_gone_on_source(&mut self, run: i32) -> Result<()> {
         find_gone(&self.connection, Side::Source, run)?;
@@ -229,12 +224,13 @@ impl Recorder {
         )?;
         self.connection.execute_batch("DELETE FROM matches WHERE src_id IN (FROM gone_src)")?;
         for id in left_over {
-            let status = TraversalStatus::Successful.after(TraversalChange::CounterpartGone).expect("in the table");
-            self.push_event(Side::Destination, NodeId(id), Some(status), None, 0, None);
+            let (was, change) = (TraversalStatus::Successful, TraversalChange::CounterpartGone);
+            self.events.change_traversal(Side::Destination, NodeId(id), was, change, 0, None)?;
         }
         for id in failed {
             // There is nothing left to be listed.
-            self.push_event(Side::Source, NodeId(id), Some(TraversalStatus::Successful), None, 0, None);
+            let (was, change) = (TraversalStatus::Failed, TraversalChange::Listed);
+            self.events.change_relisted(Side::Source, NodeId(id), was, change, 0, None)?;
         }
         self.flush_rows()
     }
@@ -350,10 +346,11 @@ impl Recorder {
              -- Of another kind than what has its place.
              CREATE OR REPLACE TEMP TABLE taken AS
              SELECT src_id AS id,
-               any_value('the source has a ' || src_kind || ' of this name, the destination a ' || dst_kind) AS reason
+               any_value({kinds_differ}) AS reason
              FROM namesakes
              WHERE src_kind <> dst_kind AND src_kind <> 'other' AND src_id NOT IN (SELECT src_id FROM newly_matched)
-             GROUP BY src_id"
+             GROUP BY src_id",
+            kinds_differ = sql::reason(ReasonCode::KindsDiffer, &["src_kind", "dst_kind"])
         ))?;
         // What is below something that is in conflict.
         let in_conflict = "SELECT id
@@ -370,23 +367,31 @@ impl Recorder {
     fn derive_statuses(&mut self) -> Result<()> {
         // Both were listed on the same side.
         let unchanged = is_same(self.settings.comparison.by(CompareBy::SizeAndTime).by_looking(false));
-        self.connection.execute_batch(
-            "CREATE OR REPLACE TEMP TABLE changing (
-               id BIGINT, was copy_status, becomes copy_status, reason VARCHAR
-             )",
-        )?;
+        self.connection
+            .execute_batch("CREATE OR REPLACE TEMP TABLE changing (id BIGINT, change VARCHAR, reason VARCHAR)")?;
         for ids in ranges(&self.connection, Side::Source)? {
             let Range { start, end } = ids;
             let (first, last) = bounds(&self.connection, "matches", "src_id", &ids, "dst_id")?;
             let (first_parent, last_parent) = bounds(&self.connection, "src_nodes", "id", &ids, "parent_id")?;
             self.connection.execute_batch(&format!(
                 "INSERT INTO changing
-                 SELECT id, was, becomes, reason
+                 SELECT
+                   id,
+                   CASE becomes
+                     WHEN 'vanished' THEN '{gone}'
+                     WHEN 'skipped' THEN '{not_carried_over}'
+                     WHEN 'already_existed' THEN '{found_on_destination}'
+                     WHEN 'conflict' THEN '{conflicting}'
+                     WHEN 'pending' THEN NULL
+                     -- None of the others is found by looking: they only stay.
+                     ELSE error('a sweep found ' || becomes)
+                   END,
+                   reason
                  FROM (
                    SELECT
                      s.id,
                      x.id IS NOT NULL AS is_taken,
-                     coalesce(c.copy_status, CASE WHEN m.same THEN 'already_existed' ELSE 'pending' END::copy_status) AS was,
+                     {was} AS was,
                      c.copy_error AS was_reason,
                      CASE
                        WHEN g.id IS NOT NULL THEN 'vanished'
@@ -394,7 +399,7 @@ impl Recorder {
                        WHEN s.kind = 'other' THEN 'skipped'
                        WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
                        WHEN m.same THEN 'already_existed'
-                       WHEN c.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN c.copy_status
+                       WHEN {is_excluded} THEN c.copy_status
                        -- What somebody has decided stays decided.
                        WHEN c.copy_status = 'skipped' AND q.action = 'skip' THEN 'skipped'
                        WHEN x.id IS NOT NULL AND (q.action IS NULL OR q.action <> 'keep_both') THEN 'conflict'
@@ -419,8 +424,8 @@ impl Recorder {
                        ELSE c.copy_status
                      END::copy_status AS becomes,
                      CASE
-                       WHEN g.id IS NOT NULL THEN 'it is gone from the source'
-                       WHEN s.kind = 'other' THEN 'neither a file, a folder nor a symbolic link'
+                       WHEN g.id IS NOT NULL THEN {is_gone}
+                       WHEN s.kind = 'other' THEN {other_kind}
                        WHEN x.id IS NOT NULL THEN x.reason
                      END AS reason
                    FROM (FROM src_nodes WHERE id >= {start} AND id < {end}) s
@@ -452,16 +457,25 @@ impl Recorder {
                      WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
                    )
                  )
-                 WHERE was <> becomes OR (becomes = 'conflict' AND is_taken AND reason IS DISTINCT FROM was_reason)"
+                 WHERE was <> becomes OR (becomes = 'conflict' AND is_taken AND reason IS DISTINCT FROM was_reason)",
+                gone = CopyChange::Gone,
+                not_carried_over = CopyChange::NotCarriedOver,
+                found_on_destination = CopyChange::FoundOnDestination,
+                conflicting = CopyChange::Conflicting,
+                was = sql::copy_status("c", "m.same"),
+                is_excluded = sql::is_status("c.copy_status", CopyStatus::is_excluded),
+                is_gone = sql::reason(ReasonCode::Gone, &[]),
+                other_kind = sql::reason(ReasonCode::OtherKind, &[]),
             ))?;
         }
-        self.connection.execute_batch(
-            "DELETE FROM copied WHERE src_id IN (SELECT id FROM changing WHERE becomes <> 'vanished');
-             DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
-             DELETE FROM differences WHERE src_id IN (SELECT id FROM changing);",
-        )?;
+        self.connection.execute_batch(&format!(
+            "DELETE FROM copied WHERE src_id IN (SELECT id FROM changing WHERE change IS DISTINCT FROM '{}');
+                 DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
+                 DELETE FROM differences WHERE src_id IN (SELECT id FROM changing);",
+            CopyChange::Gone
+        ))?;
         cover_changing(&self.connection)?;
-        change_statuses(self)?;
+        change_statuses(self, CopyChange::FoundDifferent)?;
         Ok(())
     }
 }
@@ -496,28 +510,22 @@ fn ranges(connection: &Connection, side: Side) -> Result<impl Iterator<Item = Ra
     Ok((0..=last).step_by(step).map(|start| start..start + RANGE_IDS))
 }
 
-/// [`Comparison::is_same_as_listed`] of a source node `s` and a destination node `d` of the same kind, as an SQL expression.
+/// What is gone from the destination was never more than what there was, and is forgotten with everything below it.
+fn forget_gone_on_destination(connection: &Connection, run: i32) -> Result<()> {
+    find_gone(connection, Side::Destination, run)?;
+    connection.execute_batch("DELETE FROM matches WHERE dst_id IN (FROM gone_dst)")?;
+    forget(connection, Side::Destination, "FROM gone_dst")?;
+    Ok(connection.execute_batch(
+        "DELETE FROM errors WHERE side = 'dst' AND node_id IN (FROM gone_dst);
+         DELETE FROM dst_folders WHERE id IN (FROM gone_dst);
+         DELETE FROM dst_nodes WHERE id IN (FROM gone_dst);",
+    )?)
+}
+
+/// Whether a source node `s` and a destination node `d` of the same kind are the same, as an SQL expression.
 fn is_same(comparison: Comparison) -> String {
-    let size = "coalesce(s.size = d.size, false)".to_owned();
-    let time = format!(
-        "coalesce(abs(s.modified_ns::HUGEINT - d.modified_ns::HUGEINT) <= {}, false)",
-        comparison.time_tolerance_ns
-    );
-    let same = match comparison.by {
-        _ if !comparison.is_told_by_listings() => "false".to_owned(),
-        CompareBy::SizeAndTime => format!("({size} AND {time})"),
-        CompareBy::Size => size,
-        CompareBy::Time => time,
-        CompareBy::Checksum => "false".to_owned(),
-        CompareBy::Exists => "true".to_owned(),
-    };
-    format!(
-        "CASE s.kind
-           WHEN 'folder' THEN true
-           WHEN 'other' THEN false
-           ELSE {same}
-         END"
-    )
+    let same = sql::is_same(comparison, "s", "d");
+    format!("CASE s.kind WHEN 'folder' THEN true WHEN 'other' THEN false ELSE {same} END")
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::ops::Range;
 use duckdb::arrow::array::{Array, AsArray};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::{Connection, params};
-use longhaul_model::{FileFacts, NodeId, NodeKind};
+use longhaul_model::{CopyStatus, FileFacts, NodeId, NodeKind};
 
+use crate::codes::node_kind;
 use crate::error::{LedgerError, Result};
 use crate::renames::renamed_paths;
+use crate::sql;
 
 /// Nodes of one batch at most: a folder with more in it is listed once for each of its batches.
 const BATCH_NODES_MAX: usize = 131_072;
@@ -83,7 +85,7 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
         .query_row(params![start, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(first_parent), Some(last_parent)) = (first_parent, last_parent) else { return Ok(Vec::new()) };
     let destination_paths = renamed_paths(connection, &(first_parent..last_parent + 1))?;
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT n.id, n.parent_id, n.name, n.kind::VARCHAR, coalesce(c.size, n.size),
            coalesce(c.modified_ns, n.modified_ns), f.path, coalesce(s.copy_status = 'successful', false),
            coalesce(c.name, r.name), c.checksum
@@ -96,9 +98,10 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
          LEFT JOIN (FROM matches WHERE src_id >= ? AND src_id < ?) m ON m.src_id = n.id
          LEFT JOIN (FROM copied WHERE src_id >= ? AND src_id < ?) c ON c.src_id = n.id
          LEFT JOIN (FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = n.id
-         WHERE coalesce(s.copy_status IN ('successful', 'already_existed'), m.same, false)
+         WHERE coalesce({}, m.same, false)
          ORDER BY n.id",
-    )?;
+        sql::is_status("s.copy_status", CopyStatus::is_on_destination)
+    ))?;
     let arrow = statement.query_arrow(params![
         start,
         end,
@@ -125,10 +128,7 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
                 id: NodeId(number(0).value(row)),
                 name: text(2).value(row).to_owned(),
                 other_name: text(8).is_valid(row).then(|| text(8).value(row).to_owned()),
-                kind: text(3)
-                    .value(row)
-                    .parse()
-                    .map_err(|error: longhaul_model::UnknownNodeKind| LedgerError::Inconsistent(error.to_string()))?,
+                kind: node_kind(text(3).value(row))?,
                 facts: FileFacts { size: maybe(4, row), modified_ns: maybe(5, row) },
                 is_copied: is_copied.value(row),
                 checksum: checksum

@@ -27,6 +27,10 @@ pub enum CompareBy {
 }
 
 impl CompareBy {
+    /// All of them.
+    pub const ALL: [CompareBy; 5] =
+        [CompareBy::SizeAndTime, CompareBy::Size, CompareBy::Time, CompareBy::Checksum, CompareBy::Exists];
+
     /// The word used on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -114,6 +118,13 @@ impl Comparison {
             CompareBy::Checksum => false,
             CompareBy::Exists => true,
         }
+    }
+
+    /// Whether only looking at the two, or reading them, when their turn comes to be copied decides what is done: the plan
+    /// leaves it open.
+    pub fn is_left_open(&self, source: FileFacts, destination: FileFacts) -> bool {
+        // Where times are not listed it is not known either which of them is newer.
+        !self.is_told_by_listings() && (self.by != CompareBy::Checksum || self.needs_reading(source, destination))
     }
 
     /// Whether the two have to be read before it can be told.

@@ -10,6 +10,7 @@ mod node;
 mod page;
 mod phase;
 mod plan;
+mod reason;
 mod side;
 mod status;
 mod verify_level;
@@ -22,7 +23,8 @@ pub use name::{
 pub use node::{FIRST_NODE_ID, NodeId, NodeKind, UnknownNodeKind};
 pub use page::{Page, PageEntry};
 pub use phase::{Phase, UnknownPhase};
-pub use plan::{ConflictPolicy, PlanAction, UnknownPlanAction};
+pub use plan::{ConflictPolicy, PlanAction, PolicyVerdict, UnknownPlanAction};
+pub use reason::{REASON_SEPARATOR, Reason, ReasonCode, UnreadableReason};
 pub use side::{BySide, Side};
 pub use status::{CopyChange, CopyStatus, ForbiddenTransition, TraversalChange, TraversalStatus};
 pub use verify_level::VerifyLevel;

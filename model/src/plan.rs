@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::node::NodeKind;
+use crate::status::CopyChange;
+
 /// What is done about a file whose place is taken by another one that is not the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +35,54 @@ impl ConflictPolicy {
     }
 }
 
+/// What follows from a conflict policy for a file or link that is not the same as the one on the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyVerdict {
+    /// The destination's is replaced.
+    Replace,
+    /// The source's is copied under another name.
+    KeepBoth,
+    /// The destination's stays, and the source's is not copied.
+    Leave,
+    /// A person decides.
+    Ask,
+}
+
+impl ConflictPolicy {
+    /// All policies.
+    pub const ALL: [ConflictPolicy; 5] = [
+        ConflictPolicy::Newer,
+        ConflictPolicy::Skip,
+        ConflictPolicy::Overwrite,
+        ConflictPolicy::KeepBoth,
+        ConflictPolicy::Ask,
+    ];
+
+    /// What follows from the policy, where `is_newer` says whether the source's is known to be newer.
+    pub const fn decide(self, is_newer: bool) -> PolicyVerdict {
+        match self {
+            ConflictPolicy::Newer if is_newer => PolicyVerdict::Replace,
+            ConflictPolicy::Newer | ConflictPolicy::Skip => PolicyVerdict::Leave,
+            ConflictPolicy::Overwrite => PolicyVerdict::Replace,
+            ConflictPolicy::KeepBoth => PolicyVerdict::KeepBoth,
+            ConflictPolicy::Ask => PolicyVerdict::Ask,
+        }
+    }
+}
+
+impl PolicyVerdict {
+    /// The action of the plan for a node of this kind.
+    pub const fn action(self, kind: NodeKind) -> PlanAction {
+        match (self, kind) {
+            (PolicyVerdict::Replace, NodeKind::Symlink) => PlanAction::MakeLink,
+            (PolicyVerdict::Replace, NodeKind::File | NodeKind::Folder | NodeKind::Other) => PlanAction::Overwrite,
+            (PolicyVerdict::KeepBoth, _) => PlanAction::KeepBoth,
+            (PolicyVerdict::Leave, _) => PlanAction::Skip,
+            (PolicyVerdict::Ask, _) => PlanAction::Conflict,
+        }
+    }
+}
+
 /// What the copy phase does with a source node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -48,7 +99,9 @@ pub enum PlanAction {
     Compare,
     /// A symbolic link is made, or made anew.
     MakeLink,
-    /// Nothing: it is there already, or what is there is left as it is.
+    /// Nothing: the destination has the same.
+    AlreadyExisted,
+    /// Nothing: what the destination has is left as it is.
     Skip,
     /// Nothing until somebody decides.
     Conflict,
@@ -65,13 +118,14 @@ pub struct UnknownPlanAction(String);
 
 impl PlanAction {
     /// All actions, in the order of the ledger's enumeration.
-    pub const ALL: [PlanAction; 10] = [
+    pub const ALL: [PlanAction; 11] = [
         PlanAction::CreateFolder,
         PlanAction::Copy,
         PlanAction::Overwrite,
         PlanAction::KeepBoth,
         PlanAction::Compare,
         PlanAction::MakeLink,
+        PlanAction::AlreadyExisted,
         PlanAction::Skip,
         PlanAction::Conflict,
         PlanAction::NotCopied,
@@ -87,6 +141,7 @@ impl PlanAction {
             PlanAction::KeepBoth => "keep_both",
             PlanAction::Compare => "compare",
             PlanAction::MakeLink => "make_link",
+            PlanAction::AlreadyExisted => "already_existed",
             PlanAction::Skip => "skip",
             PlanAction::Conflict => "conflict",
             PlanAction::NotCopied => "not_copied",
@@ -96,7 +151,24 @@ impl PlanAction {
 
     /// Whether there is anything to be done.
     pub const fn is_work(self) -> bool {
-        !matches!(self, PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied | PlanAction::Exclude)
+        self.settled_by().is_none()
+    }
+
+    /// What happens to the copy status of a pending node that gets this action; `None` where it stays pending, because
+    /// there is work to be done.
+    pub const fn settled_by(self) -> Option<CopyChange> {
+        match self {
+            PlanAction::CreateFolder
+            | PlanAction::Copy
+            | PlanAction::Overwrite
+            | PlanAction::KeepBoth
+            | PlanAction::Compare
+            | PlanAction::MakeLink => None,
+            PlanAction::AlreadyExisted => Some(CopyChange::FoundOnDestination),
+            PlanAction::Skip | PlanAction::NotCopied => Some(CopyChange::NotCarriedOver),
+            PlanAction::Conflict => Some(CopyChange::Conflicting),
+            PlanAction::Exclude => Some(CopyChange::Excluded),
+        }
     }
 }
 

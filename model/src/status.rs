@@ -17,7 +17,7 @@ pub enum TraversalStatus {
 }
 
 /// What became, or becomes, of a source node in the copy phase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CopyStatus {
     /// Has to be brought to the destination.
@@ -54,7 +54,7 @@ pub enum TraversalChange {
 }
 
 /// What can happen to a copy status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CopyChange {
     /// A folder on both sides, or a file that is the same by the comparison policy.
     FoundOnDestination,
@@ -78,9 +78,9 @@ pub enum CopyChange {
     Included,
     /// Somebody marked it for retry.
     MarkedForRetry,
-    /// Somebody decided a conflict.
+    /// A person decided a conflict, or changed or took back that decision.
     Decided,
-    /// A sweep found it, or what has its place on the destination, to be different from before.
+    /// A sweep, or the recovery of a listing that was cut off, found the node or its counterpart to be different.
     FoundDifferent,
 }
 
@@ -111,6 +111,31 @@ impl CopyChange {
         Self::Decided,
         Self::FoundDifferent,
     ];
+
+    /// A word for it, in SQL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FoundOnDestination => "found_on_destination",
+            Self::NotCarriedOver => "not_carried_over",
+            Self::Conflicting => "conflicting",
+            Self::Gone => "gone",
+            Self::Copied => "copied",
+            Self::OutOfAttempts => "out_of_attempts",
+            Self::ParentFailed => "parent_failed",
+            Self::Excluded => "excluded",
+            Self::AncestorExcluded => "ancestor_excluded",
+            Self::Included => "included",
+            Self::MarkedForRetry => "marked_for_retry",
+            Self::Decided => "decided",
+            Self::FoundDifferent => "found_different",
+        }
+    }
+}
+
+impl fmt::Display for CopyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl TraversalStatus {
@@ -125,6 +150,20 @@ impl TraversalStatus {
             Self::Failed => "failed",
             Self::NotOnSrc => "not_on_src",
         }
+    }
+
+    /// Whether the folder was listed, or could not be.
+    pub const fn is_dealt_with(self) -> bool {
+        match self {
+            Self::Successful | Self::Failed => true,
+            Self::Pending | Self::NotOnSrc => false,
+        }
+    }
+
+    /// The status that follows from `change` to a folder that a sweep lists again, whatever its status was.
+    pub fn after_retry(self, change: TraversalChange) -> Result<Self, ForbiddenTransition> {
+        let pending = if self == Self::Pending { self } else { self.after(TraversalChange::MarkedForRetry)? };
+        pending.after(change)
     }
 
     /// The status that follows from `change`.
@@ -170,13 +209,57 @@ impl CopyStatus {
 
     /// Whether a node with this status always carries a reason that a person can read.
     pub const fn carries_reason(self) -> bool {
-        matches!(self, Self::Failed | Self::Skipped | Self::Conflict | Self::ExcludedExplicit | Self::ExcludedInherited)
+        match self {
+            Self::Failed
+            | Self::Skipped
+            | Self::Conflict
+            | Self::ExcludedExplicit
+            | Self::ExcludedInherited
+            | Self::Vanished => true,
+            Self::Pending | Self::Successful | Self::AlreadyExisted => false,
+        }
     }
 
-    /// Whether one change, or two of which the first leaves it pending, lead from this status to `next`.
-    pub fn may_become(self, next: CopyStatus) -> bool {
-        let leads = |from: CopyStatus, to| CopyChange::ALL.iter().any(|&change| from.after(change) == Ok(to));
-        leads(self, next) || (leads(self, Self::Pending) && leads(Self::Pending, next))
+    /// Whether the node is on the destination: copied by this migration, or there before it.
+    pub const fn is_on_destination(self) -> bool {
+        match self {
+            Self::Successful | Self::AlreadyExisted => true,
+            Self::Pending
+            | Self::Failed
+            | Self::Skipped
+            | Self::Conflict
+            | Self::ExcludedExplicit
+            | Self::ExcludedInherited
+            | Self::Vanished => false,
+        }
+    }
+
+    /// Whether the node was excluded, by itself or with a folder above it.
+    pub const fn is_excluded(self) -> bool {
+        match self {
+            Self::ExcludedExplicit | Self::ExcludedInherited => true,
+            Self::Pending
+            | Self::Successful
+            | Self::AlreadyExisted
+            | Self::Failed
+            | Self::Skipped
+            | Self::Conflict
+            | Self::Vanished => false,
+        }
+    }
+
+    /// The status that follows when a node is considered again: unless it is pending it is reopened by `reopened_by`,
+    /// and then `then` happens to it, if anything does.
+    pub fn after_reopening(
+        self,
+        reopened_by: CopyChange,
+        then: Option<CopyChange>,
+    ) -> Result<Self, ForbiddenTransition> {
+        let reopened = if self == Self::Pending { self } else { self.after(reopened_by)? };
+        match then {
+            Some(change) => reopened.after(change),
+            None => Ok(reopened),
+        }
     }
 
     /// The status that follows from `change`.
@@ -192,13 +275,15 @@ impl CopyStatus {
             (Self::Pending, CopyChange::AncestorExcluded) => Ok(Self::ExcludedInherited),
             (Self::ExcludedExplicit | Self::ExcludedInherited, CopyChange::Included)
             | (Self::Failed | Self::Conflict, CopyChange::MarkedForRetry)
-            | (Self::Conflict, CopyChange::Decided)
+            | (Self::Conflict | Self::Skipped, CopyChange::Decided)
             | (
                 Self::Successful
                 | Self::AlreadyExisted
                 | Self::Failed
                 | Self::Skipped
                 | Self::Conflict
+                | Self::ExcludedExplicit
+                | Self::ExcludedInherited
                 | Self::Vanished,
                 CopyChange::FoundDifferent,
             ) => Ok(Self::Pending),
@@ -253,13 +338,39 @@ mod tests {
     }
 
     #[test]
-    fn what_was_copied_or_was_there_or_is_gone_or_is_not_carried_over_stays_so_until_a_sweep_finds_it_different() {
-        for from in [CopyStatus::Successful, CopyStatus::AlreadyExisted, CopyStatus::Vanished, CopyStatus::Skipped] {
+    fn copied_existing_and_vanished_nodes_stay_so_until_a_sweep_finds_them_different() {
+        for from in [CopyStatus::Successful, CopyStatus::AlreadyExisted, CopyStatus::Vanished] {
             assert_eq!(from.after(CopyChange::FoundDifferent), Ok(CopyStatus::Pending));
             for change in CopyChange::ALL.into_iter().filter(|&change| change != CopyChange::FoundDifferent) {
                 assert!(from.after(change).is_err(), "{from} after {change:?}");
             }
         }
+    }
+
+    #[test]
+    fn every_change_leads_from_some_status_to_another() {
+        for change in CopyChange::ALL {
+            assert!(CopyStatus::ALL.iter().any(|from| from.after(change).is_ok()), "{change:?} is allowed nowhere");
+        }
+        for change in TRAVERSAL_CHANGES {
+            assert!(
+                TraversalStatus::ALL.iter().any(|from| from.after(change).is_ok()),
+                "{change:?} is allowed nowhere"
+            );
+        }
+    }
+
+    #[test]
+    fn a_settled_node_is_reopened_before_anything_else_happens_to_it() {
+        let different = CopyChange::FoundDifferent;
+        for from in CopyStatus::ALL {
+            assert_eq!(from.after_reopening(different, None), Ok(CopyStatus::Pending));
+            assert_eq!(from.after_reopening(different, Some(CopyChange::Gone)), Ok(CopyStatus::Vanished));
+        }
+        let included = CopyChange::Included;
+        let excluded = Some(CopyChange::Excluded);
+        assert_eq!(CopyStatus::ExcludedInherited.after_reopening(included, excluded), Ok(CopyStatus::ExcludedExplicit));
+        assert!(CopyStatus::Successful.after_reopening(included, excluded).is_err());
     }
 
     proptest! {

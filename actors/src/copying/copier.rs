@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
 use longhaul_ledger::{CopyOutcome, CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBatch, PlanItem};
-use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Side, child_path, decode_name};
+use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Reason, Side, child_path, decode_name};
 use longhaul_storage::{Folder, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -407,7 +407,8 @@ impl Job {
                     Next::GiveBack => return Done::Verified(verified),
                     Next::Over(outcome) => {
                         let message = match outcome {
-                            CopyOutcome::Failed { message, .. } | CopyOutcome::Vanished(message) => message,
+                            CopyOutcome::Failed { message, .. } => message,
+                            CopyOutcome::Vanished(reason) => reason.to_string(),
                             outcome => unreachable!("trouble does not lead to {outcome:?}"),
                         };
                         checking.give_up(&message);
@@ -555,7 +556,7 @@ fn path_of(large: &LargeItem) -> String {
 
 fn outcome_of(side: Option<Side>, error: StoreError) -> CopyOutcome {
     match side {
-        Some(side) if is_gone(side, &error) => CopyOutcome::Vanished(error.message),
+        Some(side) if is_gone(side, &error) => CopyOutcome::Vanished(Reason::message(&error.message)),
         Some(side) => CopyOutcome::Failed { class: error.class, message: format!("on the {side}: {}", error.message) },
         None => CopyOutcome::Failed { class: error.class, message: error.message },
     }

@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use longhaul_ledger::{CopiedFile, CopyOutcome};
-use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Side};
+use longhaul_model::{ConflictPolicy, NodeKind, PlanAction, Reason, ReasonCode, Side};
 use longhaul_storage::{Attributes, Facts, Placed, Replace, Target};
 
 use super::beside::{names_beside, no_name_left};
@@ -20,7 +20,11 @@ impl Transfer<'_> {
             PlanAction::Copy | PlanAction::Overwrite | PlanAction::KeepBoth | PlanAction::Compare => {
                 self.copy_file(buffer).await
             }
-            PlanAction::Skip | PlanAction::Conflict | PlanAction::NotCopied | PlanAction::Exclude => {
+            PlanAction::AlreadyExisted
+            | PlanAction::Skip
+            | PlanAction::Conflict
+            | PlanAction::NotCopied
+            | PlanAction::Exclude => {
                 unreachable!("the ledger gives out what is to be done")
             }
         }
@@ -33,7 +37,7 @@ impl Transfer<'_> {
             match folders.source.look(names.src).await.on(Side::Source)? {
                 None => return Ok(is_gone()),
                 Some(found) if found.kind != NodeKind::Folder => {
-                    return Ok(CopyOutcome::Vanished(format!("it is a {} now", found.kind)));
+                    return Ok(CopyOutcome::Vanished(Reason::new(ReasonCode::OtherKindNow, [found.kind])));
                 }
                 Some(_) => {}
             }
@@ -54,8 +58,7 @@ impl Transfer<'_> {
             }
             Some(found) if found.kind == NodeKind::Folder => Ok(CopyOutcome::AlreadyThere),
             Some(found) => {
-                let reason = format!("the source has a folder of this name, the destination a {}", found.kind);
-                Ok(CopyOutcome::Conflict(reason))
+                Ok(CopyOutcome::Conflict(Reason::new(ReasonCode::KindsDiffer, [NodeKind::Folder, found.kind])))
             }
             None => Err(Trouble::Changed("the destination changed while the folder was made".to_owned())),
         }
@@ -76,7 +79,7 @@ impl Transfer<'_> {
     async fn make_link(&self) -> Attempt<CopyOutcome> {
         let Transfer { context, folders, item, names, .. } = *self;
         if !context.keeps(Side::Destination).symlinks {
-            return Ok(CopyOutcome::Skipped("the destination has no symbolic links".to_owned()));
+            return Ok(CopyOutcome::Skipped(Reason::plain(ReasonCode::NoSymlinks)));
         }
         let Some(facts) = folders.source.look(names.src).await.on(Side::Source)? else { return Ok(is_gone()) };
         let points_to = folders.source.read_link(names.src).await.on(Side::Source)?;
@@ -89,7 +92,7 @@ impl Transfer<'_> {
                 return self.make_link_beside(&points_to, &facts).await;
             }
             Some(found) if found.kind != NodeKind::Symlink => {
-                let reason = format!("the source has a symlink of this name, the destination a {}", found.kind);
+                let reason = Reason::new(ReasonCode::KindsDiffer, [NodeKind::Symlink, found.kind]);
                 return Ok(CopyOutcome::Conflict(reason));
             }
             Some(found) => {
@@ -111,13 +114,12 @@ impl Transfer<'_> {
                     ConflictPolicy::Overwrite => Replace::Any,
                     ConflictPolicy::Newer if is_newer => Replace::Any,
                     ConflictPolicy::Ask => {
-                        let reason = "the destination has another link (on conflict: ask)".to_owned();
-                        return Ok(CopyOutcome::Conflict(reason));
+                        let policy = ConflictPolicy::Ask.as_str();
+                        return Ok(CopyOutcome::Conflict(Reason::new(ReasonCode::OtherLink, [policy])));
                     }
                     ConflictPolicy::KeepBoth => return self.make_link_beside(&points_to, &facts).await,
                     policy @ (ConflictPolicy::Newer | ConflictPolicy::Skip) => {
-                        let reason = format!("the destination has another link (on conflict: {})", policy.as_str());
-                        return Ok(CopyOutcome::Skipped(reason));
+                        return Ok(CopyOutcome::Skipped(Reason::new(ReasonCode::OtherLink, [policy.as_str()])));
                     }
                 }
             }
@@ -166,5 +168,5 @@ impl Transfer<'_> {
 }
 
 fn is_gone() -> CopyOutcome {
-    CopyOutcome::Vanished("it is gone from the source".to_owned())
+    CopyOutcome::Vanished(Reason::plain(ReasonCode::Gone))
 }

@@ -2,7 +2,7 @@
 //! an earlier run or a power cut has left of its copy.
 
 use longhaul_ledger::CopyOutcome;
-use longhaul_model::{ConflictPolicy, FileFacts, NodeKind, PlanAction, Side};
+use longhaul_model::{ConflictPolicy, FileFacts, NodeKind, PlanAction, Reason, ReasonCode, Side};
 use longhaul_storage::{Original, Replace};
 
 use super::contents::same_contents;
@@ -44,7 +44,7 @@ impl Transfer<'_> {
             if is_kept_beside {
                 return Ok(Way::Beside);
             }
-            let reason = format!("the source has a file of this name, the destination a {}", found.kind);
+            let reason = Reason::new(ReasonCode::KindsDiffer, [NodeKind::File, found.kind]);
             return Ok(Way::Nowhere(CopyOutcome::Conflict(reason)));
         }
         let comparison = &context.settings.comparison;
@@ -83,26 +83,24 @@ impl Transfer<'_> {
             return Ok(Way::Beside);
         }
         // It is not what it was when the plan was made, or the plan left it open: the policy is asked now.
-        let when =
-            if item.in_its_place.is_none() { "which was not there when the plan was made" } else { "which differs" };
+        let is_new = item.in_its_place.is_none();
+        let [other, not_older] = if is_new {
+            [ReasonCode::NewFile, ReasonCode::NewFileNotOlder]
+        } else {
+            [ReasonCode::OtherFile, ReasonCode::OtherFileNotOlder]
+        };
         Ok(match context.settings.on_conflict {
             ConflictPolicy::Overwrite => Way::Replace(destination),
             ConflictPolicy::Newer if comparison.is_newer(source, destination) => Way::Replace(destination),
             ConflictPolicy::KeepBoth => Way::Beside,
             // It is not left there as if all were well.
-            policy if may_be_left_of_ours => Way::Nowhere(CopyOutcome::Conflict(format!(
-                "the destination has an empty file, {when}: what a power cut has left of its copy, or somebody else's (on \
-                 conflict: {})",
-                policy.as_str()
-            ))),
-            ConflictPolicy::Ask => Way::Nowhere(CopyOutcome::Conflict(format!(
-                "the destination has another file, {when} (on conflict: ask)"
-            ))),
+            policy if may_be_left_of_ours => {
+                Way::Nowhere(CopyOutcome::Conflict(Reason::new(ReasonCode::EmptyFile, [policy.as_str()])))
+            }
+            policy @ ConflictPolicy::Ask => Way::Nowhere(CopyOutcome::Conflict(Reason::new(other, [policy.as_str()]))),
             policy @ (ConflictPolicy::Newer | ConflictPolicy::Skip) => {
-                let age = if policy == ConflictPolicy::Newer { " that is not older" } else { "" };
-                let reason =
-                    format!("the destination has another file{age}, {when} (on conflict: {})", policy.as_str());
-                Way::Nowhere(CopyOutcome::Skipped(reason))
+                let code = if policy == ConflictPolicy::Newer { not_older } else { other };
+                Way::Nowhere(CopyOutcome::Skipped(Reason::new(code, [policy.as_str()])))
             }
         })
     }

@@ -10,6 +10,7 @@ use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
 use crate::plan::RANGE_IDS;
 use crate::recorder::Recorder;
+use crate::sql;
 
 /// A plan that somebody has approved.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -163,7 +164,7 @@ pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
         hasher.update(line.as_bytes()).update(b"\n");
     }
     let last: i64 = connection.query_row("SELECT coalesce(max(src_id), 0) FROM plan", [], |row| row.get(0))?;
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare(&format!(
         "SELECT concat_ws(chr(9), p.src_id, p.action, n.parent_id, n.kind, coalesce(n.size::VARCHAR, ''),
            coalesce(n.modified_ns::VARCHAR, ''), coalesce(p.dst_id::VARCHAR, ''), n.name, coalesce(r.name, ''))
          FROM plan p
@@ -175,9 +176,10 @@ pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
            WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> 'pending'
          ) done ON done.id = p.src_id
          WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?
-           AND p.action NOT IN ('skip', 'conflict', 'not_copied')
+           AND {is_work}
          ORDER BY p.src_id",
-    )?;
+        is_work = sql::is_work("p.action")
+    ))?;
     let mut start = 0;
     while start <= last {
         let end = start + RANGE_IDS;

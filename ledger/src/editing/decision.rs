@@ -4,11 +4,13 @@
 //! skipped because of it.
 
 use duckdb::{Connection, params};
+use longhaul_model::{CopyChange, NodeKind, PolicyVerdict, ReasonCode};
 
 use super::exclusion::cover_changing;
 use super::selection::Selection;
 use super::{Changed, Editor, change_statuses, revoke};
 use crate::error::{LedgerError, Result};
+use crate::sql;
 
 /// What is done about a conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +33,18 @@ impl Decision {
         }
     }
 
-    /// The action of the plan, as the ledger calls it.
-    const fn action(self) -> &'static str {
+    /// What it comes to, in the terms of the conflict policy.
+    const fn verdict(self) -> PolicyVerdict {
         match self {
-            Decision::Overwrite => "overwrite",
-            Decision::KeepBoth => "keep_both",
-            Decision::Skip => "skip",
+            Decision::Overwrite => PolicyVerdict::Replace,
+            Decision::KeepBoth => PolicyVerdict::KeepBoth,
+            Decision::Skip => PolicyVerdict::Leave,
         }
+    }
+
+    /// The action with which the ledger stores the decision.
+    const fn action(self) -> &'static str {
+        self.verdict().action(NodeKind::File).as_str()
     }
 }
 
@@ -86,34 +93,29 @@ impl Editor {
                  FROM deciding",
                 params![decision.action(), recorder.run, (recorder.now_ns)()],
             )?;
-            connection.execute(
+            let reason = sql::reason(ReasonCode::Decided, &[&sql::quoted(decision.as_str())]);
+            connection.execute_batch(&format!(
                 "UPDATE plan
-                 SET
-                   action = CASE
-                     WHEN d.action = 'overwrite' AND d.kind = 'symlink' THEN 'make_link'
-                     ELSE d.action
-                   END,
-                   reason = 'decided: ' || ?
-                 FROM (
-                   SELECT s.src_id, s.action, n.kind
-                   FROM decisions s
-                   JOIN src_nodes n ON n.id = s.src_id
-                   WHERE s.src_id IN (SELECT id FROM deciding)
-                 ) d
-                 WHERE d.src_id = plan.src_id",
-                [decision.as_str()],
-            )?;
+                 SET action = {action}, reason = {reason}
+                 FROM (SELECT id, kind FROM src_nodes WHERE id IN (SELECT id FROM deciding)) n
+                 WHERE n.id = plan.src_id",
+                action = sql::by_kind("n", |kind| decision.verdict().action(kind)),
+            ))?;
+            // What is to be copied after all is pending, and no more than that.
+            let (change, reason) = match decision {
+                Decision::Skip => (Some(CopyChange::NotCarriedOver), reason.as_str()),
+                Decision::Overwrite | Decision::KeepBoth => (None, "NULL"),
+            };
             connection.execute(
-                "CREATE OR REPLACE TEMP TABLE changing AS
-                 SELECT id, was, ?::copy_status AS becomes, ?::VARCHAR AS reason
-                 FROM deciding",
-                match decision {
-                    Decision::Skip => params!["skipped", Some("decided: skip")],
-                    Decision::Overwrite | Decision::KeepBoth => params!["pending", None::<&str>],
-                },
+                &format!(
+                    "CREATE OR REPLACE TEMP TABLE changing AS
+                     SELECT id, ?::VARCHAR AS change, {reason}::VARCHAR AS reason
+                     FROM deciding"
+                ),
+                params![change.map(CopyChange::as_str)],
             )?;
             cover_changing(connection)?;
-            let mut changed = change_statuses(recorder)?;
+            let mut changed = change_statuses(recorder, CopyChange::Decided)?;
             changed.revoked = revoke(recorder)?;
             Ok(changed)
         })
@@ -133,15 +135,14 @@ impl Editor {
                     "nothing has been decided there that could be taken back".to_owned(),
                 ));
             }
-            connection.execute_batch(
+            connection.execute_batch(&format!(
                 "DELETE FROM decisions WHERE src_id IN (SELECT id FROM deciding);
 
                  CREATE OR REPLACE TEMP TABLE changing AS
-                 SELECT d.id, d.was, 'conflict'::copy_status AS becomes,
-                   coalesce(e.reason, 'what has its place on the destination is another one') AS reason
+                 SELECT d.id, '{conflicting}' AS change, coalesce(e.reason, {place_taken}) AS reason
                  FROM deciding d
                  LEFT JOIN (
-                   SELECT node_id, arg_max(error, seq) AS reason
+                   SELECT node_id, arg_max(reason, seq) AS reason
                    FROM src_status_events
                    WHERE copy_status = 'conflict' AND node_id IN (SELECT id FROM deciding)
                    GROUP BY node_id
@@ -152,8 +153,10 @@ impl Editor {
                  SET action = 'conflict', reason = c.reason
                  FROM changing c
                  WHERE c.id = plan.src_id",
-            )?;
-            let mut changed = change_statuses(recorder)?;
+                conflicting = CopyChange::Conflicting,
+                place_taken = sql::reason(ReasonCode::PlaceTaken, &[]),
+            ))?;
+            let mut changed = change_statuses(recorder, CopyChange::Decided)?;
             changed.revoked = revoke(recorder)?;
             Ok(changed)
         })

@@ -12,13 +12,17 @@
 mod applying;
 
 use duckdb::{Connection, params};
+use longhaul_model::{CopyChange, CopyStatus, Reason, ReasonCode};
 
 pub(crate) use self::applying::apply_exclusions;
 
 use super::selection::Selection;
 use super::{Changed, Editor};
 use crate::bits::Bits;
+use crate::codes::sentence;
 use crate::error::{LedgerError, Result};
+use crate::rows::ExclusionOrigin;
+use crate::sql;
 
 impl Editor {
     /// Excludes nodes and everything below them, as far as they are still to be copied.
@@ -29,8 +33,13 @@ impl Editor {
             connection.execute_batch("CREATE OR REPLACE TEMP TABLE excluding (id BIGINT)")?;
             excluding(connection)?.append(connection, "excluding")?;
             connection.execute(
-                "INSERT INTO exclusions SELECT id, ?, ?, ? FROM excluding",
-                params![reason, recorder.run, (recorder.now_ns)()],
+                "INSERT INTO exclusions SELECT id, ?::exclusion_origin, ?, ?, ? FROM excluding",
+                params![
+                    ExclusionOrigin::Person.as_str(),
+                    Reason::new(ReasonCode::ExcludedByHand, [reason]).stored(),
+                    recorder.run,
+                    (recorder.now_ns)()
+                ],
             )?;
             let changed = apply_exclusions(recorder)?;
             if changed.nodes + changed.reasons == 0 {
@@ -68,17 +77,18 @@ impl Editor {
 /// in the way.
 fn excluding(connection: &Connection) -> Result<Bits> {
     let all = Bits::of_all(connection, "src")?;
-    let read = |sql| all.read_beside(connection, sql, &[]);
+    let read = |sql: &str| all.read_beside(connection, sql, &[]);
     let settled = read(
         "SELECT src_id
          FROM matches
          WHERE src_id >= ? AND src_id < ? AND same",
     )?
-    .or(&read(
+    .or(&read(&format!(
         "SELECT id
          FROM src_current
-         WHERE id >= ? AND id < ? AND copy_status NOT IN ('pending', 'excluded_explicit', 'excluded_inherited')",
-    )?);
+         WHERE id >= ? AND id < ? AND {}",
+        sql::is_status("copy_status", |status| status != CopyStatus::Pending && !status.is_excluded())
+    ))?);
     let folders = read("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND kind = 'folder'")?;
     let excluded = read("SELECT node_id FROM exclusions WHERE node_id >= ? AND node_id < ?")?;
     let root = read("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND parent_id IS NULL")?;
@@ -103,7 +113,8 @@ fn refuse_not_excluded(editor: &Editor, paths: &[String]) -> Result<()> {
         .transpose()?;
     let Some((index, inherited)) = wrong else { return Ok(()) };
     let path = usize::try_from(index).ok().and_then(|index| paths.get(index)).cloned().unwrap_or_default();
-    Err(LedgerError::NotExcluded { path, reason: inherited.unwrap_or_else(|| "nobody has excluded it".to_owned()) })
+    let reason = inherited.map_or_else(|| Ok("nobody has excluded it".to_owned()), |stored| sentence(&stored))?;
+    Err(LedgerError::NotExcluded { path, reason })
 }
 
 /// Takes those folders out of `selected` that a filter left out. Returns the path of the first one, with the reason.
@@ -116,14 +127,17 @@ fn pass_over_not_listed(editor: &Editor) -> Result<Option<(String, String)>> {
     let connection = editor.connection();
     let first = connection
         .prepare(&format!(
-            "SELECT CASE WHEN f.id = 1 THEN '/' ELSE f.path || '/' END || not_listed.name, not_listed.reason
-             FROM (SELECT n.id, n.parent_id, n.name, e.reason {NOT_LISTED}) not_listed
-             JOIN src_folders f ON f.id = not_listed.parent_id
-             ORDER BY not_listed.id
-             LIMIT 1"
+            "SELECT {path}, n.reason
+             FROM (SELECT n.id, n.parent_id, n.name, e.reason {NOT_LISTED}) n
+             JOIN src_folders f ON f.id = n.parent_id
+             ORDER BY n.id
+             LIMIT 1",
+            path = sql::path("n", "f")
         ))?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
         .next()
+        .transpose()?
+        .map(|(path, stored)| Ok::<_, LedgerError>((path, sentence(&stored)?)))
         .transpose()?;
     if first.is_some() {
         connection.execute_batch(&format!("DELETE FROM selected WHERE id IN (SELECT e.node_id {NOT_LISTED})"))?;
@@ -134,9 +148,10 @@ fn pass_over_not_listed(editor: &Editor) -> Result<Option<(String, String)>> {
 /// Fills the temporary table `covered`: each folder that is an exclusion or in one, with what there is to say of what is in
 /// there. A folder that is an exclusion itself begins a way down of its own, so that none is met twice.
 fn find_covered(connection: &Connection) -> Result<()> {
-    Ok(connection.execute_batch(
+    // A folder that a filter excludes is not listed: all of these were excluded by people, in their own words.
+    Ok(connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE excluded_folders AS
-         SELECT e.node_id AS id, min(f.path) AS path, min(e.reason) AS reason
+         SELECT e.node_id AS id, min(f.path) AS path, min(split_part(e.reason, chr(31), 2)) AS words
          FROM exclusions e
          JOIN src_folders f ON f.id = e.node_id
          GROUP BY e.node_id;
@@ -156,14 +171,15 @@ fn find_covered(connection: &Connection) -> Result<()> {
            JOIN folders f ON f.parent_id = below.id
            ANTI JOIN excluded_folders e ON e.id = f.id
          )
-         SELECT below.id, 'it is in ' || e.path || ', which is excluded: ' || e.reason AS inherited
+         SELECT below.id, {inherited} AS inherited
          FROM below
          JOIN excluded_folders e ON e.id = below.by_id
          ORDER BY below.id;",
-    )?)
+        inherited = sql::reason(ReasonCode::AncestorExcluded, &["e.path", "e.words"])
+    ))?)
 }
 
-/// Lets what would become pending, in the temporary table `changing`, be excluded where it is in an exclusion: inside the
+/// Excludes what would become pending, in the temporary table `changing`, where it is in an exclusion: inside the
 /// transaction that is open.
 pub(crate) fn cover_changing(connection: &Connection) -> Result<()> {
     let exclusions: i64 = connection.query_row("SELECT count(*) FROM exclusions", [], |row| row.get(0))?;
@@ -171,19 +187,21 @@ pub(crate) fn cover_changing(connection: &Connection) -> Result<()> {
         return Ok(());
     }
     find_covered(connection)?;
-    Ok(connection.execute_batch(
+    Ok(connection.execute_batch(&format!(
         "UPDATE changing
-         SET becomes = x.becomes, reason = x.reason
+         SET change = x.change, reason = x.reason
          FROM (
            SELECT
              n.id,
-             CASE WHEN e.id IS NOT NULL THEN 'excluded_explicit' ELSE 'excluded_inherited' END::copy_status AS becomes,
+             CASE WHEN e.id IS NOT NULL THEN '{by_itself}' ELSE '{inherited}' END AS change,
              coalesce(e.reason, c.inherited) AS reason
            FROM src_nodes n
            LEFT JOIN (SELECT node_id AS id, min(reason) AS reason FROM exclusions GROUP BY node_id) e ON e.id = n.id
            LEFT JOIN covered c ON c.id = n.parent_id
            WHERE e.id IS NOT NULL OR c.id IS NOT NULL
          ) x
-         WHERE x.id = changing.id AND changing.becomes = 'pending'",
-    )?)
+         WHERE x.id = changing.id AND changing.change IS NULL",
+        by_itself = CopyChange::Excluded,
+        inherited = CopyChange::AncestorExcluded,
+    ))?)
 }

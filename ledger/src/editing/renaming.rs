@@ -1,11 +1,13 @@
 //! Accepting other names for what the destination would refuse or fold, and taking them back.
 
 use duckdb::params;
+use longhaul_model::CopyStatus;
 use longhaul_naming::{Broken, RuleSet};
 
 use super::{Editor, revoke};
 use crate::error::{LedgerError, Result};
-use crate::linting::{IS_UNDER, require_path};
+use crate::linting::{is_under, require_path};
+use crate::sql::{self, quoted};
 
 /// What accepting names, or taking them back, came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -34,7 +36,12 @@ impl Editor {
         if accepted == 0 {
             return Ok(Renamed { nodes: 0, without_proposal: without.unsigned_abs(), revoked: false });
         }
-        let words = (1..=u16::MAX >> 7).map(|bits| format!("({bits}, '{}')", Broken::from_bits(bits)));
+        // Only the sets of rules that occur: there are few of them, and as many as there are rules could be 2^16.
+        let sets: Vec<u16> = {
+            let mut statement = self.connection().prepare("SELECT DISTINCT rules FROM lint_selected ORDER BY ALL")?;
+            statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?
+        };
+        let words = sets.into_iter().map(|bits| format!("({bits}, {})", quoted(&Broken::from_bits(bits).to_string())));
         let words = words.collect::<Vec<_>>().join(", ");
         self.in_run("lint --accept", |recorder| {
             recorder.connection.execute_batch("DELETE FROM renames WHERE src_id IN (SELECT id FROM lint_selected)")?;
@@ -65,14 +72,17 @@ impl Editor {
                      WHERE src_id IN (
                        SELECT id
                        FROM (
-                         SELECT r.src_id AS id, CASE WHEN f.id = 1 THEN '/' ELSE f.path || '/' END || r.was AS path
+                         SELECT r.src_id AS id, {path} AS path
                          FROM renames r
                          JOIN src_folders f ON f.id = r.parent_id
                          LEFT JOIN src_current c ON c.id = r.src_id
-                         WHERE coalesce(c.copy_status NOT IN ('successful', 'already_existed'), true)
+                         WHERE NOT coalesce({is_there}, false)
                        )
-                       WHERE {IS_UNDER}
-                     )"
+                       WHERE {is_under}
+                     )",
+                    path = sql::child_path("r.parent_id", "f.path", "r.was"),
+                    is_there = sql::is_status("c.copy_status", CopyStatus::is_on_destination),
+                    is_under = is_under(),
                 ),
                 params![under],
             )?;

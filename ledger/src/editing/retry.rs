@@ -4,7 +4,7 @@
 //! is marked is listed again, with everything below it, on both sides; an item whose copy failed is pending again.
 
 use duckdb::{Connection, params};
-use longhaul_model::{CopyStatus, Phase, Side};
+use longhaul_model::{CopyChange, CopyStatus, Phase, Side};
 
 use super::approval::is_approved;
 use super::exclusion::cover_changing;
@@ -320,14 +320,13 @@ impl Recorder {
     fn copy_again(&mut self) -> Result<i64> {
         self.connection.execute_batch(
             "CREATE OR REPLACE TEMP TABLE changing AS
-             SELECT DISTINCT m.node_id AS id, c.copy_status AS was, 'pending'::copy_status AS becomes,
-               NULL::VARCHAR AS reason
+             SELECT DISTINCT m.node_id AS id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
              FROM marks m
              JOIN src_current c ON c.id = m.node_id AND c.copy_status IN ('failed', 'conflict')
              WHERE m.phase = 'copying'",
         )?;
         cover_changing(&self.connection)?;
-        let changed = change_statuses(self)?;
+        let changed = change_statuses(self, CopyChange::MarkedForRetry)?;
         let pending = changed.by_status.iter().filter(|change| change.is == CopyStatus::Pending);
         Ok(pending.map(|change| change.nodes).sum())
     }

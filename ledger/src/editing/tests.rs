@@ -5,7 +5,7 @@ mod left_out;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use longhaul_model::{Comparison, ConflictPolicy, FIRST_NODE_ID, NodeKind, Page, child_path};
+use longhaul_model::{Comparison, ConflictPolicy, FIRST_NODE_ID, NodeKind, Page, Side, child_path};
 use tempfile::TempDir;
 
 use super::*;

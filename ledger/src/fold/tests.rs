@@ -38,7 +38,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn ledger() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
-    connection.execute_batch(include_str!("../schema.sql")).unwrap();
+    connection.execute_batch(&crate::sql::schema()).unwrap();
     connection
         .execute_batch(
             "INSERT INTO migration VALUES (1, '', '', '', '', '', 0, 'traversing', NULL, 0, 0, NULL, NULL);
@@ -130,7 +130,7 @@ fn everything_that_was_folded_is_there_at_once_however_much_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.duckdb");
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch(include_str!("../schema.sql")).unwrap();
+    connection.execute_batch(&crate::sql::schema()).unwrap();
     connection
         .execute_batch(
             "INSERT INTO migration VALUES (1, '', '', '', '', '', 0, 'copying', NULL, 0, 0, NULL, NULL);

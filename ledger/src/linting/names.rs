@@ -3,43 +3,44 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
 
-use duckdb::arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
-use duckdb::arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
+use duckdb::arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use duckdb::arrow::datatypes::{Int32Type, Int64Type};
 use duckdb::{Connection, params};
-use longhaul_model::decode_name;
+use longhaul_model::{CopyStatus, decode_name};
 use longhaul_naming::{Broken, Place, Rule, RuleSet, Unit};
 
 use crate::copying::paths_of_parents;
 use crate::error::{LedgerError, Result};
 use crate::plan::RANGE_IDS;
 use crate::renames::renamed_paths;
-use crate::rows::{Rows, flush_temporary};
+use crate::rows::{flush_temporary, rows};
+use crate::sql;
 
 /// To be brought to the destination.
 pub(super) const TO_COME: i32 = 0;
 /// There already, as a node of the destination.
 const ON_DESTINATION: i32 = 2;
 
-/// Rows of `lint_names`.
-#[derive(Debug, Default)]
-pub(super) struct NameRows {
-    parents: Vec<i64>,
-    folds: Vec<i64>,
-    names: Vec<i64>,
-    ids: Vec<i64>,
-    states: Vec<i32>,
+rows! {
+    /// Rows of `lint_names`.
+    NameRows {
+        parent_id: Vec<i64>,
+        fold: Vec<i64>,
+        name: Vec<i64>,
+        id: Vec<i64>,
+        state: Vec<i32>,
+    }
 }
 
 impl NameRows {
     fn push(&mut self, rules: RuleSet, parent: i64, name: &[u8], id: i64, state: i32) {
         let fold = hash_of_fold(rules, name);
-        self.parents.push(parent);
-        self.folds.push(fold);
-        self.names.push(if rules.folds() { hash_of(name) } else { fold });
-        self.ids.push(id);
-        self.states.push(state);
+        self.parent_id.push(parent);
+        self.fold.push(fold);
+        self.name.push(if rules.folds() { hash_of(name) } else { fold });
+        self.id.push(id);
+        self.state.push(state);
     }
 }
 
@@ -55,63 +56,13 @@ fn hash_of(bytes: &[u8]) -> i64 {
     hasher.finish().cast_signed()
 }
 
-impl Rows for NameRows {
-    fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.parents)),
-            Arc::new(Int64Array::from(rows.folds)),
-            Arc::new(Int64Array::from(rows.names)),
-            Arc::new(Int64Array::from(rows.ids)),
-            Arc::new(Int32Array::from(rows.states)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            let number = |name| Field::new(name, DataType::Int64, true);
-            let state = Field::new("state", DataType::Int32, true);
-            Arc::new(Schema::new(vec![number("parent_id"), number("fold"), number("name"), number("id"), state]))
-        });
-        SCHEMA.clone()
-    }
-}
-
-/// Rows of `lint_broken`.
-#[derive(Debug, Default)]
-struct BrokenRows {
-    ids: Vec<i64>,
-    parents: Vec<i64>,
-    rules: Vec<i32>,
-    rooms: Vec<Option<i64>>,
-}
-
-impl Rows for BrokenRows {
-    fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.ids)),
-            Arc::new(Int64Array::from(rows.parents)),
-            Arc::new(Int32Array::from(rows.rules)),
-            Arc::new(Int64Array::from(rows.rooms)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            let number = |name| Field::new(name, DataType::Int64, true);
-            let rules = Field::new("rules", DataType::Int32, true);
-            Arc::new(Schema::new(vec![number("id"), number("parent_id"), rules, number("room")]))
-        });
-        SCHEMA.clone()
+rows! {
+    /// Rows of `lint_broken`.
+    BrokenRows {
+        id: Vec<i64>,
+        parent_id: Vec<i64>,
+        rules: Vec<i32>,
+        room: Vec<Option<i64>>,
     }
 }
 
@@ -147,13 +98,12 @@ fn statuses(connection: &Connection) -> Result<&'static str> {
 fn source_names(connection: &Connection, where_clause: &str) -> Result<String> {
     Ok(format!(
         "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, n.kind = 'folder',
-           CASE WHEN m.src_id IS NOT NULL OR coalesce(c.copy_status IN ('successful', 'already_existed'), false) THEN 1
-           ELSE 0 END::INTEGER AS state
+           CASE WHEN m.src_id IS NOT NULL OR coalesce({is_there}, false) THEN 1 ELSE 0 END::INTEGER AS state
          FROM (FROM src_nodes WHERE id >= ?1 AND id < ?2) n
          LEFT JOIN (
            SELECT src_id
            FROM plan
-           WHERE src_id >= ?1 AND src_id < ?2 AND action NOT IN ('skip', 'conflict', 'not_copied')
+           WHERE src_id >= ?1 AND src_id < ?2 AND {is_work}
          ) p ON p.src_id = n.id
          LEFT JOIN (SELECT DISTINCT src_id FROM matches WHERE src_id >= ?1 AND src_id < ?2 AND same) m ON m.src_id = n.id
          LEFT JOIN (FROM {statuses} WHERE id >= ?1 AND id < ?2) c ON c.id = n.id
@@ -161,6 +111,8 @@ fn source_names(connection: &Connection, where_clause: &str) -> Result<String> {
          WHERE n.parent_id IS NOT NULL AND {where_clause} AND (
            state = 1 OR p.src_id IS NOT NULL AND coalesce(c.copy_status, 'pending') IN ('pending', 'failed')
          )",
+        is_there = sql::is_status("c.copy_status", CopyStatus::is_on_destination),
+        is_work = sql::is_work("action"),
         statuses = statuses(connection)?
     ))
 }
@@ -216,10 +168,10 @@ pub(super) fn look_at_source(connection: &Connection, rules: RuleSet) -> Result<
 }
 
 fn push_broken(rows: &mut BrokenRows, node: Node, broken: Broken, room: Option<i64>) {
-    rows.ids.push(node.id);
-    rows.parents.push(node.parent);
+    rows.id.push(node.id);
+    rows.parent_id.push(node.parent);
     rows.rules.push(broken.to_bits().into());
-    rows.rooms.push(room);
+    rows.room.push(room);
 }
 
 /// How long the paths on the destination are of the folders that nodes with ids within `ids` are in, without a slash in

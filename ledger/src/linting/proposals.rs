@@ -3,49 +3,21 @@
 //! All of them try their first choice at once. Those that meet something, or one another, try the next one, and so on: a
 //! few statements in all, however many names there are and however large the folders.
 
-use std::sync::{Arc, LazyLock};
-
 use duckdb::Connection;
-use duckdb::arrow::array::{ArrayRef, Int64Array, StringArray};
-use duckdb::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use longhaul_model::encode_name;
 use longhaul_naming::{ATTEMPTS_MAX, RuleSet};
 
 use super::names::{for_each_name, hash_of_fold, ranges};
 use crate::error::Result;
-use crate::rows::{Rows, flush_temporary};
+use crate::rows::{flush_temporary, rows};
 
-/// Rows of `lint_candidates`.
-#[derive(Debug, Default)]
-struct CandidateRows {
-    ids: Vec<i64>,
-    parents: Vec<i64>,
-    folds: Vec<i64>,
-    names: Vec<String>,
-}
-
-impl Rows for CandidateRows {
-    fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let rows = std::mem::take(self);
-        vec![
-            Arc::new(Int64Array::from(rows.ids)),
-            Arc::new(Int64Array::from(rows.parents)),
-            Arc::new(Int64Array::from(rows.folds)),
-            Arc::new(StringArray::from(rows.names)),
-        ]
-    }
-
-    fn schema() -> SchemaRef {
-        static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-            let number = |name| Field::new(name, DataType::Int64, true);
-            let name = Field::new("name", DataType::Utf8, true);
-            Arc::new(Schema::new(vec![number("id"), number("parent_id"), number("fold"), name]))
-        });
-        SCHEMA.clone()
+rows! {
+    /// Rows of `lint_candidates`.
+    CandidateRows {
+        id: Vec<i64>,
+        parent_id: Vec<i64>,
+        fold: Vec<i64>,
+        name: Vec<String>,
     }
 }
 
@@ -107,10 +79,10 @@ fn propose(connection: &Connection, rules: RuleSet, attempt: u32) -> Result<usiz
             |node, name| {
                 let room = usize::try_from(node.state).ok();
                 if let Some(candidate) = rules.candidate(name, node.place(), room, attempt) {
-                    rows.ids.push(node.id);
-                    rows.parents.push(node.parent);
-                    rows.folds.push(hash_of_fold(rules, &candidate));
-                    rows.names.push(encode_name(&candidate).into_owned());
+                    rows.id.push(node.id);
+                    rows.parent_id.push(node.parent);
+                    rows.fold.push(hash_of_fold(rules, &candidate));
+                    rows.name.push(encode_name(&candidate).into_owned());
                 }
                 Ok(())
             },

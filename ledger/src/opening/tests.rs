@@ -180,7 +180,7 @@ fn a_duckdb_file_without_a_migration_is_not_a_ledger() {
     connection.close().unwrap();
     assert!(reason(Reader::open(&path)).contains("without a migration"));
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch(include_str!("../schema.sql")).unwrap();
+    connection.execute_batch(&crate::sql::schema()).unwrap();
     connection.close().unwrap();
     assert!(reason(Reader::open(&path)).contains("without a migration"), "its table has no row");
 }

@@ -3,14 +3,16 @@
 use std::ops::Range;
 
 use duckdb::params;
-use longhaul_model::{CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Side, shown_path};
+use longhaul_model::{
+    CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Reason, ReasonCode, Side, shown_path,
+};
 
 use super::Recorder;
 use crate::copying::{
-    CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PlanBatch, STATEMENT_IDS, ids_of_children,
+    Below, CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PlanBatch, STATEMENT_IDS, ids_of_children,
     neighbours, pull_children, pull_made_folders, pull_plan, remaining,
 };
-use crate::error::Result;
+use crate::error::{LedgerError, Result};
 use crate::fold::fold_events;
 use crate::migration::{CopySettings, Migration, set_phase};
 use crate::rows::{CopiedRow, ErrorRow};
@@ -75,26 +77,26 @@ impl Recorder {
     }
 
     fn record_copy(&mut self, result: &CopyResult) -> Result<()> {
-        let (change, reason) = match &result.outcome {
-            CopyOutcome::Copied(_) => (CopyChange::Copied, None),
-            CopyOutcome::AlreadyThere => (CopyChange::FoundOnDestination, None),
-            CopyOutcome::Skipped(reason) => (CopyChange::NotCarriedOver, Some(reason)),
-            CopyOutcome::Conflict(reason) => (CopyChange::Conflicting, Some(reason)),
-            CopyOutcome::Vanished(reason) => (CopyChange::Gone, Some(reason)),
-            CopyOutcome::Failed { message, .. } => (CopyChange::OutOfAttempts, Some(message)),
-        };
-        let status = CopyStatus::Pending.after(change).expect("in the table");
+        let CopyResult { id, depth, kind, size, ref outcome, .. } = *result;
         let attempts = i32::try_from(result.attempts).unwrap_or(i32::MAX);
-        self.push_event(Side::Source, result.id, None, Some(status), attempts, reason.map(String::as_str));
-        self.counters.change(Side::Source, result.depth).count_copy_status(status, result.kind, result.size);
+        let (change, reason) = match outcome {
+            CopyOutcome::Copied(copied) => {
+                self.record_copied(id, kind, copied);
+                (CopyChange::Copied, None)
+            }
+            CopyOutcome::AlreadyThere => (CopyChange::FoundOnDestination, None),
+            CopyOutcome::Skipped(reason) => (CopyChange::NotCarriedOver, Some(reason.clone())),
+            CopyOutcome::Conflict(reason) => (CopyChange::Conflicting, Some(reason.clone())),
+            CopyOutcome::Vanished(reason) => (CopyChange::Gone, Some(reason.clone())),
+            CopyOutcome::Failed { class, message } => {
+                self.record_copy_error(id, *class, message, attempts);
+                (CopyChange::OutOfAttempts, Some(Reason::message(message)))
+            }
+        };
+        let status = self.settle_copy(id, change, kind, size, depth, attempts, reason.as_ref())?;
         self.uncommitted_rows += 1;
-        match &result.outcome {
-            CopyOutcome::Copied(copied) => self.record_copied(result.id, result.kind, copied),
-            CopyOutcome::Failed { class, message } => self.record_copy_error(result.id, *class, message, attempts),
-            _ => {}
-        }
-        if result.kind == NodeKind::Folder && !matches!(status, CopyStatus::Successful | CopyStatus::AlreadyExisted) {
-            self.give_up_below(result.id, status)?;
+        if kind == NodeKind::Folder && !status.is_on_destination() {
+            self.give_up_below(id, status)?;
         }
         Ok(())
     }
@@ -123,18 +125,25 @@ impl Recorder {
     /// Everything below a folder that is not at the destination, and that was still to be done, goes its way: failed,
     /// vanished or in conflict with it, for the reason that names it.
     fn give_up_below(&mut self, folder: NodeId, status: CopyStatus) -> Result<()> {
-        let (change, what) = match status {
-            CopyStatus::Vanished => (CopyChange::Gone, "is gone from the source"),
-            CopyStatus::Conflict => (CopyChange::Conflicting, "is in conflict"),
-            CopyStatus::Skipped => (CopyChange::NotCarriedOver, "is left out"),
-            _ => (CopyChange::ParentFailed, "could not be made"),
+        let (change, code) = match status {
+            CopyStatus::Vanished => (CopyChange::Gone, ReasonCode::ParentVanished),
+            CopyStatus::Conflict => (CopyChange::Conflicting, ReasonCode::ParentInConflict),
+            CopyStatus::Skipped => (CopyChange::NotCarriedOver, ReasonCode::ParentSkipped),
+            CopyStatus::Failed => (CopyChange::ParentFailed, ReasonCode::ParentFailed),
+            CopyStatus::Pending
+            | CopyStatus::Successful
+            | CopyStatus::AlreadyExisted
+            | CopyStatus::ExcludedExplicit
+            | CopyStatus::ExcludedInherited => {
+                return Err(LedgerError::Inconsistent(format!("a folder that is {status} loses nothing")));
+            }
         };
         let path: String = self
             .connection
             .prepare_cached("SELECT path FROM src_folders WHERE id = ?")?
             .query_row(params![folder.0], |row| row.get(0))?;
         // It is said of every node below.
-        let reason = format!("the folder {} {what}", shown_path(&path));
+        let reason = Reason::new(code, [shown_path(&path)]);
         let mut level = vec![folder.0];
         while !level.is_empty() {
             let mut next_level = Vec::new();
@@ -147,7 +156,8 @@ impl Recorder {
                     let children = pull_children(&self.connection, &level, &parents, &(start..end))?;
                     for child in &children {
                         if child.is_to_do {
-                            self.record_copy_status(child.id, change, child.kind, child.size, child.depth, &reason);
+                            let Below { id, kind, size, depth, .. } = *child;
+                            self.settle_copy(id, change, kind, size, depth, 0, Some(&reason))?;
                             self.uncommitted_rows += 1;
                         }
                         if child.kind == NodeKind::Folder {
@@ -176,7 +186,7 @@ impl Recorder {
     /// Records what else there is to say of a node.
     pub fn record_remark(&mut self, side: Side, node: NodeId, remark: &str) -> Result<()> {
         self.guarded(|this| {
-            this.push_event(side, node, None, None, 0, Some(remark));
+            this.events.remark(side, node, &Reason::message(remark))?;
             this.uncommitted_rows += 1;
             Ok(())
         })

@@ -130,14 +130,13 @@ impl Recorder {
         self.begin_transaction()?;
         let ids = begin_plan(&self.connection)?;
         self.commit_transaction()?;
-        let now_ns = (self.now_ns)();
         let mut start = ids.start;
         while start < ids.end {
             let range = start..ids.end.min(start + range_ids);
             start = range.end;
             self.begin_transaction()?;
-            let (connection, settings) = (&self.connection, &self.settings);
-            plan_ids(connection, settings, &mut self.counters, self.run, now_ns, &mut self.next_seq, &range)?;
+            let settled = plan_ids(&self.connection, &self.settings, &mut self.events, &range)?;
+            self.count_changed(&settled);
             self.commit_transaction()?;
         }
         Ok(())
@@ -184,8 +183,7 @@ impl Recorder {
         flush(&mut self.source_folders, "src_folders", connection)?;
         flush(&mut self.destination_folders, "dst_folders", connection)?;
         flush(&mut self.matches, "matches", connection)?;
-        flush(&mut self.events.src, "src_status_events", connection)?;
-        flush(&mut self.events.dst, "dst_status_events", connection)?;
+        self.events.flush(connection)?;
         flush(&mut self.exclusions, "exclusions", connection)?;
         flush(&mut self.errors, "errors", connection)?;
         flush(&mut self.copied, "copied", connection)?;

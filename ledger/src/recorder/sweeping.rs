@@ -10,11 +10,13 @@ use duckdb::arrow::array::{Array, AsArray, RecordBatch};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::{Connection, OptionalExt, params};
 use longhaul_model::{
-    BySide, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, NodeKind, Page, Phase, Side, TraversalChange, TraversalStatus,
+    BySide, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, NodeKind, Page, Phase, Reason, Side, TraversalChange,
+    TraversalStatus,
 };
 
 use super::{FLUSH_ROWS_MAX, Recorder};
-use crate::error::{LedgerError, Result};
+use crate::codes::{node_kind, traversal_status};
+use crate::error::Result;
 use crate::listing::{Ending, FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
 use crate::rows::{ErrorRow, Finding, FindingRow, FindingRows, IdRows, RelistedRows, Rows, SweptRows, flush};
 
@@ -181,9 +183,10 @@ impl Recorder {
             self.note(side, folder.id, Finding::Gone, FileFacts { size: None, modified_ns: None });
             return Ok(vec![answer]);
         }
-        let status = TraversalStatus::Pending.after(TraversalChange::OutOfAttempts).expect("in the table");
         let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-        self.push_event(side, folder.id, Some(status), None, attempts, Some(&message));
+        // It was listed, or had failed: either way it was pending again.
+        let (was, change) = (TraversalStatus::Successful, TraversalChange::OutOfAttempts);
+        self.events.change_relisted(side, folder.id, was, change, attempts, Some(&Reason::message(&message)))?;
         self.errors.push(&ErrorRow {
             side,
             node: folder.id,
@@ -286,9 +289,10 @@ impl Recorder {
         for (folder, attempts) in ended {
             let sweep = self.sweep.as_mut().expect("there is one");
             sweep.swept.push(side, folder.id);
-            if statuses.get(&folder.id) != Some(&TraversalStatus::Successful) {
+            let was = statuses.get(&folder.id).copied().unwrap_or(TraversalStatus::Pending);
+            if was != TraversalStatus::Successful {
                 let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-                self.push_event(side, folder.id, Some(TraversalStatus::Successful), None, attempts, None);
+                self.events.change_relisted(side, folder.id, was, TraversalChange::Listed, attempts, None)?;
             }
             self.uncommitted_rows += 1;
             answers.extend(self.record_entries(side, folder, Page::default(), Ending::Complete)?);
@@ -370,10 +374,7 @@ fn statuses_of_ended(connection: &Connection, side: Side) -> Result<HashMap<Node
     let mut rows = statement.query([])?;
     let mut statuses = HashMap::new();
     while let Some(row) = rows.next()? {
-        let text: String = row.get(1)?;
-        let status = TraversalStatus::ALL.into_iter().find(|status| status.as_str() == text);
-        let unknown = || LedgerError::Inconsistent(format!("no traversal status is called {text:?}"));
-        statuses.insert(NodeId(row.get(0)?), status.ok_or_else(unknown)?);
+        statuses.insert(NodeId(row.get(0)?), traversal_status(&row.get::<_, String>(1)?)?);
     }
     Ok(statuses)
 }
@@ -487,7 +488,6 @@ fn read_difference(batch: &RecordBatch, row: usize) -> Result<Difference<'_>> {
     };
     let flag = |column: usize| batch.column(column).as_boolean().value(row);
     let text = |column: usize| batch.column(column).as_string::<i32>();
-    let kind = text(6).value(row).parse();
     Ok(Difference {
         folder: NodeId(number(0).expect("coalesced from two of which one is there")),
         is_listed: flag(1),
@@ -495,7 +495,7 @@ fn read_difference(batch: &RecordBatch, row: usize) -> Result<Difference<'_>> {
         is_new: flag(3),
         was_gone: flag(4),
         name: text(5).value(row),
-        kind: kind.map_err(|error: longhaul_model::UnknownNodeKind| LedgerError::Inconsistent(error.to_string()))?,
+        kind: node_kind(text(6).value(row))?,
         facts: FileFacts { size: number(7), modified_ns: number(8) },
         before: FileFacts { size: number(9), modified_ns: number(10) },
         remark: text(11).is_valid(row).then(|| text(11).value(row)),

@@ -58,7 +58,7 @@ impl Recorder {
     /// One whose traversal has begun, on a database in memory.
     pub(crate) fn in_memory(spec: &MigrationSpec) -> Recorder {
         let connection = Connection::open_in_memory_with_flags(Config::default().threads(1).unwrap()).unwrap();
-        connection.execute_batch(include_str!("../schema.sql")).unwrap();
+        connection.execute_batch(&crate::sql::schema()).unwrap();
         Migration::insert(&connection, spec, 0).unwrap();
         let mut recorder = Recorder::begin(connection, "test", spec.settings.clone(), some_time_ns).unwrap();
         recorder.begin_traversal().unwrap();
@@ -82,7 +82,7 @@ impl Recorder {
         if self.in_transaction {
             self.connection.execute_batch("ROLLBACK").unwrap();
         }
-        crate::recovery::recover(&self.connection).unwrap();
+        crate::recovery::recover(&self.connection, some_time_ns).unwrap();
         Recorder::begin(self.connection, "test", settings, some_time_ns).unwrap()
     }
 

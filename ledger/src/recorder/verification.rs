@@ -3,14 +3,16 @@
 use std::ops::Range;
 
 use duckdb::params;
-use longhaul_model::{NodeId, Phase, VerifyLevel};
+use longhaul_model::{CopyStatus, NodeId, Phase, VerifyLevel};
 
 use super::Recorder;
+use crate::codes::verify_level;
 use crate::error::Result;
 use crate::fold::fold_events;
 use crate::marks::Marks;
 use crate::migration::set_phase;
 use crate::renames::find_renamed_folders;
+use crate::sql;
 use crate::verification::{ExpectedBatch, VerifyRemaining, pull_expected};
 
 impl Recorder {
@@ -34,11 +36,12 @@ impl Recorder {
             // What was looked at behind the mark is looked at again.
             let count = |sql: &str| this.connection.query_row(sql, params![below], |row| row.get(0));
             this.counters.marks.verified.differences = count("SELECT count(*) FROM differences WHERE src_id < ?")?;
-            this.counters.marks.verified.nodes = count(
+            this.counters.marks.verified.nodes = count(&format!(
                 "SELECT count(*)
                  FROM src_status
-                 WHERE id < ? AND parent_id IS NOT NULL AND copy_status IN ('successful', 'already_existed')",
-            )?;
+                 WHERE id < ? AND parent_id IS NOT NULL AND {}",
+                sql::is_status("copy_status", CopyStatus::is_on_destination)
+            ))?;
             this.uncommitted_rows += 1;
             Ok(())
         })?;
@@ -48,14 +51,13 @@ impl Recorder {
             let last: i64 =
                 this.connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
             let (source, marks) = (this.counters.get().totals().src, this.counters.marks);
-            let level = usize::try_from(marks.verify_level).ok().and_then(|place| VerifyLevel::ALL.get(place).copied());
             let remaining = VerifyRemaining {
                 ids: marks.verified_below.min(last + 1)..last + 1,
                 // The root is nobody's child, and was not looked for.
                 nodes: (source.copied + source.already_existed - 1 - marks.verified.nodes).max(0),
                 bytes: source.copied_bytes + source.already_existed_bytes,
             };
-            Ok((level.unwrap_or_default(), remaining))
+            Ok((verify_level(marks.verify_level), remaining))
         })
     }
 

@@ -3,6 +3,7 @@
 use duckdb::Connection;
 use longhaul_model::VerifyLevel;
 
+use crate::codes::verify_level;
 use crate::editing::plan_approval;
 use crate::error::Result;
 use crate::marks::Marks;
@@ -44,9 +45,8 @@ impl About {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
         let marks = Marks::read(connection)?;
-        let level = usize::try_from(marks.verify_level).ok().and_then(|place| VerifyLevel::ALL.get(place).copied());
         let verification = (marks.verified.nodes > 0)
-            .then(|| Verification { level: level.unwrap_or_default(), verified: marks.verified });
+            .then(|| Verification { level: verify_level(marks.verify_level), verified: marks.verified });
         Ok(About {
             migration: Migration::read(connection)?,
             schema_version,

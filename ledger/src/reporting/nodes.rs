@@ -8,6 +8,7 @@ use duckdb::arrow::compute::cast;
 use duckdb::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::error::Result;
+use crate::sql;
 
 /// Rows of the node table, in the columns of [`node_schema`].
 pub type NodeRows = RecordBatch;
@@ -51,13 +52,14 @@ pub fn node_schema() -> SchemaRef {
 
 /// The rows of the range that was swept last.
 pub(super) fn read_nodes(connection: &Connection) -> Result<Vec<NodeRows>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare(&format!(
         "SELECT side::VARCHAR, id, path, kind::VARCHAR, size, modified_ns, depth, traversal_status::VARCHAR,
-           copy_status::VARCHAR, action, reason, lower(hex(checksum))
+           copy_status::VARCHAR, action, {reason}, lower(hex(checksum))
          FROM swept
          WHERE is_reported
          ORDER BY id",
-    )?;
+        reason = sql::sentence("reason")
+    ))?;
     let schema = node_schema();
     statement
         .query_arrow([])?

@@ -1,8 +1,11 @@
 //! What is wrong with single nodes, and what was not copied and why.
 
 use duckdb::Connection;
+use longhaul_model::CopyStatus;
 
+use crate::codes::sentence;
 use crate::error::{LedgerError, Result};
+use crate::sql;
 
 /// What kind of problem it is. In the order in which somebody wants to hear of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -53,6 +56,19 @@ impl ProblemKind {
         }
     }
 
+    /// What kind of problem a copy status is, if it is one.
+    pub const fn of(status: CopyStatus) -> Option<ProblemKind> {
+        match status {
+            CopyStatus::Failed => Some(Self::Failed),
+            CopyStatus::Conflict => Some(Self::Conflict),
+            CopyStatus::Vanished => Some(Self::Vanished),
+            CopyStatus::ExcludedExplicit => Some(Self::ExcludedExplicit),
+            CopyStatus::ExcludedInherited => Some(Self::ExcludedInherited),
+            CopyStatus::Skipped => Some(Self::Skipped),
+            CopyStatus::Pending | CopyStatus::Successful | CopyStatus::AlreadyExisted => None,
+        }
+    }
+
     /// What is called `word`.
     pub(super) fn called(word: &str) -> Result<Self> {
         let unknown = || LedgerError::Inconsistent(format!("no problem is called {word}"));
@@ -82,7 +98,10 @@ pub struct NodeProblem {
 }
 
 /// The problems of the range in `swept`, as a query. One node may have several.
-pub(super) const PROBLEMS: &str = "
+pub(super) fn problems() -> String {
+    let is_problem = sql::is_status("copy_status", |status| ProblemKind::of(status).is_some());
+    format!(
+        "
     SELECT side, id, path, kind, size, 'not_listed' AS status, traversal_class AS class, traversal_error AS reason, attempts
     FROM swept
     WHERE traversal_status = 'failed'
@@ -90,22 +109,25 @@ pub(super) const PROBLEMS: &str = "
     SELECT side, id, path, kind, size, copy_status::VARCHAR, CASE WHEN copy_status = 'failed' THEN copy_class END,
       copy_reason, attempts
     FROM swept
-    WHERE copy_status NOT IN ('pending', 'successful', 'already_existed')
+    WHERE {is_problem}
     UNION ALL
-    SELECT 'dst'::side, s.id, s.path, s.kind, s.size, 'different', NULL, d.message, 0
+    SELECT 'dst'::side, s.id, s.path, s.kind, s.size, 'different', NULL, 'message' || chr(31) || d.message, 0
     FROM swept s
     JOIN (
       FROM differences
       WHERE src_id >= (SELECT min(id) FROM swept) AND src_id <= (SELECT max(id) FROM swept)
     ) d ON d.src_id = s.id
-    WHERE s.side = 'src'";
+    WHERE s.side = 'src'"
+    )
+}
 
 /// The problems of the range that was swept last.
 pub(super) fn read_problems(connection: &Connection) -> Result<Vec<NodeProblem>> {
     let mut statement = connection.prepare(&format!(
         "SELECT side::VARCHAR, path, kind::VARCHAR, size, status, class::VARCHAR, reason, attempts
-         FROM ({PROBLEMS}) found
-         ORDER BY id, status"
+         FROM ({}) found
+         ORDER BY id, status",
+        problems()
     ))?;
     let mut rows = statement.query([])?;
     let mut problems = Vec::new();
@@ -117,7 +139,7 @@ pub(super) fn read_problems(connection: &Connection) -> Result<Vec<NodeProblem>>
             size: row.get(3)?,
             status: ProblemKind::called(&row.get::<_, String>(4)?)?,
             class: row.get(5)?,
-            reason: row.get(6)?,
+            reason: row.get::<_, Option<String>>(6)?.map(|stored| sentence(&stored)).transpose()?,
             attempts: row.get(7)?,
         });
     }

@@ -5,14 +5,17 @@ use std::ops::Range;
 use duckdb::Connection;
 use longhaul_model::Side;
 
-use super::problems::{PROBLEMS, ProblemKind};
+use super::problems::{ProblemKind, problems};
+use crate::codes::sentence;
 use crate::error::Result;
+use crate::sql;
 
 mod over_time;
 mod totals;
 
 pub(super) use over_time::Clock;
 pub use over_time::{CopiedSlice, CopySpan, Throughput};
+use totals::Outcome;
 pub use totals::{Amount, Outcomes, Part, Parts, ReasonTotal, SizeClass, StatusTotal, Sums};
 
 /// Reasons of one kind of problem that are told apart; those with the most nodes.
@@ -52,11 +55,12 @@ pub(super) fn add_up(connection: &Connection, side: Side, ids: &Range<i64>, cloc
            FROM (
              SELECT status, class, coalesce(reason, '') AS reason, count(*) AS nodes,
                coalesce(sum(size) FILTER (WHERE kind = 'file'), 0) AS bytes
-             FROM ({PROBLEMS}) found
+             FROM ({problems}) found
              GROUP BY ALL
            ) by_reason
          ) placed
-         GROUP BY ALL"
+         GROUP BY ALL",
+        problems = problems()
     ))?;
     match side {
         Side::Source => {
@@ -160,13 +164,8 @@ fn read_statuses(connection: &Connection) -> Result<Vec<StatusTotal>> {
 
 /// The columns of [`Outcomes`], from `status`, `nodes` and `bytes`.
 fn outcome_columns() -> String {
-    let outcomes = [
-        "status = 'successful'",
-        "status = 'already_existed'",
-        "status = 'pending'",
-        "status NOT IN ('successful', 'already_existed', 'pending')",
-    ];
-    let columns = outcomes.map(|condition| {
+    let columns = Outcome::ALL.map(|outcome| {
+        let condition = sql::is_status("status", |status| Outcome::of(status) == outcome);
         format!(
             "coalesce(sum(nodes) FILTER (WHERE {condition}), 0)::BIGINT,
              coalesce(sum(bytes) FILTER (WHERE {condition}), 0)::BIGINT"
@@ -259,7 +258,10 @@ fn read_reasons(connection: &Connection) -> Result<Vec<ReasonTotal>> {
         reasons.push(ReasonTotal {
             status: ProblemKind::called(&row.get::<_, String>(0)?)?,
             class: row.get(1)?,
-            reason: row.get(2)?,
+            reason: match row.get::<_, Option<String>>(2)? {
+                Some(stored) if !stored.is_empty() => Some(sentence(&stored)?),
+                none => none,
+            },
             nodes: row.get(3)?,
             bytes: row.get(4)?,
         });

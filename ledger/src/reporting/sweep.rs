@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use duckdb::Connection;
-use longhaul_model::Side;
+use longhaul_model::{CopyStatus, Side};
 
 use super::nodes::{NodeRows, read_nodes};
 use super::problems::{NodeProblem, read_problems};
 use super::sums::{Clock, Sums, add_up, begin_sums, read_sums};
 use crate::error::Result;
 use crate::migration::Migration;
+use crate::sql;
 
 /// Nodes that are looked at together: what they are joined with fits into memory.
 const RANGE_IDS: i64 = 131_072;
@@ -98,35 +99,6 @@ fn parents(connection: &Connection, side: Side, ids: &Range<i64>) -> Result<(i64
     Ok(connection.query_row(&sql, [ids.start, ids.end], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// The views `src_latest` and `dst_latest` for one range of ids: a condition on the view would come behind its aggregates.
-fn latest(side: Side, ids: &Range<i64>) -> String {
-    let (side, start, end) = (side.prefix(), ids.start, ids.end);
-    format!(
-        "SELECT
-           coalesce(f.id, c.id) AS id,
-           coalesce(f.traversal_status, c.traversal_status) AS traversal_status,
-           coalesce(f.copy_status, c.copy_status) AS copy_status,
-           coalesce(f.attempts, c.attempts, 0) AS attempts,
-           nullif(coalesce(f.traversal_error, c.traversal_error), '') AS traversal_error,
-           nullif(coalesce(f.copy_error, c.copy_error), '') AS copy_error,
-           coalesce(f.remark, c.remark) AS remark
-         FROM (FROM {side}_current WHERE id >= {start} AND id < {end}) c
-         FULL JOIN (
-           SELECT
-             node_id AS id,
-             arg_max(traversal_status, seq) AS traversal_status,
-             arg_max(copy_status, seq) AS copy_status,
-             arg_max(attempt, seq) FILTER (WHERE attempt > 0) AS attempts,
-             arg_max(coalesce(error, ''), seq) FILTER (WHERE traversal_status IS NOT NULL) AS traversal_error,
-             arg_max(coalesce(error, ''), seq) FILTER (WHERE copy_status IS NOT NULL) AS copy_error,
-             arg_max(error, seq) FILTER (WHERE traversal_status IS NULL AND copy_status IS NULL) AS remark
-           FROM {side}_status_events
-           WHERE seq > (SELECT {side}_folded_seq FROM migration) AND node_id >= {start} AND node_id < {end}
-           GROUP BY node_id
-         ) f ON f.id = c.id"
-    )
-}
-
 /// The last error of each node within `ids`, by what was tried: listing it, or bringing it over.
 fn last_errors(side: Side, ids: &Range<i64>) -> String {
     format!(
@@ -143,9 +115,6 @@ fn last_errors(side: Side, ids: &Range<i64>) -> String {
     )
 }
 
-const PATH: &str =
-    "CASE WHEN n.parent_id IS NULL THEN '/' WHEN n.parent_id = 1 THEN '/' || n.name ELSE f.path || '/' || n.name END";
-
 /// Fills `swept` with the source nodes within `ids`, as the views `src_status` and `plan_view` have them.
 fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> Result<()> {
     let (start, end) = (ids.start, ids.end);
@@ -155,20 +124,18 @@ fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> 
          SELECT
            'src'::side AS side,
            n.id,
-           {PATH} AS path,
+           {path} AS path,
            n.name,
            n.kind,
            n.size,
            n.modified_ns,
            n.depth,
-           coalesce(l.traversal_status,
-             CASE WHEN n.kind = 'folder' THEN 'pending' ELSE 'successful' END::traversal_status) AS traversal_status,
-           coalesce(l.copy_status,
-             CASE WHEN m.src_id IS NOT NULL THEN 'already_existed' ELSE 'pending' END::copy_status) AS copy_status,
+           {traversal_status} AS traversal_status,
+           {copy_status} AS copy_status,
            CASE
              WHEN NOT {is_planned} OR n.parent_id IS NULL THEN NULL
-             WHEN l.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN 'exclude'
-             ELSE coalesce(p.action::VARCHAR, CASE WHEN m.src_id IS NOT NULL THEN 'skip' END)
+             WHEN {is_excluded} THEN 'exclude'
+             ELSE coalesce(p.action::VARCHAR, CASE WHEN m.src_id IS NOT NULL THEN 'already_existed' END)
            END AS action,
            coalesce(l.attempts, 0) AS attempts,
            l.traversal_error,
@@ -195,7 +162,11 @@ fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> 
            WHERE src_id >= {start} AND src_id < {end} AND checksum IS NOT NULL
            GROUP BY src_id
          ) c ON c.src_id = n.id",
-        latest = latest(Side::Source, ids),
+        path = sql::path("n", "f"),
+        traversal_status = sql::traversal_status(Side::Source, "l", "n", "m"),
+        copy_status = sql::copy_status("l", "m.src_id IS NOT NULL"),
+        is_excluded = sql::is_status("l.copy_status", CopyStatus::is_excluded),
+        latest = sql::latest(Side::Source, Some(ids)),
         errors = last_errors(Side::Source, ids),
     ))?;
     Ok(())
@@ -211,14 +182,13 @@ fn sweep_destination(connection: &Connection, ids: &Range<i64>) -> Result<()> {
          SELECT
            'dst'::side AS side,
            n.id,
-           {PATH} AS path,
+           {path} AS path,
            n.name,
            n.kind,
            n.size,
            n.modified_ns,
            n.depth,
-           coalesce(l.traversal_status, CASE WHEN m.dst_id IS NULL THEN 'not_on_src' ELSE 'pending' END::traversal_status)
-             AS traversal_status,
+           {traversal_status} AS traversal_status,
            NULL::copy_status AS copy_status,
            NULL::VARCHAR AS action,
            coalesce(l.attempts, 0) AS attempts,
@@ -235,7 +205,9 @@ fn sweep_destination(connection: &Connection, ids: &Range<i64>) -> Result<()> {
          LEFT JOIN ({latest}) l ON l.id = n.id
          LEFT JOIN ({errors}) e ON e.id = n.id
          WHERE m.dst_id IS NULL OR l.traversal_status = 'failed'",
-        latest = latest(Side::Destination, ids),
+        path = sql::path("n", "f"),
+        traversal_status = sql::traversal_status(Side::Destination, "l", "n", "m"),
+        latest = sql::latest(Side::Destination, Some(ids)),
         errors = last_errors(Side::Destination, ids),
     ))?;
     Ok(())

@@ -132,7 +132,7 @@ impl Written {
             let copied = CopiedFile { size: item.facts.size, checksum: Some([0xab; 32]), ..CopiedFile::default() };
             let outcome = match item.name.as_str() {
                 "c" => CopyOutcome::Failed { class: ErrorClass::BadName, message: "a bad name".to_owned() },
-                ".profile" => CopyOutcome::Vanished("no such file".to_owned()),
+                ".profile" => CopyOutcome::Vanished(longhaul_model::Reason::message("no such file")),
                 // Still to be done.
                 "3.gz" => continue,
                 _ if item.action == PlanAction::CreateFolder => CopyOutcome::Copied(CopiedFile::default()),
@@ -230,7 +230,7 @@ fn every_source_node_and_every_node_that_only_the_destination_has_is_given_out_a
             let expected = query(
                 reporting,
                 "SELECT 'src', s.id, s.path, s.kind::VARCHAR, s.size, s.modified_ns, s.depth, s.traversal_status::VARCHAR,
-                   s.copy_status::VARCHAR, v.action::VARCHAR, coalesce(s.error, p.reason), lower(hex(c.checksum))
+                   s.copy_status::VARCHAR, v.action::VARCHAR, coalesce(s.error, CASE WHEN p.src_id IS NOT NULL THEN v.reason END), lower(hex(c.checksum))
                  FROM src_status s
                  LEFT JOIN plan_view v ON v.path = s.path
                  LEFT JOIN plan p ON p.src_id = s.id

@@ -111,7 +111,9 @@ pub(crate) fn find(connection: &Connection, query: &FindQuery) -> Result<FindPag
     let mut found = match query.sort {
         FindSort::Path => page.by_path(after.as_ref())?,
         FindSort::Status => page.by_status(side, query.after)?,
-        _ => page.all(after.as_ref(), None)?,
+        FindSort::Name | FindSort::Size | FindSort::Modified | FindSort::Depth | FindSort::Id => {
+            page.all(after.as_ref(), None)?
+        }
     };
     let has_more = found.len() as u64 == page.limit;
     if has_more {
@@ -145,7 +147,7 @@ struct Position {
 /// By what is sorted.
 struct Order {
     /// An expression over `n` and what is joined to it, never NULL.
-    key: &'static str,
+    key: String,
     /// What has to be joined to `n`.
     joins: String,
 }
@@ -160,9 +162,9 @@ impl Order {
             FindSort::Size => ("coalesce(n.size, -1)", String::new()),
             FindSort::Modified => ("coalesce(n.modified_ns, -9223372036854775807)", String::new()),
             FindSort::Depth => ("n.depth", String::new()),
-            FindSort::Path => (by_path::NODE_KEY, by_path::join(name, "")),
+            FindSort::Path => return Order { key: crate::sql::path("n", "k"), joins: by_path::join(name, "") },
         };
-        Order { key, joins }
+        Order { key: key.to_owned(), joins }
     }
 }
 

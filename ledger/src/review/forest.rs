@@ -72,7 +72,7 @@ impl Forest {
 
     pub(super) fn new(dice: &[Dice]) -> Forest {
         let connection = Connection::open_in_memory().expect("DuckDB starts");
-        connection.execute_batch(include_str!("../schema.sql")).expect("the schema is sound");
+        connection.execute_batch(&crate::sql::schema()).expect("the schema is sound");
         connection
             .execute_batch(
                 "INSERT INTO migration (schema_version, longhaul_version, duckdb_version, source, destination, settings,
@@ -127,7 +127,7 @@ impl Forest {
             let is_failed = traversal == TraversalStatus::Failed || copy == Some(CopyStatus::Failed);
             node.has_problem = is_failed || is_different;
             if place > 0 && is_same {
-                node.action = Some(PlanAction::Skip);
+                node.action = Some(PlanAction::AlreadyExisted);
             } else if place > 0 {
                 let planned = if is_folder { PlanAction::CreateFolder } else { PlanAction::Copy };
                 let is_excluded = matches!(copy, Some(CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited));
@@ -142,14 +142,14 @@ impl Forest {
             }
             for event in events {
                 seq += 1;
-                self.run(&format!("INSERT INTO src_status_events VALUES ({seq}, {id}, {event}, 1, 1, 0, 'because')"));
+                self.run(&format!("INSERT INTO src_status_events VALUES ({seq}, {id}, {event}, 1, 1, 0, 'gone')"));
             }
             // Half of them are folded, and the rest is not.
             if place == thrown.len() / 2 {
                 self.run(&format!("UPDATE migration SET src_folded_seq = {seq}"));
                 self.run(
                     "INSERT INTO src_current
-                     SELECT node_id, any_value(traversal_status), any_value(copy_status), 1, 'because', 'because', NULL
+                     SELECT node_id, any_value(traversal_status), any_value(copy_status), 1, 'gone', 'gone', NULL
                      FROM src_status_events
                      GROUP BY node_id",
                 );

@@ -11,16 +11,16 @@ use duckdb::Connection;
 use duckdb::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use duckdb::arrow::datatypes::{Int32Type, Int64Type, UInt8Type};
 use hashbrown::HashMap;
-use longhaul_model::{CopyStatus, NodeId, NodeKind};
+use longhaul_model::{CopyChange, CopyStatus, NodeId, NodeKind, PlanAction};
 
 use super::find_covered;
 use crate::bits::Bits;
-use crate::editing::{Changed, ChangedAtDepth, count_changes, revoke};
+use crate::editing::{Changed, revoke, sum_up};
 use crate::error::{LedgerError, Result};
-use crate::plan::THERE_ALREADY;
+use crate::events::{ChangedAtDepth, Events};
 use crate::recorder::Recorder;
 use crate::review::statuses::query;
-use crate::rows::{Event, EventRows, flush};
+use crate::sql;
 
 /// Nodes that are looked at together: all that is known of them is in memory. In tests few, because their trees are small.
 const RANGE_IDS: i64 = if cfg!(test) { 8 } else { 65_536 };
@@ -38,20 +38,18 @@ pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
             "SELECT src_id FROM matches WHERE src_id >= ? AND src_id < ? AND same",
             &[],
         )?,
-        template: EventTemplate { run: recorder.run, at_ns: (recorder.now_ns)() },
-        next_seq: recorder.next_seq,
-        events: EventRows::default(),
         by_depth: BTreeMap::new(),
         last_id: 0,
     };
     let Some(first) = applying.scope.ids().next() else { return Ok(Changed::default()) };
     let step = usize::try_from(RANGE_IDS).expect("it is a small number");
     for start in (first..all.end()).step_by(step) {
-        applying.range(connection, &(start..start + RANGE_IDS))?;
-        recorder.uncommitted_rows += flush(&mut applying.events, "src_status_events", connection)?;
+        applying.range(connection, &mut recorder.events, &(start..start + RANGE_IDS))?;
+        recorder.events.flush(connection)?;
     }
-    recorder.next_seq = applying.next_seq;
-    let mut changed = count_changes(recorder, applying.by_depth.into_values())?;
+    let by_depth: Vec<ChangedAtDepth> = applying.by_depth.into_values().collect();
+    recorder.count_changed(&by_depth);
+    let mut changed = sum_up(recorder, &by_depth)?;
     if changed.nodes > 0 {
         changed.revoked = revoke(recorder)?;
     }
@@ -64,29 +62,27 @@ struct Applying {
     scope: Bits,
     /// What the destination has the same.
     same: Bits,
-    template: EventTemplate,
-    next_seq: i64,
-    events: EventRows,
-    /// What has changed, by depth and by the words for what it was and what it is.
-    by_depth: BTreeMap<(i32, &'static str, &'static str), ChangedAtDepth>,
+    /// What has changed, by depth and by what it was and what it is.
+    by_depth: BTreeMap<(i32, CopyStatus, CopyStatus), ChangedAtDepth>,
     last_id: i64,
 }
 
-/// What is the same for all events.
-struct EventTemplate {
-    run: i32,
-    at_ns: i64,
-}
-
-/// A status, and what there is to say of it.
+/// A status with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Standing {
     status: CopyStatus,
     reason: Option<Rc<str>>,
 }
 
+/// What a node is once it is open again: what happens to it then, if anything does, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Verdict {
+    change: Option<CopyChange>,
+    reason: Option<Rc<str>>,
+}
+
 impl Applying {
-    fn range(&mut self, connection: &Connection, ids: &Range<i64>) -> Result<()> {
+    fn range(&mut self, connection: &Connection, events: &mut Events, ids: &Range<i64>) -> Result<()> {
         let nodes = query(
             connection,
             "SELECT id, coalesce(parent_id, 0), depth, enum_code(kind)::UTINYINT, coalesce(size, 0)
@@ -117,44 +113,48 @@ impl Applying {
                 }
                 let is_file = kinds.value(row) == NodeKind::File as u8;
                 let bytes = if is_file { sizes.value(row) } else { 0 };
-                self.node(&known, id, parent, depths.value(row), bytes);
+                self.node(&known, events, NodeAt { id, parent, depth: depths.value(row), bytes })?;
             }
         }
         Ok(())
     }
 
     /// Records what changes for a node that is not the same on the destination.
-    fn node(&mut self, known: &Known, id: i64, parent: i64, depth: i32, bytes: i64) {
-        let was = known.was(id);
-        let is_open =
-            matches!(was.status, CopyStatus::Pending | CopyStatus::ExcludedExplicit | CopyStatus::ExcludedInherited);
-        let is = known.becomes(id, parent);
-        let is_said_already = was.status == is.status && (is.status == CopyStatus::Pending || was.reason == is.reason);
-        if !is_open || is_said_already {
-            return;
+    fn node(&mut self, known: &Known, events: &mut Events, node: NodeAt) -> Result<()> {
+        let was = known.was(node.id);
+        if was.status != CopyStatus::Pending && !was.status.is_excluded() {
+            return Ok(());
         }
-        self.events.push(&Event {
-            seq: self.next_seq,
-            node: NodeId(id),
-            traversal: None,
-            copy: Some(is.status),
-            attempt: 0,
-            run: self.template.run,
-            at_ns: self.template.at_ns,
-            error: is.reason.as_deref(),
-        });
-        self.next_seq += 1;
-        let (was, is) = (was.status, is.status);
-        let changed = self.by_depth.entry((depth, was.as_str(), is.as_str())).or_insert(ChangedAtDepth {
-            depth,
-            was,
+        let verdict = known.verdict(node.id, node.parent);
+        let reason = verdict.reason.as_deref();
+        let is = was.status.after_reopening(CopyChange::Included, verdict.change);
+        let is_same_status = is.is_ok_and(|is| is == was.status);
+        if is_same_status && (was.status == CopyStatus::Pending || was.reason == verdict.reason) {
+            return Ok(());
+        }
+        let (id, reopened_by) = (NodeId(node.id), CopyChange::Included);
+        let is = events.reconsider_copy(id, was.status, reopened_by, verdict.change, reason)?;
+        let changed = self.by_depth.entry((node.depth, was.status, is)).or_insert(ChangedAtDepth {
+            depth: node.depth,
+            was: was.status,
             is,
             nodes: 0,
             bytes: 0,
         });
         changed.nodes += 1;
-        changed.bytes += bytes;
+        changed.bytes += node.bytes;
+        Ok(())
     }
+}
+
+/// A node of a range.
+#[derive(Clone, Copy, Debug)]
+struct NodeAt {
+    id: i64,
+    parent: i64,
+    depth: i32,
+    /// Of a file.
+    bytes: i64,
 }
 
 /// From the lowest to the highest parent of some nodes.
@@ -172,8 +172,8 @@ struct Known {
     excluded: HashMap<i64, Rc<str>>,
     /// The folders in which all is excluded, with the reason.
     covered: HashMap<i64, Rc<str>>,
-    /// What the plan has but work for. Only what a filter had left out before it was made.
-    planned: HashMap<i64, Standing>,
+    /// What the plan leaves alone, which only matters for what a filter excluded before it was made.
+    planned: HashMap<i64, Verdict>,
 }
 
 impl Known {
@@ -187,27 +187,30 @@ impl Known {
             ids,
         )?;
         let covered = reasons(connection, "SELECT id, inherited FROM covered WHERE id >= ? AND id < ?", parents)?;
-        let current = standings(
+        let mut current = HashMap::new();
+        for_each_coded(
             connection,
             "SELECT id, copy_error, enum_code(copy_status)::UTINYINT
              FROM src_current
              WHERE id >= ? AND id < ? AND copy_status IS NOT NULL",
             ids,
+            |id, code, reason| {
+                current.insert(id, Standing { status: CopyStatus::ALL[code], reason });
+            },
         )?;
-        let planned = standings(
+        let mut planned = HashMap::new();
+        for_each_coded(
             connection,
             &format!(
-                "SELECT src_id, reason, enum_code(
-                   CASE
-                     WHEN action = 'skip' AND reason = '{THERE_ALREADY}' THEN 'already_existed'
-                     WHEN action = 'conflict' THEN 'conflict'
-                     ELSE 'skipped'
-                   END::copy_status
-                 )::UTINYINT
+                "SELECT src_id, reason, enum_code(action)::UTINYINT
                  FROM plan
-                 WHERE src_id >= ? AND src_id < ? AND action IN ('skip', 'not_copied', 'conflict')"
+                 WHERE src_id >= ? AND src_id < ? AND NOT {}",
+                sql::is_work("action")
             ),
             ids,
+            |id, code, reason| {
+                planned.insert(id, Verdict { change: PlanAction::ALL[code].settled_by(), reason });
+            },
         )?;
         Ok(Known { current, excluded, covered, planned })
     }
@@ -216,16 +219,14 @@ impl Known {
         self.current.get(&id).cloned().unwrap_or(Standing { status: CopyStatus::Pending, reason: None })
     }
 
-    fn becomes(&self, id: i64, parent: i64) -> Standing {
-        let (status, reason) = match (self.excluded.get(&id), self.covered.get(&parent)) {
-            (Some(reason), _) => (CopyStatus::ExcludedExplicit, reason),
-            (None, Some(reason)) => (CopyStatus::ExcludedInherited, reason),
-            (None, None) => {
-                let pending = Standing { status: CopyStatus::Pending, reason: None };
-                return self.planned.get(&id).cloned().unwrap_or(pending);
+    fn verdict(&self, id: i64, parent: i64) -> Verdict {
+        match (self.excluded.get(&id), self.covered.get(&parent)) {
+            (Some(reason), _) => Verdict { change: Some(CopyChange::Excluded), reason: Some(reason.clone()) },
+            (None, Some(reason)) => {
+                Verdict { change: Some(CopyChange::AncestorExcluded), reason: Some(reason.clone()) }
             }
-        };
-        Standing { status, reason: Some(reason.clone()) }
+            (None, None) => self.planned.get(&id).cloned().unwrap_or(Verdict { change: None, reason: None }),
+        }
     }
 }
 
@@ -240,15 +241,19 @@ fn reasons(connection: &Connection, sql: &str, ids: &Range<i64>) -> Result<HashM
     Ok(reasons)
 }
 
-fn standings(connection: &Connection, sql: &str, ids: &Range<i64>) -> Result<HashMap<i64, Standing>> {
-    let mut standings = HashMap::new();
+/// Calls `each` with the id, the code of an enumeration and the reason in each row that a statement gives.
+fn for_each_coded(
+    connection: &Connection,
+    sql: &str,
+    ids: &Range<i64>,
+    mut each: impl FnMut(i64, usize, Option<Rc<str>>),
+) -> Result<()> {
     let mut last = Rc::from("");
     for_each(&query(connection, sql, ids)?, |batch, row, id, reason| {
         let code = batch.column(2).as_primitive::<UInt8Type>().value(row);
-        let status = CopyStatus::ALL[usize::from(code)];
-        standings.insert(id, Standing { status, reason: one_for_many(&mut last, reason) });
+        each(id, usize::from(code), one_for_many(&mut last, reason));
     });
-    Ok(standings)
+    Ok(())
 }
 
 fn for_each(batches: &[RecordBatch], mut each: impl FnMut(&RecordBatch, usize, i64, Option<&str>)) {

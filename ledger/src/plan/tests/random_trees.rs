@@ -41,7 +41,7 @@ fn model_node(
             row(PlanAction::Conflict, Some(reason))
         }
         Some(there) if entry.kind == NodeKind::Folder || settings.comparison.is_same(entry.facts(), there.facts()) => {
-            row(PlanAction::Skip, THERE.map(str::to_owned))
+            row(PlanAction::AlreadyExisted, THERE.map(str::to_owned))
         }
         _ if without_links => row(PlanAction::NotCopied, Some("the destination has no symbolic links".to_owned())),
         None => match entry.kind {

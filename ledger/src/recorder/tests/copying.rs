@@ -95,9 +95,9 @@ fn each_outcome_has_its_status_and_event_and_is_counted() {
         ("/a", copied()),
         ("/b", CopyOutcome::Copied(elsewhere)),
         ("/c", CopyOutcome::AlreadyThere),
-        ("/d", CopyOutcome::Skipped("it's older".to_owned())),
-        ("/e", CopyOutcome::Conflict("somebody decides".to_owned())),
-        ("/f", CopyOutcome::Vanished("no such file".to_owned())),
+        ("/d", CopyOutcome::Skipped(Reason::message("it's older"))),
+        ("/e", CopyOutcome::Conflict(Reason::message("somebody decides"))),
+        ("/f", CopyOutcome::Vanished(Reason::message("no such file"))),
         ("/g", failed("permission denied")),
         ("/h", CopyOutcome::Copied(CopiedFile::default())),
         ("/i", CopyOutcome::AlreadyThere),
@@ -192,9 +192,9 @@ const FOLDERS: [&str; 8] = ["a_b/", "aXb/", "a_bc/", "a/", "100%/", "it's \"quot
 fn a_folder_that_cannot_be_made_takes_with_it_exactly_what_is_below_it_and_pending() {
     let outcomes = [
         (failed("denied"), "failed", "could not be made"),
-        (CopyOutcome::Vanished("gone".to_owned()), "vanished", "is gone from the source"),
-        (CopyOutcome::Conflict("a file".to_owned()), "conflict", "is in conflict"),
-        (CopyOutcome::Skipped("left out".to_owned()), "skipped", "is left out"),
+        (CopyOutcome::Vanished(Reason::message("gone")), "vanished", "is gone from the source"),
+        (CopyOutcome::Conflict(Reason::message("a file")), "conflict", "is in conflict"),
+        (CopyOutcome::Skipped(Reason::message("left out")), "skipped", "is left out"),
     ];
     let printable: Vec<String> = FOLDERS
         .iter()

@@ -151,7 +151,7 @@ fn the_rows_of_many_commits_survive_a_crash_and_ids_go_on_behind_them() {
     let connection = crate::opening::open(&copy, crate::Log::Unknown, &Resources::default()).unwrap();
     let next = Recorder::begin(connection, "again", spec().settings, some_time_ns).unwrap();
     assert_eq!(next.next_id, BySide { src: NodeId(11), dst: NodeId(2) });
-    assert_eq!(next.next_seq, 5);
+    assert_eq!(next.events.next_seq(), 5);
     assert_eq!(next.run, 2);
     assert_eq!(next.counters(), recorder.counters());
 }

@@ -384,7 +384,7 @@ impl<'a> Traversal<'a> {
                 }
                 if let Some(rule) = entry.left_out {
                     let is_folder = entry.kind == NodeKind::Folder;
-                    let reason = Some(filter().rules[rule].reason(is_folder));
+                    let reason = Some(filter().rules[rule].reason(is_folder).to_string());
                     (row.copy, row.copy_error, row.traversal) = ("excluded_explicit", reason.clone(), "successful");
                     row.traversal_error = reason.filter(|_| is_folder);
                 }
@@ -464,7 +464,7 @@ impl<'a> Traversal<'a> {
     fn check(&self) {
         self.check_statuses();
         let mut excluded = self.recorder.query(
-            "SELECT s.path, e.reason
+            "SELECT s.path, CASE WHEN e.origin = 'filter' THEN s.error END
              FROM exclusions e
              JOIN src_status s ON s.id = e.node_id",
         );

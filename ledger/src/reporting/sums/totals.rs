@@ -1,5 +1,7 @@
 //! What sums are: amounts, and what they are amounts of.
 
+use longhaul_model::CopyStatus;
+
 use super::over_time::Throughput;
 use crate::reporting::problems::ProblemKind;
 
@@ -25,6 +27,35 @@ impl std::iter::Sum for Amount {
             sum += amount;
             sum
         })
+    }
+}
+
+/// The outcomes that sums tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Moved,
+    ThereAlready,
+    Waiting,
+    NotMoved,
+}
+
+impl Outcome {
+    /// All of them, in the order of the fields of [`Outcomes`].
+    pub(super) const ALL: [Outcome; 4] = [Outcome::Moved, Outcome::ThereAlready, Outcome::Waiting, Outcome::NotMoved];
+
+    /// What a copy status comes to.
+    pub(super) const fn of(status: CopyStatus) -> Outcome {
+        match status {
+            CopyStatus::Successful => Outcome::Moved,
+            CopyStatus::AlreadyExisted => Outcome::ThereAlready,
+            CopyStatus::Pending => Outcome::Waiting,
+            CopyStatus::Failed
+            | CopyStatus::Skipped
+            | CopyStatus::Conflict
+            | CopyStatus::ExcludedExplicit
+            | CopyStatus::ExcludedInherited
+            | CopyStatus::Vanished => Outcome::NotMoved,
+        }
     }
 }
 

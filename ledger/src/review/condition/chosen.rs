@@ -17,6 +17,7 @@ use super::sql::{self, Sql};
 use super::{Condition, Expression, Pattern, Test};
 use crate::bits::Bits;
 use crate::error::Result;
+use crate::sql::is_status;
 
 /// No more nodes than these are listed one by one in a statement. In tests few, because their trees are small.
 const LISTED_MAX: u64 = if cfg!(test) { 4 } else { 1_000 };
@@ -180,12 +181,12 @@ impl Choosing<'_> {
 
     /// As the view `plan_view` has it.
     fn action(&self, action: PlanAction) -> Result<Bits> {
-        let excluded = self.said("copy_status IN ('excluded_explicit', 'excluded_inherited')")?;
+        let excluded = self.said(&is_status("copy_status", CopyStatus::is_excluded))?;
         if action == PlanAction::Exclude {
             return Ok(self.ids("plan", "src_id", "true")?.and(&excluded));
         }
         let planned = self.ids("plan", "src_id", &format!("action = '{action}'"))?.without(&excluded);
-        if action == PlanAction::Skip {
+        if action == PlanAction::AlreadyExisted {
             let root = self.ids("src_nodes", "id", "parent_id IS NULL")?;
             return Ok(planned.or(&self.same()?.without(&root)));
         }

@@ -11,13 +11,6 @@ use super::moment::Moment;
 use super::{Comparison, Expression, Pattern, Test};
 use crate::review::paths::folder_and_name;
 
-/// The printable path of a node `x` in the folder `f`.
-const PATH: &str = "CASE
-    WHEN x.parent_id IS NULL THEN '/'
-    WHEN f.id = 1 THEN '/' || x.name
-    ELSE f.path || '/' || x.name
-  END";
-
 /// A piece of SQL with its parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sql {
@@ -101,7 +94,7 @@ impl Writer {
                        LEFT JOIN {side}_folders f ON f.id = x.parent_id
                        WHERE "
                 ));
-                self.like(PATH, &glob.matcher());
+                self.like(&crate::sql::path("x", "f"), &glob.matcher());
                 self.text(")");
             }
             Test::Under(path) => self.under(path),

@@ -8,13 +8,6 @@ use duckdb::types::Value;
 use super::{Page, Position};
 use crate::error::Result;
 
-/// The path of a node `n` in the folder `k`.
-pub(super) const NODE_KEY: &str = "CASE
-    WHEN n.parent_id IS NULL THEN '/'
-    WHEN k.id = 1 THEN '/' || n.name
-    ELSE k.path || '/' || n.name
-  END";
-
 /// What comes behind all that is in a folder of `src_folders` or `dst_folders`.
 const FOLDER_END: &str = "CASE WHEN id = 1 THEN '0' ELSE path || '0' END";
 

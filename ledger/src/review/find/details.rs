@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use duckdb::Connection;
-use longhaul_model::{NodeId, NodeKind, Side, child_path};
+use longhaul_model::{CopyStatus, NodeId, NodeKind, Side, child_path};
 
+use crate::codes::{node_kind, sentence};
 use crate::error::{LedgerError, Result};
 use crate::review::condition::time_text;
+use crate::sql;
 
 /// What is shown of a node.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -48,33 +50,35 @@ pub(crate) fn details(connection: &Connection, side: Side, ids: &[i64]) -> Resul
     }
     let list = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     let name = side.prefix();
+    let traversal = sql::traversal_status(side, "l", "n", "m");
     let by_side = match side {
         Side::Source => Columns {
-            traversal: "CASE WHEN n.kind = 'folder' THEN 'pending' ELSE 'successful' END",
-            copy: "coalesce(l.copy_status, CASE WHEN m.same THEN 'already_existed' ELSE 'pending' END)",
+            copy: sql::copy_status("l", "m.same"),
             error: "coalesce(l.copy_error, l.traversal_error, l.remark)",
-            action: "CASE
-                WHEN p.action IS NOT NULL AND l.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN 'exclude'
-                WHEN p.action IS NULL AND m.same AND n.parent_id IS NOT NULL THEN 'skip'
-                ELSE p.action
-              END",
-            counterpart: "src_id",
-            plan: format!("SELECT src_id AS id, any_value(action) AS action FROM plan WHERE src_id IN ({list}) GROUP BY 1"),
+            action: format!(
+                "CASE
+                   WHEN p.action IS NOT NULL AND {is_excluded} THEN 'exclude'
+                   WHEN p.action IS NULL AND m.same AND n.parent_id IS NOT NULL THEN 'already_existed'
+                   ELSE p.action
+                 END",
+                is_excluded = sql::is_status("l.copy_status", CopyStatus::is_excluded)
+            ),
+            plan: format!(
+                "SELECT src_id AS id, any_value(action) AS action FROM plan WHERE src_id IN ({list}) GROUP BY 1"
+            ),
         },
         Side::Destination => Columns {
-            traversal: "CASE WHEN m.id IS NULL THEN 'not_on_src' WHEN n.kind = 'folder' THEN 'pending' ELSE 'successful' END",
-            copy: "NULL",
+            copy: "NULL".to_owned(),
             error: "coalesce(l.traversal_error, l.remark)",
-            action: "NULL",
-            counterpart: "dst_id",
+            action: "NULL".to_owned(),
             plan: "SELECT 0::BIGINT AS id, NULL AS action WHERE false".to_owned(),
         },
     };
-    let Columns { traversal, copy, error, action, counterpart, plan } = by_side;
+    let Columns { copy, error, action, plan } = by_side;
     let mut statement = connection.prepare(&format!(
         "WITH n AS MATERIALIZED (FROM {name}_nodes WHERE id IN ({list}))
          SELECT n.id, n.parent_id, f.path, n.name, n.kind::VARCHAR, n.size, n.modified_ns, n.depth,
-           coalesce(l.traversal_status, {traversal})::VARCHAR, ({copy})::VARCHAR, ({action})::VARCHAR, {error}
+           ({traversal})::VARCHAR, ({copy})::VARCHAR, ({action})::VARCHAR, {error}
          FROM n
          LEFT JOIN (
            SELECT id, path
@@ -82,11 +86,11 @@ pub(crate) fn details(connection: &Connection, side: Side, ids: &[i64]) -> Resul
            WHERE id IN (SELECT parent_id FROM n)
          ) f ON f.id = n.parent_id
          LEFT JOIN (
-           SELECT {counterpart} AS id, bool_or(same) AS same
+           SELECT {name}_id, any_value(dst_id) AS dst_id, bool_or(same) AS same
            FROM matches
-           WHERE {counterpart} IN ({list})
-           GROUP BY 1
-         ) m ON m.id = n.id
+           WHERE {name}_id IN ({list})
+           GROUP BY {name}_id
+         ) m ON m.{name}_id = n.id
          LEFT JOIN (FROM {name}_latest WHERE id IN ({list})) l ON l.id = n.id
          LEFT JOIN ({plan}) p ON p.id = n.id"
     ))?;
@@ -96,20 +100,19 @@ pub(crate) fn details(connection: &Connection, side: Side, ids: &[i64]) -> Resul
         let id: i64 = row.get(0)?;
         let folder: Option<String> = row.get(2)?;
         let name: String = row.get(3)?;
-        let kind: String = row.get(4)?;
         found.insert(
             id,
             NodeRow {
                 id: NodeId(id),
                 path: folder.map_or_else(|| "/".to_owned(), |folder| child_path(&folder, &name)),
-                kind: kind.parse().map_err(|error| LedgerError::Inconsistent(format!("{error}")))?,
+                kind: node_kind(&row.get::<_, String>(4)?)?,
                 size: row.get(5)?,
                 modified_ns: row.get(6)?,
                 depth: row.get(7)?,
                 traversal_status: row.get(8)?,
                 copy_status: row.get(9)?,
                 action: row.get(10)?,
-                error: row.get(11)?,
+                error: row.get::<_, Option<String>>(11)?.map(|stored| sentence(&stored)).transpose()?,
             },
         );
     }
@@ -120,10 +123,8 @@ pub(crate) fn details(connection: &Connection, side: Side, ids: &[i64]) -> Resul
 
 /// What differs between the sides, as SQL.
 struct Columns {
-    traversal: &'static str,
-    copy: &'static str,
+    copy: String,
     error: &'static str,
-    action: &'static str,
-    counterpart: &'static str,
+    action: String,
     plan: String,
 }

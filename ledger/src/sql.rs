@@ -1,0 +1,296 @@
+//! Rules and enumerations as SQL, each printed from the Rust value that is the rule, so that none stands in two places.
+//!
+//! Everything here returns text. Expressions are about the aliases that they are given.
+
+use std::ops::Range;
+
+use longhaul_model::{
+    CompareBy, Comparison, ConflictPolicy, CopyStatus, ErrorClass, FIRST_NODE_ID, NodeKind, Phase, PlanAction,
+    REASON_SEPARATOR, ReasonCode, Side, TraversalStatus,
+};
+
+use crate::counters::Counters;
+use crate::rows::{ExclusionOrigin, Finding};
+use crate::sweeping::SweepKind;
+
+/// The tables and views of a new ledger.
+pub(crate) fn schema() -> String {
+    let mut text = include_str!("schema.sql").to_owned();
+    let counters = Counters::NAMES.map(|name| format!("  {name} BIGINT NOT NULL")).join(",\n");
+    let replacements = [
+        ("{{types}}", types()),
+        ("{{counters}}", counters),
+        ("{{src_latest}}", latest(Side::Source, None)),
+        ("{{dst_latest}}", latest(Side::Destination, None)),
+        ("{{path}}", path("n", "f")),
+        ("{{src_traversal_status}}", traversal_status(Side::Source, "l", "n", "m")),
+        ("{{dst_traversal_status}}", traversal_status(Side::Destination, "l", "n", "m")),
+        ("{{copy_status}}", copy_status("l", "m.same")),
+        ("{{src_error}}", sentence("coalesce(l.copy_error, l.traversal_error, l.remark)")),
+        ("{{dst_error}}", sentence("coalesce(l.traversal_error, l.remark)")),
+        ("{{plan_reason}}", sentence("p.reason")),
+        ("{{already_there}}", quoted(&longhaul_model::Reason::plain(ReasonCode::AlreadyThere).to_string())),
+        ("{{is_excluded}}", is_status("copy_status", CopyStatus::is_excluded)),
+        ("{{was_listed}}", is_listed_status("traversal_status")),
+    ];
+    for (token, value) in replacements {
+        assert!(text.contains(token), "{token} is used in the schema");
+        text = text.replace(token, &value);
+    }
+    assert!(!text.contains("{{"), "every token of the schema is replaced");
+    text
+}
+
+/// The enumerations, in the order of the Rust types' `ALL`: codes are places in it.
+fn types() -> String {
+    let kinds = NodeKind::ALL.map(NodeKind::as_str);
+    let traversal = TraversalStatus::ALL.map(TraversalStatus::as_str);
+    let copy = CopyStatus::ALL.map(CopyStatus::as_str);
+    let classes = ErrorClass::ALL.map(ErrorClass::as_str);
+    let phases = Phase::ALL.map(Phase::as_str);
+    let actions = PlanAction::ALL.map(PlanAction::as_str);
+    let sides = Side::BOTH.map(Side::prefix);
+    let sweeps = SweepKind::ALL.map(SweepKind::as_str);
+    let findings = Finding::ALL.map(Finding::as_str);
+    let origins = ExclusionOrigin::ALL.map(ExclusionOrigin::as_str);
+    let types: [(&str, &[&str]); 10] = [
+        ("node_kind", &kinds),
+        ("traversal_status", &traversal),
+        ("copy_status", &copy),
+        ("error_class", &classes),
+        ("phase", &phases),
+        ("plan_action", &actions),
+        ("side", &sides),
+        ("sweep_kind", &sweeps),
+        ("finding", &findings),
+        ("exclusion_origin", &origins),
+    ];
+    types.map(|(name, words)| format!("CREATE TYPE {name} AS ENUM {};", list(words.iter().copied()))).join("\n")
+}
+
+/// `('a', 'b')`
+fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    format!("({})", words.into_iter().map(quoted).collect::<Vec<_>>().join(", "))
+}
+
+/// A text as SQL writes it.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Whether a column has one of the copy statuses for which `is` holds; NULL where it is NULL.
+pub(crate) fn is_status(column: &str, is: impl Fn(CopyStatus) -> bool) -> String {
+    let words = CopyStatus::ALL.into_iter().filter(|&status| is(status)).map(CopyStatus::as_str);
+    format!("{column} IN {}", list(words))
+}
+
+/// Whether a column has one of the traversal statuses for which `is` holds; NULL where it is NULL.
+pub(crate) fn is_traversal(column: &str, is: impl Fn(TraversalStatus) -> bool) -> String {
+    let words = TraversalStatus::ALL.into_iter().filter(|&status| is(status)).map(TraversalStatus::as_str);
+    format!("{column} IN {}", list(words))
+}
+
+/// Whether a folder with this traversal status need not be listed any more.
+pub(crate) fn is_listed_status(column: &str) -> String {
+    is_traversal(column, |status| status != TraversalStatus::Pending)
+}
+
+/// Whether there is anything to be done for an action of the plan.
+pub(crate) fn is_work(column: &str) -> String {
+    let words = PlanAction::ALL.into_iter().filter(|action| action.is_work()).map(PlanAction::as_str);
+    format!("{column} IN {}", list(words))
+}
+
+/// The printable path of something called `name` in the folder with this id and path; the root has no folder.
+pub(crate) fn child_path(folder_id: &str, folder_path: &str, name: &str) -> String {
+    let root = FIRST_NODE_ID.0;
+    format!(
+        "CASE WHEN {folder_id} IS NULL THEN '/' WHEN {folder_id} = {root} THEN '/' || {name} \
+         ELSE {folder_path} || '/' || {name} END"
+    )
+}
+
+/// The printable path of the node `node`, whose folder in `src_folders` or `dst_folders` is `folder`.
+pub(crate) fn path(node: &str, folder: &str) -> String {
+    child_path(&format!("{node}.parent_id"), &format!("{folder}.path"), &format!("{node}.name"))
+}
+
+/// Whether a path is `folder`, which has no slash at its end, or below it.
+pub(crate) fn is_below(path: &str, folder: &str) -> String {
+    format!("starts_with({path} || '/', {folder} || '/')")
+}
+
+/// The copy status of a source node: what the events say (`latest`), or what follows from its match (`same`).
+pub(crate) fn copy_status(latest: &str, same: &str) -> String {
+    let [found, pending] = [CopyStatus::AlreadyExisted, CopyStatus::Pending];
+    format!("coalesce({latest}.copy_status, CASE WHEN {same} THEN '{found}' ELSE '{pending}' END::copy_status)")
+}
+
+/// The traversal status of a node: what the events say (`latest`), or what follows from what it is (`node`) and, on the
+/// destination, from whether it has a counterpart (`matched.dst_id`).
+pub(crate) fn traversal_status(side: Side, latest: &str, node: &str, matched: &str) -> String {
+    let [pending, listed, alone] =
+        [TraversalStatus::Pending, TraversalStatus::Successful, TraversalStatus::NotOnSrc].map(TraversalStatus::as_str);
+    let alone = match side {
+        Side::Source => String::new(),
+        Side::Destination => format!("WHEN {matched}.dst_id IS NULL THEN '{alone}' "),
+    };
+    format!(
+        "coalesce({latest}.traversal_status, \
+         CASE {alone}WHEN {node}.kind = '{}' THEN '{pending}' ELSE '{listed}' END::traversal_status)",
+        NodeKind::Folder
+    )
+}
+
+/// What events say of a node, in columns: the aggregates over its events. A reason goes with the status that it is given
+/// for, and goes with it: '' stands for "none any more". `arg_max` passes over NULLs, which is what "NULL: unchanged" means.
+pub(crate) const LAST_OF_EVENTS: &str = "
+    node_id AS id,
+    arg_max(traversal_status, seq) AS traversal_status,
+    arg_max(copy_status, seq) AS copy_status,
+    arg_max(attempt, seq) FILTER (WHERE attempt > 0) AS attempts,
+    arg_max(coalesce(reason, ''), seq) FILTER (WHERE traversal_status IS NOT NULL) AS traversal_error,
+    arg_max(coalesce(reason, ''), seq) FILTER (WHERE copy_status IS NOT NULL) AS copy_error,
+    arg_max(reason, seq) FILTER (WHERE traversal_status IS NULL AND copy_status IS NULL) AS remark";
+
+/// The same laid over what was folded before (`c`).
+pub(crate) const LAST_OVER_FOLDED: &str = "
+    coalesce(f.traversal_status, c.traversal_status) AS traversal_status,
+    coalesce(f.copy_status, c.copy_status) AS copy_status,
+    coalesce(f.attempts, c.attempts, 0) AS attempts,
+    nullif(coalesce(f.traversal_error, c.traversal_error), '') AS traversal_error,
+    nullif(coalesce(f.copy_error, c.copy_error), '') AS copy_error,
+    coalesce(f.remark, c.remark) AS remark";
+
+/// The latest word on each node that has any: the folded events and those since. Of the nodes with ids within `ids`, or
+/// of all; a condition on ids from outside would come behind the aggregates.
+pub(crate) fn latest(side: Side, ids: Option<&Range<i64>>) -> String {
+    let side = side.prefix();
+    let within = |column: &str| {
+        ids.map_or_else(|| "true".to_owned(), |ids| format!("{column} >= {} AND {column} < {}", ids.start, ids.end))
+    };
+    let (folded, fresh) = (within("id"), within("node_id"));
+    format!(
+        "WITH fresh AS (
+           SELECT {LAST_OF_EVENTS}
+           FROM {side}_status_events
+           WHERE seq > (SELECT {side}_folded_seq FROM migration) AND {fresh}
+           GROUP BY node_id
+         )
+         SELECT id, traversal_status, copy_status, attempts, traversal_error, copy_error, remark
+         FROM {side}_current
+         WHERE id NOT IN (SELECT id FROM fresh) AND {folded}
+         UNION ALL
+         SELECT f.id, {LAST_OVER_FOLDED}
+         FROM fresh f
+         LEFT JOIN (FROM {side}_current WHERE {folded}) c ON c.id = f.id"
+    )
+}
+
+/// [`Comparison::is_same_as_listed`] of the files or links `source` and `destination`: true or false, never NULL.
+pub(crate) fn is_same(comparison: Comparison, source: &str, destination: &str) -> String {
+    let size = format!("coalesce({source}.size = {destination}.size, false)");
+    let time = is_same_time(comparison, source, destination);
+    if !comparison.is_told_by_listings() {
+        return "false".to_owned();
+    }
+    match comparison.by {
+        CompareBy::SizeAndTime => format!("({size} AND {time})"),
+        CompareBy::Size => size,
+        CompareBy::Time => time,
+        CompareBy::Checksum => "false".to_owned(),
+        CompareBy::Exists => "true".to_owned(),
+    }
+}
+
+/// [`Comparison::is_same_time`].
+pub(crate) fn is_same_time(comparison: Comparison, source: &str, destination: &str) -> String {
+    format!(
+        "coalesce(abs({source}.modified_ns::HUGEINT - {destination}.modified_ns::HUGEINT) <= {}, false)",
+        comparison.time_tolerance_ns
+    )
+}
+
+/// [`Comparison::is_newer`].
+pub(crate) fn is_newer(comparison: Comparison, source: &str, destination: &str) -> String {
+    format!(
+        "coalesce({source}.modified_ns::HUGEINT > {destination}.modified_ns::HUGEINT + {}, false)",
+        comparison.time_tolerance_ns
+    )
+}
+
+/// [`Comparison::is_left_open`].
+pub(crate) fn is_left_open(comparison: Comparison, source: &str, destination: &str) -> String {
+    if comparison.is_told_by_listings() {
+        return "false".to_owned();
+    }
+    match comparison.by {
+        CompareBy::Checksum => {
+            format!("({source}.size IS NULL OR {source}.size IS NOT DISTINCT FROM {destination}.size)")
+        }
+        CompareBy::SizeAndTime | CompareBy::Size | CompareBy::Time | CompareBy::Exists => "true".to_owned(),
+    }
+}
+
+/// The action that follows from the conflict policy for the file or link `source`, whose name `destination` has.
+pub(crate) fn policy_action(policy: ConflictPolicy, comparison: Comparison, source: &str, destination: &str) -> String {
+    let action = |is_newer: bool| by_kind(source, |kind| policy.decide(is_newer).action(kind));
+    let (newer, not_newer) = (action(true), action(false));
+    if newer == not_newer {
+        return newer;
+    }
+    let is_newer = is_newer(comparison, source, destination);
+    format!("CASE WHEN {is_newer} THEN {newer} ELSE {not_newer} END")
+}
+
+/// The action that depends on what kind of node `source` is: a file, or a link.
+pub(crate) fn by_kind(source: &str, action: impl Fn(NodeKind) -> PlanAction) -> String {
+    let (file, link) = (action(NodeKind::File), action(NodeKind::Symlink));
+    if file == link {
+        return quoted(file.as_str());
+    }
+    format!("CASE WHEN {source}.kind = '{}' THEN '{link}' ELSE '{file}' END", NodeKind::Symlink)
+}
+
+/// A reason in its stored form, with expressions for its parameters. NULL where one of these is NULL.
+///
+/// # Panics
+///
+/// When these are not as many as the code has.
+pub(crate) fn reason(code: ReasonCode, parameters: &[&str]) -> String {
+    assert_eq!(parameters.len(), code.parameters(), "the parameters of {code}");
+    let mut text = quoted(code.as_str());
+    for parameter in parameters {
+        text = format!("{text} || chr({}) || {parameter}", u32::from(REASON_SEPARATOR));
+    }
+    format!("({text})")
+}
+
+/// The sentence of a reason in its stored form: [`Reason`](longhaul_model::Reason)'s `Display`. The expression is
+/// repeated in it, and should be a short one.
+pub(crate) fn sentence(stored: &str) -> String {
+    let separator = u32::from(REASON_SEPARATOR);
+    let cases = ReasonCode::ALL.iter().map(|code| {
+        let mut parts: Vec<String> = Vec::new();
+        let mut rest = code.template();
+        while let Some((before, after)) = rest.split_once('{') {
+            let (number, behind) = after.split_once('}').expect("templates close their braces");
+            let number: usize = number.parse().expect("templates number their parameters");
+            parts.extend((!before.is_empty()).then(|| quoted(before)));
+            parts.push(format!("split_part({stored}, chr({separator}), {})", number + 1));
+            rest = behind;
+        }
+        parts.extend((!rest.is_empty()).then(|| quoted(rest)));
+        format!("WHEN '{code}' THEN {}", parts.join(" || "))
+    });
+    let cases = cases.collect::<Vec<_>>().join("\n             ");
+    // Nearly all nodes have none, and need not be compared with every code.
+    format!(
+        "CASE WHEN {stored} IS NOT NULL THEN CASE split_part({stored}, chr({separator}), 1)
+             {cases}
+           END END"
+    )
+}
+
+#[cfg(test)]
+mod tests;

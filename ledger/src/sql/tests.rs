@@ -1,0 +1,144 @@
+//! Each rule as SQL says what the same rule in Rust says.
+
+use duckdb::{Connection, params};
+use longhaul_model::{FileFacts, Reason, child_path as model_child_path};
+use proptest::prelude::*;
+
+use super::*;
+
+fn connection() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(&schema()).unwrap();
+    connection
+}
+
+fn facts() -> impl Strategy<Value = FileFacts> {
+    let size = prop_oneof![Just(None), (0..4_i64).prop_map(Some)];
+    let time = prop_oneof![
+        Just(None),
+        (-25..25_i64).prop_map(Some),
+        Just(Some(i64::MAX)),
+        Just(Some(i64::MIN)),
+        Just(Some(i64::MAX - 5)),
+    ];
+    (size, time).prop_map(|(size, modified_ns)| FileFacts { size, modified_ns })
+}
+
+fn comparison() -> impl Strategy<Value = Comparison> {
+    let tolerance = prop_oneof![Just(0_u64), 1..30_u64, Just(u64::from(u32::MAX))];
+    (prop::sample::select(&CompareBy::ALL[..]), tolerance, any::<bool>())
+        .prop_map(|(by, time_tolerance_ns, by_looking)| Comparison { by, time_tolerance_ns, by_looking })
+}
+
+/// Evaluates an expression over a source node `s` and a destination node `d`.
+fn evaluate(
+    connection: &Connection,
+    expression: &str,
+    source: (FileFacts, NodeKind),
+    destination: FileFacts,
+) -> String {
+    let sql = format!(
+        "SELECT ({expression})::VARCHAR
+         FROM (SELECT ?::BIGINT AS size, ?::BIGINT AS modified_ns, ?::node_kind AS kind) s,
+           (SELECT ?::BIGINT AS size, ?::BIGINT AS modified_ns) d"
+    );
+    let (facts, kind) = source;
+    let parameters = params![facts.size, facts.modified_ns, kind.as_str(), destination.size, destination.modified_ns];
+    connection.query_row(&sql, parameters, |row| row.get(0)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_the_same_newer_or_left_open_is_so_in_sql_and_in_rust(
+        comparison in comparison(),
+        pairs in prop::collection::vec((facts(), facts()), 1..12),
+    ) {
+        let connection = connection();
+        for (source, destination) in pairs {
+            let is = |expression: String| evaluate(&connection, &expression, (source, NodeKind::File), destination);
+            let text = |value: bool| value.to_string();
+            prop_assert_eq!(
+                is(is_same(comparison, "s", "d")),
+                text(comparison.is_same_as_listed(source, destination)),
+                "{:?} {:?} {:?}", comparison, source, destination
+            );
+            prop_assert_eq!(
+                is(is_newer(comparison, "s", "d")), text(comparison.is_newer(source, destination)),
+                "{:?} {:?} {:?}", comparison, source, destination
+            );
+            prop_assert_eq!(
+                is(is_same_time(comparison, "s", "d")), text(comparison.is_same_time(source, destination)),
+                "{:?} {:?} {:?}", comparison, source, destination
+            );
+            prop_assert_eq!(
+                is(is_left_open(comparison, "s", "d")), text(comparison.is_left_open(source, destination)),
+                "{:?} {:?} {:?}", comparison, source, destination
+            );
+            for policy in ConflictPolicy::ALL {
+                for kind in [NodeKind::File, NodeKind::Symlink] {
+                    let expression = policy_action(policy, comparison, "s", "d");
+                    let found = evaluate(&connection, &expression, (source, kind), destination);
+                    let expected = policy.decide(comparison.is_newer(source, destination)).action(kind);
+                    prop_assert_eq!(found, expected.to_string(), "{:?} {:?}", policy, kind);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sentences_are_the_same_in_sql_and_in_rust(
+        parameters in prop::collection::vec("[^\u{1f}]{0,12}", 3),
+    ) {
+        let connection = connection();
+        for &code in ReasonCode::ALL {
+            let parameters = &parameters[..code.parameters()];
+            let reason = Reason::new(code, parameters);
+            let places = vec!["?"; parameters.len()];
+            let sql = format!("SELECT {}", super::reason(code, &places));
+            let stored: String =
+                connection.query_row(&sql, duckdb::params_from_iter(parameters), |row| row.get(0)).unwrap();
+            prop_assert_eq!(&stored, &reason.stored());
+            let sql = format!("SELECT {} FROM (SELECT ?::VARCHAR AS r)", sentence("r"));
+            let shown: String = connection.query_row(&sql, [&stored], |row| row.get(0)).unwrap();
+            prop_assert_eq!(shown, reason.to_string());
+        }
+    }
+
+    #[test]
+    fn paths_are_the_same_in_sql_and_in_rust(folder in "(/[a-c%_]{1,2}){0,3}", name in "[a-c%_']{1,3}", other in "(/[a-c%_]{1,2}){0,3}") {
+        let connection = connection();
+        let folder = if folder.is_empty() { "/".to_owned() } else { folder };
+        let id = if folder == "/" { FIRST_NODE_ID.0 } else { 7 };
+        let sql = format!("SELECT {} FROM (SELECT ?::BIGINT AS id, ? AS path, ? AS name) x", child_path("id", "path", "name"));
+        let path: String = connection.query_row(&sql, params![id, folder, name], |row| row.get(0)).unwrap();
+        prop_assert_eq!(&path, &model_child_path(&folder, &name));
+        let sql = format!("SELECT {}", is_below("?", "?"));
+        let found: bool = connection.query_row(&sql, params![path, other], |row| row.get(0)).unwrap();
+        let expected = path.strip_prefix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        prop_assert_eq!(found, expected, "{} below {}", path, other);
+    }
+}
+
+#[test]
+fn a_reason_that_is_not_there_has_no_sentence() {
+    let sql = format!("SELECT {} FROM (SELECT NULL::VARCHAR AS r)", sentence("r"));
+    let shown: Option<String> = connection().query_row(&sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(shown, None);
+}
+
+#[test]
+fn statuses_and_actions_are_told_apart_as_in_rust() {
+    let connection = connection();
+    for status in CopyStatus::ALL {
+        let sql = format!("SELECT {}", is_status(&format!("'{status}'::copy_status"), CopyStatus::is_excluded));
+        let found: bool = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, status.is_excluded(), "{status}");
+    }
+    for action in PlanAction::ALL {
+        let sql = format!("SELECT {}", is_work(&format!("'{action}'::plan_action")));
+        let found: bool = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, action.is_work(), "{action}");
+    }
+}
