@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use chaos::{
-    BackoffConfig, BandwidthConfig, ChaosConfig, FaultRule, LatencyConfig, OperationLimits, PacketLossConfig,
-    RateConfig, RateLimits,
+    BackoffConfig, BandwidthConfig, ChaosConfig, FaultRule, LatencyConfig, PacketLossConfig, RateConfig, RateLimits,
 };
 pub use error::ConfigError;
 
-use crate::simulator::PRIMARY_WORLD;
 use ranges::check;
+
+/// Name of the world that has everything.
+pub const PRIMARY_WORLD: &str = "primary";
 
 /// Most worlds besides `primary`: their number is one byte in the keys of the database.
 const SECONDARY_WORLDS_MAX: usize = 200;
@@ -141,7 +142,7 @@ impl Config {
 
     /// Reads and checks a configuration.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = serde_json::from_str(text).map_err(|error| ConfigError::from_serde(text, &error))?;
+        let config: Self = serde_json::from_str(text).map_err(|error| parser_error(text, &error))?;
         config.validate()?;
         Ok(config)
     }
@@ -189,6 +190,23 @@ impl Config {
     pub fn validate_chaos(&self, chaos: &ChaosConfig) -> Result<(), ConfigError> {
         chaos.validate(&|world| world == PRIMARY_WORLD || self.secondary_tables.contains_key(world))
     }
+}
+
+/// What the parser says, along with the field it says it of.
+fn parser_error(text: &str, error: &serde_json::Error) -> ConfigError {
+    let (line, column) = (error.line(), error.column());
+    let whole = error.to_string();
+    let reason = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(reason, _)| reason).to_owned();
+    if !error.is_data() {
+        return ConfigError::NotJson { line, column, reason };
+    }
+    let mut field = location::field_at(text, line, column);
+    if reason.starts_with("unknown field") {
+        // The place is that of the field's name, when the field before it has ended.
+        field = location::field_at(text, line, column.saturating_sub(1));
+    }
+    let allowed = ranges::allowed_in(&field);
+    ConfigError::Field { field, reason, allowed, line, column }
 }
 
 fn in_order<T: PartialOrd + std::fmt::Display>(

@@ -31,19 +31,20 @@ mod census;
 mod listing;
 mod path;
 mod simulator;
+mod state;
 mod world;
 
 // The same for others, who are somewhere else.
 pub mod http;
 
-pub use census::{DepthCounts, TreeCounts};
+pub use census::DepthCounts;
 pub use config::{
-    ApiConfig, BackoffConfig, BandwidthConfig, ChaosConfig, Config, ConfigError, FaultRule, LatencyConfig, Mode,
-    OperationLimits, PacketLossConfig, RateConfig, RateLimits, SeedConfig,
+    BackoffConfig, BandwidthConfig, ChaosConfig, Config, ConfigError, FaultRule, LatencyConfig, Mode, PRIMARY_WORLD,
+    PacketLossConfig, RateConfig, RateLimits, SeedConfig,
 };
 pub use error::SpectraError;
 pub use fault::{Fault, FaultClass, Operation, OperationFilter, Reply};
 pub use generator::{CREATED_FOLDER_MODIFIED_NS, MODIFIED_BEFORE_NS, MODIFIED_FROM_NS};
 pub use listing::{Entry, Listing, ListingPage, NodeInfo, NodeKind};
-pub use simulator::{PRIMARY_WORLD, Spectra};
+pub use simulator::Spectra;
 pub use world::{FileWriter, World};

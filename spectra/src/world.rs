@@ -13,7 +13,7 @@ use crate::fault::{Fault, FaultClass, Operation, Reply};
 use crate::kept::Content;
 use crate::listing::{Listing, ListingPage, NodeInfo};
 use crate::path::NodePath;
-use crate::simulator::{Shared, WorldState};
+use crate::state::{Shared, WorldState};
 use node::Node;
 pub use writer::FileWriter;
 

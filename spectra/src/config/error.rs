@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::{location, ranges};
-
 /// Why a configuration is not acceptable.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -116,25 +114,6 @@ pub enum ConfigError {
         /// The path in it.
         path: String,
     },
-}
-
-impl ConfigError {
-    /// What the parser says, along with the field it says it of.
-    pub(super) fn from_serde(text: &str, error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        let whole = error.to_string();
-        let reason = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(reason, _)| reason).to_owned();
-        if !error.is_data() {
-            return Self::NotJson { line, column, reason };
-        }
-        let mut field = location::field_at(text, line, column);
-        if reason.starts_with("unknown field") {
-            // The place is that of the field's name, when the field before it has ended.
-            field = location::field_at(text, line, column.saturating_sub(1));
-        }
-        let allowed = ranges::allowed_in(&field);
-        Self::Field { field, reason, allowed, line, column }
-    }
 }
 
 fn describe_field(field: &str, reason: &str, allowed: Option<&str>) -> String {

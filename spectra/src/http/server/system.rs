@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use super::super::wire::{Stats, Table, TableCount};
 use super::answer::{Answered, answer};
 use super::{State, in_background};
-use crate::config::Config;
+use crate::config::{Config, PRIMARY_WORLD};
 use crate::fault::{Fault, FaultClass};
-use crate::simulator::PRIMARY_WORLD;
 
 pub(super) async fn health() -> Json<Value> {
     Json(json!({ "success": true, "status": "healthy", "message": "Spectra is running" }))
