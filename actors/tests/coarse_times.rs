@@ -11,8 +11,8 @@ use longhaul_actors::{
 use longhaul_ledger::{Approving, Log, Reader};
 use longhaul_model::{BySide, ConflictPolicy, VerifyLevel};
 use longhaul_storage::{
-    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Keeps, LocalStore, Location, OpenOptions,
-    Original, PageStream, Placed, Store, Target,
+    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, LocalStore, Location, OpenOptions, Original,
+    PageStream, Placed, Store, Target,
 };
 
 const STEP_NS: i64 = 2_000_000_000;
@@ -37,10 +37,6 @@ impl Store for CoarseStore {
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
         self.0.clone().list(path)
-    }
-
-    fn keeps(&self) -> Keeps {
-        self.0.keeps()
     }
 
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {

@@ -6,6 +6,8 @@
 use futures_util::future::BoxFuture;
 use longhaul_model::{ErrorClass, FileFacts, NodeKind};
 
+#[cfg(doc)]
+use crate::capabilities::Keeps;
 use crate::error::StoreError;
 
 /// What a call to a store comes to.
@@ -48,30 +50,6 @@ pub struct Attributes {
     pub owner: Option<(u32, u32)>,
     /// Extended attributes, names and values.
     pub extended: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-/// What a store keeps of an entry beside its name, its contents and its time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "a store may have any of them without the others")]
-pub struct Keeps {
-    /// Modification times of what is written.
-    pub modified: bool,
-    /// Permission bits.
-    pub mode: bool,
-    /// User and group.
-    pub owner: bool,
-    /// The user and group that what is new has by itself; `None` where the store has none.
-    pub new_owner: Option<(u32, u32)>,
-    /// Extended attributes.
-    pub extended: bool,
-    /// Symbolic links.
-    pub symlinks: bool,
-    /// Several names for one file.
-    pub hard_links: bool,
-    /// Holes in files.
-    pub holes: bool,
-    /// A draft is kept over the end of the process, and can be written anywhere and by several at a time.
-    pub parts: bool,
 }
 
 /// What came of giving something a name.

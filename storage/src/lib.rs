@@ -3,30 +3,35 @@
 //! A [`Store`] is one tree in one place. The engine never asks which store it has, only what it can do
 //! ([`Capabilities`]). Paths are bytes, begin with `/` and are relative to the store's root, whatever is above that.
 
+// What a store is: what can be asked of it, and what it answers.
+mod capabilities;
 mod error;
 mod folder;
-mod location;
-mod name;
-mod network;
-mod opening;
 mod store;
 
+// Where a tree is, and opening the two of a migration.
+mod location;
+mod opening;
+
+// What stores share.
+mod name;
+mod network;
+
+// The stores.
 mod local;
 mod remote;
 #[cfg(feature = "sftp")]
 mod sftp;
 mod spectra;
 
+pub use capabilities::{Capabilities, Keeps};
 pub use error::StoreError;
 pub use folder::{
-    Answer, Attributes, Draft, Durability, Facts, FileIdentity, Folder, Keeps, Known, Original, Placed, RemoteFile,
-    Replace, Target,
+    Answer, Attributes, Draft, Durability, Facts, FileIdentity, Folder, Known, Original, Placed, RemoteFile, Replace,
+    Target,
 };
 pub use local::LocalStore;
-pub use location::{Location, LocationError, Overlap};
+pub use location::{Location, LocationError, ServedWorld};
 pub use opening::{OpenError, OpenOptions, open_pair};
-pub use remote::{Protocol, RemoteStore, RemoteUrl};
-#[cfg(feature = "sftp")]
-pub use sftp::SftpStore;
-pub use spectra::{ServedWorld, SpectraStore};
-pub use store::{Capabilities, PageStream, Store};
+pub use spectra::SpectraStore;
+pub use store::{PageStream, Store};

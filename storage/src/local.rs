@@ -12,30 +12,30 @@ mod portable;
 mod attributes;
 mod draft;
 mod folder;
-mod measured;
+mod open_folder;
 mod original;
 mod placing;
 
-// How coarse its times are.
+// What the file system can do.
+mod keeps;
 mod times;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
 
 use futures_util::stream::{self, StreamExt};
 use longhaul_model::{ErrorClass, Page};
-use longhaul_naming::RuleSet;
 use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use self::measured::Measured;
+use crate::capabilities::{Capabilities, Measurable};
 use crate::error::StoreError;
-use crate::folder::{Answer, Folder, Keeps};
-use crate::store::{Capabilities, PageStream, Store};
+use crate::folder::{Answer, Folder};
+use crate::store::{PageStream, Store};
 use folder::LocalFolder;
 #[cfg(target_os = "linux")]
 use linux as system;
@@ -58,18 +58,9 @@ struct Root {
     folder: OwnedFd,
     device: Device,
     one_file_system: bool,
-    /// The steps in which it keeps times, as far as can be told without writing.
-    time_step_ns: u64,
-    /// Which names its file system refuses, or takes for one another.
-    names: RuleSet,
-    /// Whether extended attributes can be set here.
-    keeps_extended: bool,
+    capabilities: Measurable,
     /// Permissions that nothing new has.
     umask: u32,
-    /// The user and the group that something new belongs to.
-    new_owner: (u32, u32),
-    /// What it was seen to keep, where that was tried.
-    measured: OnceLock<Measured>,
     /// Whether there are files without a name, as far as is known.
     has_unnamed: AtomicBool,
     /// A folder of every other file system that was opened: all of them have to be flushed.
@@ -88,27 +79,26 @@ impl LocalStore {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open(path, flags, Mode::empty())?;
         let device = portable::device_of(folder.as_fd())?;
-        let keeps_extended = system::keeps_extended(folder.as_fd());
-        let time_step_ns = times::step_ns(folder.as_fd());
-        let names = system::name_rules(folder.as_fd());
-        let path = path.to_owned();
-        let mounted_below = Mutex::default();
-        let umask = portable::umask();
-        let new_owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let has_unnamed = AtomicBool::new(true);
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let capabilities = Measurable::new(Capabilities {
+            blocks_thread: true,
+            // As far as can be told without writing.
+            time_resolution_ns: times::step_ns(folder.as_fd()),
+            // A cold tree gains from more, up to eight; a warm one is bound by the cores.
+            listings_at_once: cores.clamp(2, 8),
+            names: system::name_rules(folder.as_fd()),
+            keeps: keeps::expected(folder.as_fd()),
+            ..Capabilities::default()
+        });
         let root = Root {
-            path,
+            path: path.to_owned(),
             folder,
             device,
             one_file_system,
-            time_step_ns,
-            names,
-            keeps_extended,
-            umask,
-            new_owner,
-            measured: OnceLock::new(),
-            has_unnamed,
-            mounted_below,
+            capabilities,
+            umask: portable::umask(),
+            has_unnamed: AtomicBool::new(true),
+            mounted_below: Mutex::default(),
         };
         Ok(LocalStore { root: Arc::new(root) })
     }
@@ -120,15 +110,7 @@ impl Store for LocalStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Capabilities {
-            blocks_thread: true,
-            time_resolution_ns: self.root.time_step_ns,
-            // A cold tree gains from more, up to eight; a warm one is bound by the cores.
-            listings_at_once: cores.clamp(2, 8),
-            names: self.root.names,
-            ..Capabilities::default()
-        }
+        *self.root.capabilities.get()
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
@@ -138,25 +120,9 @@ impl Store for LocalStore {
         }
     }
 
-    fn keeps(&self) -> Keeps {
-        Keeps {
-            modified: true,
-            mode: self.root.measured().mode,
-            owner: self.root.measured().owner,
-            new_owner: Some(self.root.new_owner),
-            extended: self.root.keeps_extended,
-            symlinks: self.root.measured().symlinks,
-            hard_links: true,
-            holes: true,
-            parts: true,
-        }
-    }
-
     fn measure<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
-        at_once(Measured::of(self.root.folder.as_fd(), temporary).map(|measured| {
-            // What was seen before is as good.
-            let _ = self.root.measured.set(measured);
-        }))
+        let (folder, expected) = (self.root.folder.as_fd(), self.keeps());
+        at_once(keeps::measure(folder, temporary, expected).map(|keeps| self.root.capabilities.set_keeps(keeps)))
     }
 
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {

@@ -7,12 +7,19 @@
 //! | `s3://…`, `webdav+https://…`, `sftp://…` and more | a tree behind a network: see [`RemoteUrl`] |
 //! | anything else | a path of this machine (`./spectra:x` is a path, too) |
 
+mod error;
+mod protocol;
+mod remote_url;
+mod served_world;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::remote::RemoteUrl;
-use crate::spectra::ServedWorld;
+pub use error::LocationError;
+pub(crate) use protocol::{Protocol, Traits};
+pub(crate) use remote_url::RemoteUrl;
+pub use served_world::ServedWorld;
 
 /// The configuration that a `spectra:` location without one refers to.
 const DEFAULT_SPECTRA_CONFIG: &str = "configs/spectra.json";
@@ -33,37 +40,6 @@ pub enum Location {
     ServedSpectra(ServedWorld),
     /// A tree behind a network.
     Remote(RemoteUrl),
-}
-
-/// A text that is no location.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LocationError {
-    /// Nothing at all.
-    #[error("an empty location: give a path or a URL")]
-    Empty,
-    /// A kind of store that this program does not know.
-    #[error("{0:?}: no store is known for {1}:// (for a local path that looks like a URL write ./{0})")]
-    UnknownScheme(String, String),
-    /// A URL that is not complete, or not one.
-    #[error("the URL cannot be understood: {0}")]
-    BadUrl(String),
-    /// A URL with a user or password in it.
-    #[error("credentials do not belong into a URL, where others can see them: they come from {0}")]
-    Credentials(&'static str),
-    /// Something behind the `?` of a URL that means nothing to its store.
-    #[error("{option:?} is no option of this store (there are: {known})")]
-    UnknownOption {
-        /// What was written, without its value.
-        option: String,
-        /// What can be.
-        known: String,
-    },
-    /// A text that no location prints as.
-    #[error("{0:?} is not how any location is recorded")]
-    NotRecorded(String),
-    /// A `spectra:` location that is not complete.
-    #[error("{0:?}: write spectra:WORLD or spectra:WORLD?config=FILE, with a world such as `primary`")]
-    BadSpectra(String),
 }
 
 impl Location {

@@ -11,8 +11,8 @@ use longhaul_spectra::{Config, ConfigError, Spectra, SpectraError};
 
 use crate::error::StoreError;
 use crate::local::LocalStore;
-use crate::location::{Location, Overlap};
-use crate::remote::{Protocol, RemoteStore, RemoteUrl};
+use crate::location::{Location, Overlap, Protocol, RemoteUrl};
+use crate::remote::RemoteStore;
 #[cfg(feature = "sftp")]
 use crate::sftp::SftpStore;
 use crate::spectra::SpectraStore;
@@ -223,7 +223,7 @@ fn open(
         },
         Location::Remote(url) => match patiently(|| open_remote(url, side)) {
             Ok(store) => Ok((location, store)),
-            Err(error) if error.class == ErrorClass::Vanished && url.protocol.makes_roots() => {
+            Err(error) if error.class == ErrorClass::Vanished && url.protocol.spec().makes_roots => {
                 Err(OpenError::Missing { side, location })
             }
             Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),

@@ -4,15 +4,18 @@
 //! Calls go to the client as they are, and not through `OpenDAL`'s layer for people, which cuts spaces off the ends of
 //! paths.
 
-mod draft;
+// Clients, and what they say.
+mod facts;
 mod failure;
-mod folder;
-mod listing;
-mod original;
 mod service;
 mod times;
 mod transport;
-mod url;
+
+// What is done with them.
+mod draft;
+mod folder;
+mod listing;
+mod original;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,26 +29,30 @@ use opendal::raw::{OpCopy, OpCreateDir, OpList, OpStat, OpWrite, Servicer};
 use opendal::{Buffer, Capability, OperationContext, Operator};
 
 use self::folder::RemoteFolder;
-use self::service::Traits;
 use self::transport::{Additions, watched};
+use crate::capabilities::{Capabilities, Keeps};
 use crate::error::StoreError;
-use crate::folder::{Answer, Folder, Keeps, RemoteFile};
+use crate::folder::{Answer, Folder, RemoteFile};
+use crate::location::{RemoteUrl, Traits};
 use crate::network::{on_network, wait_for};
-use crate::store::{Capabilities, PageStream, Store};
-
-pub use self::url::{Protocol, RemoteUrl};
+use crate::store::{PageStream, Store};
 
 /// Calls that are made at a time at most: how many of them are is left to the pace.
 const CALLS_AT_ONCE: usize = 64;
 
 /// A tree behind a network.
 #[derive(Clone, Debug)]
-pub struct RemoteStore {
+pub(crate) struct RemoteStore {
     operator: Operator,
     /// What the client can do.
     can: Capability,
     traits: Traits,
+    capabilities: Capabilities,
     url: RemoteUrl,
+    /// The name of the whole store, whatever the root of the tree in it.
+    whole_name: String,
+    /// What the keys of the whole store begin with that are in the tree.
+    prefix: String,
     /// A client for the whole store, for copies from one place of it to another; made when it is needed first.
     whole: Arc<OnceLock<Operator>>,
     /// A server was seen to write although something was there, against what it was told.
@@ -54,19 +61,41 @@ pub struct RemoteStore {
     cuts_new_names: Arc<AtomicBool>,
 }
 
+/// What a store can do whose client can do this.
+fn capabilities(can: Capability, traits: Traits) -> Capabilities {
+    let modified = traits.keeps_times_beside && can.write_with_user_metadata;
+    Capabilities {
+        blocks_thread: false,
+        time_resolution_ns: traits.time_resolution_ns,
+        listings_at_once: CALLS_AT_ONCE,
+        names: traits.names,
+        lists_times: !traits.keeps_times_beside,
+        has_folders: traits.has_folders,
+        has_a_pace: true,
+        begins_unasked: true,
+        keeps: Keeps { modified, ..Keeps::default() },
+    }
+}
+
 impl RemoteStore {
     /// Makes a client, and asks the server for its root. Blocks the thread until it has answered. An error of the class
     /// `vanished` means that there is nothing.
     ///
     /// Where folders come with what is in them, a place in which nothing is cannot be told from one that is not there: it
     /// is an error where there is `to_be_something`.
-    pub fn open(url: &RemoteUrl, to_be_something: bool) -> Result<Self, StoreError> {
+    pub(crate) fn open(url: &RemoteUrl, to_be_something: bool) -> Result<Self, StoreError> {
         let operator = service::client(url, &format!("{}/", url.path().trim_end_matches('/')))?;
+        let (can, traits) = (operator.info().capability(), url.protocol.spec().traits);
+        let path = url.path();
+        let root = path.trim_matches('/');
         let store = RemoteStore {
-            can: operator.info().capability(),
             operator,
-            traits: Traits::of(url.protocol),
+            can,
+            traits,
+            capabilities: capabilities(can, traits),
             url: url.clone(),
+            whole_name: url.store(),
+            prefix: if root.is_empty() { String::new() } else { format!("{root}/") },
             whole: Arc::default(),
             ignores_conditions: Arc::default(),
             cuts_new_names: Arc::default(),
@@ -81,8 +110,8 @@ impl RemoteStore {
     }
 
     /// Makes the root, and all folders above it, where the store has folders.
-    pub fn create_root(url: &RemoteUrl) -> Result<(), StoreError> {
-        let traits = Traits::of(url.protocol);
+    pub(crate) fn create_root(url: &RemoteUrl) -> Result<(), StoreError> {
+        let traits = url.protocol.spec().traits;
         let path = url.path();
         let folder = path.trim_matches('/').to_owned();
         if !traits.has_folders || folder.is_empty() {
@@ -153,10 +182,7 @@ impl RemoteStore {
 
     /// The file with this key, as it is called from the root of the store.
     fn as_called_by_store(&self, key: &str) -> RemoteFile {
-        let path = self.url.path();
-        let root = path.trim_matches('/');
-        let key = if root.is_empty() { key.to_owned() } else { format!("{root}/{key}") };
-        RemoteFile { store: self.url.store(), key, version: None }
+        RemoteFile { store: self.whole_name.clone(), key: format!("{}{key}", self.prefix), version: None }
     }
 
     /// Has the store copy a file, with all that it keeps of it. With `if_not_exists` only where nothing is, as far as the
@@ -253,25 +279,11 @@ impl Store for RemoteStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            blocks_thread: false,
-            time_resolution_ns: self.traits.time_resolution_ns,
-            listings_at_once: CALLS_AT_ONCE,
-            names: self.traits.names,
-            lists_times: !self.traits.keeps_times_beside,
-            has_folders: self.traits.has_folders,
-            has_a_pace: true,
-            begins_unasked: true,
-        }
+        self.capabilities
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
         listing::list(self, path)
-    }
-
-    fn keeps(&self) -> Keeps {
-        let modified = self.traits.keeps_times_beside && self.can.write_with_user_metadata;
-        Keeps { modified, ..Keeps::default() }
     }
 
     /// Writes something, tries to write it again where nothing may be, and removes it.

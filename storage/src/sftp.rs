@@ -4,28 +4,32 @@
 //! below it, which speaks all of the protocol.
 
 mod connection;
+mod facts;
 mod failure;
 mod file;
 mod folder;
+mod open_folder;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, NodeKind, Page};
 use longhaul_naming::RuleSet;
 use openssh_sftp_client::fs::{DirEntry, ReadDir};
-use openssh_sftp_client::metadata::{MetaData, MetaDataBuilder};
+use openssh_sftp_client::metadata::MetaDataBuilder;
 
 use self::connection::{Connection, Connections};
-use self::folder::SftpFolder;
+use self::facts::facts_of;
+use self::open_folder::OpenFolder;
+use crate::capabilities::{Capabilities, Keeps, Measurable};
 use crate::error::StoreError;
-use crate::folder::{Answer, Facts, Folder, Keeps};
+use crate::folder::{Answer, Folder};
+use crate::location::RemoteUrl;
 use crate::network::{on_network, wait_for};
-use crate::remote::RemoteUrl;
-use crate::store::{Capabilities, PageStream, Store};
+use crate::store::{PageStream, Store};
 
 /// Entries of one page.
 const PAGE_ENTRIES_MAX: usize = 4_096;
@@ -35,18 +39,30 @@ const CALLS_AT_ONCE: usize = 32;
 
 /// A tree behind SFTP.
 #[derive(Debug)]
-pub struct SftpStore {
+pub(crate) struct SftpStore {
     connections: Arc<Connections>,
     /// The root, without links on the way.
     root: PathBuf,
     location: String,
-    /// Whether users and groups can be set, where that was tried.
-    sets_owner: OnceLock<bool>,
+    capabilities: Measurable,
+}
+
+/// What is expected of a server before it is measured.
+fn expected() -> Capabilities {
+    Capabilities {
+        blocks_thread: false,
+        time_resolution_ns: 1_000_000_000,
+        listings_at_once: CALLS_AT_ONCE,
+        names: RuleSet::Linux,
+        has_a_pace: true,
+        keeps: Keeps { modified: true, mode: true, symlinks: true, parts: true, ..Keeps::default() },
+        ..Capabilities::default()
+    }
 }
 
 impl SftpStore {
     /// Connects, and looks for the root, which must be a folder. Blocks the thread until that is done.
-    pub fn open(url: &RemoteUrl) -> Result<Self, StoreError> {
+    pub(crate) fn open(url: &RemoteUrl) -> Result<Self, StoreError> {
         let connections = Connections::to(url);
         let (url, path) = (url.clone(), PathBuf::from(url.path()));
         wait_for(async move {
@@ -57,12 +73,12 @@ impl SftpStore {
             if facts_of(&found).kind != NodeKind::Folder {
                 return Err(StoreError::new(ErrorClass::Vanished, "it is not a folder"));
             }
-            Ok(SftpStore { connections, root, location: url.to_string(), sets_owner: OnceLock::new() })
+            Ok(SftpStore { connections, root, location: url.to_string(), capabilities: Measurable::new(expected()) })
         })
     }
 
     /// Makes the root, and all folders above it.
-    pub fn create_root(url: &RemoteUrl) -> Result<(), StoreError> {
+    pub(crate) fn create_root(url: &RemoteUrl) -> Result<(), StoreError> {
         let connections = Connections::to(url);
         let path = PathBuf::from(url.path());
         wait_for(async move {
@@ -104,24 +120,6 @@ impl SftpStore {
 fn os_path(path: &[u8]) -> &Path {
     use std::os::unix::ffi::OsStrExt;
     Path::new(std::ffi::OsStr::from_bytes(path))
-}
-
-fn facts_of(found: &MetaData) -> Facts {
-    let kind = match found.file_type() {
-        Some(kind) if kind.is_file() => NodeKind::File,
-        Some(kind) if kind.is_dir() => NodeKind::Folder,
-        Some(kind) if kind.is_symlink() => NodeKind::Symlink,
-        _ => NodeKind::Other,
-    };
-    let has_size = matches!(kind, NodeKind::File | NodeKind::Symlink);
-    Facts {
-        kind,
-        size: found.len().filter(|_| has_size).and_then(|size| i64::try_from(size).ok()),
-        modified_ns: found.modified().map(|at| i64::from(at.into_raw()) * 1_000_000_000),
-        mode: found.permissions().map(|permissions| permissions.as_raw().bits() & 0o7777),
-        owner: found.uid().zip(found.gid()),
-        shared: None,
-    }
 }
 
 /// A listing that is under way.
@@ -214,14 +212,7 @@ impl Store for SftpStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            blocks_thread: false,
-            time_resolution_ns: 1_000_000_000,
-            listings_at_once: CALLS_AT_ONCE,
-            names: RuleSet::Linux,
-            has_a_pace: true,
-            ..Capabilities::default()
-        }
+        *self.capabilities.get()
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
@@ -247,17 +238,6 @@ impl Store for SftpStore {
         .boxed()
     }
 
-    fn keeps(&self) -> Keeps {
-        Keeps {
-            modified: true,
-            mode: true,
-            owner: self.sets_owner.get().copied().unwrap_or(false),
-            symlinks: true,
-            parts: true,
-            ..Keeps::default()
-        }
-    }
-
     fn measure<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
         Box::pin(async move {
             let (sftp, folder) = self.folder_at(b"/").await?;
@@ -267,12 +247,11 @@ impl Store for SftpStore {
             let made = sftp.call(options.write(true).create(true).open(&path)).await?;
             sftp.call(made.close()).await?;
             let owner = MetaDataBuilder::new().id((1, 1)).create();
-            let is_set = match sftp.call(fs.set_metadata(&path, owner)).await {
+            let keeps_owner = match sftp.call(fs.set_metadata(&path, owner)).await {
                 Ok(()) => sftp.call(fs.symlink_metadata(&path)).await?.uid() == Some(1),
                 Err(_) => false,
             };
-            // What was seen before is as good.
-            let _ = self.sets_owner.set(is_set);
+            self.capabilities.set_keeps(Keeps { owner: keeps_owner, ..expected().keeps });
             sftp.call(fs.remove_file(&path)).await
         })
     }
@@ -281,7 +260,7 @@ impl Store for SftpStore {
         let path = path.to_owned();
         Box::pin(on_network(async move {
             let (sftp, folder) = self.folder_at(&path).await?;
-            Ok(Box::new(SftpFolder::new(self, sftp, folder)) as _)
+            Ok(Box::new(OpenFolder::new(self, sftp, folder)) as _)
         }))
     }
 

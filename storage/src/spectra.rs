@@ -2,7 +2,6 @@
 
 mod access;
 mod folder;
-mod served;
 
 use std::sync::Arc;
 
@@ -12,14 +11,14 @@ use longhaul_naming::RuleSet;
 use longhaul_spectra::http::Client;
 use longhaul_spectra::{Fault, FaultClass, LatencyConfig, ListingPage, RateLimits, Spectra, SpectraError};
 
+use crate::capabilities::{Capabilities, Keeps};
 use crate::error::StoreError;
-use crate::folder::{Answer, Folder, Keeps};
-use crate::location::Location;
+use crate::folder::{Answer, Folder};
+use crate::location::{Location, ServedWorld};
 use crate::network::{Broken, wait_for};
-use crate::store::{Capabilities, PageStream, Store};
+use crate::store::{PageStream, Store};
 use access::Access;
 use folder::SpectraFolder;
-pub use served::ServedWorld;
 
 /// Entries of one page.
 const PAGE_ENTRIES_MAX: usize = 8_192;
@@ -27,15 +26,29 @@ const PAGE_ENTRIES_MAX: usize = 8_192;
 /// Calls that are made of a server at a time at most: how many of them are is left to the pace.
 const CALLS_AT_ONCE: usize = 64;
 
+/// Calls that wait at a time in this process.
+const WAITS_AT_ONCE: usize = 32;
+
 /// A world of the simulator.
 #[derive(Debug)]
 pub struct SpectraStore {
     access: Access,
     location: Location,
-    /// It is waiting that a call consists of, as with any store that is far away.
-    waits: bool,
-    /// With a limit or a latency, or far away.
-    has_a_pace: bool,
+    capabilities: Capabilities,
+}
+
+/// What it can do. `waits` says that a call consists of waiting, as with any store that is far away.
+fn capabilities(waits: bool, has_a_pace: bool, listings_at_once: usize) -> Capabilities {
+    Capabilities {
+        blocks_thread: !waits,
+        time_resolution_ns: 1,
+        listings_at_once,
+        // It takes any name; longer ones than these are of no use to anybody.
+        names: RuleSet::Linux,
+        has_a_pace,
+        keeps: Keeps { modified: true, ..Keeps::default() },
+        ..Capabilities::default()
+    }
 }
 
 impl SpectraStore {
@@ -44,8 +57,10 @@ impl SpectraStore {
         let chaos = &simulator.config().chaos;
         let waits = chaos.enabled && chaos.latency != LatencyConfig::default();
         let has_a_pace = waits || chaos.enabled && chaos.rate_limits != RateLimits::default();
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let listings_at_once = if waits { WAITS_AT_ONCE } else { cores.clamp(1, 8) };
         let access = Access::embedded(simulator, simulator.world(world)?);
-        Ok(SpectraStore { access, location, waits, has_a_pace })
+        Ok(SpectraStore { access, location, capabilities: capabilities(waits, has_a_pace, listings_at_once) })
     }
 
     /// A world of a server, which is asked whether it has that. Blocks the thread until it has answered.
@@ -58,7 +73,8 @@ impl SpectraStore {
             return Err(StoreError::new(ErrorClass::Fatal, message));
         }
         let location = Location::ServedSpectra(served.clone());
-        Ok(SpectraStore { access: Access::Served(client), location, waits: true, has_a_pace: true })
+        let capabilities = capabilities(true, true, CALLS_AT_ONCE);
+        Ok(SpectraStore { access: Access::Served(client), location, capabilities })
     }
 }
 
@@ -75,20 +91,7 @@ impl Store for SpectraStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Capabilities {
-            blocks_thread: !self.waits,
-            time_resolution_ns: 1,
-            listings_at_once: match self.access {
-                Access::Served(_) => CALLS_AT_ONCE,
-                Access::Embedded(_) if self.waits => 32,
-                Access::Embedded(_) => cores.clamp(1, 8),
-            },
-            // It takes any name; longer ones than these are of no use to anybody.
-            names: RuleSet::Linux,
-            has_a_pace: self.has_a_pace,
-            ..Capabilities::default()
-        }
+        self.capabilities
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
@@ -113,10 +116,6 @@ impl Store for SpectraStore {
             })
         })
         .boxed()
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { modified: true, ..Keeps::default() }
     }
 
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {

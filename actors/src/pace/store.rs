@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, Side};
 use longhaul_storage::{
-    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Keeps, Original, PageStream, Placed,
-    RemoteFile, Store, StoreError, Target,
+    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Original, PageStream, Placed, RemoteFile,
+    Store, StoreError, Target,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -125,10 +125,6 @@ impl Store for PacedStore {
             }
         })
         .boxed()
-    }
-
-    fn keeps(&self) -> Keeps {
-        self.inner.keeps()
     }
 
     fn measure<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {

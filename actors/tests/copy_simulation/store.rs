@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use longhaul_model::{ErrorClass, NodeKind, Page, Side};
 use longhaul_storage::{
-    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Keeps, Original, PageStream, Placed, Store,
+    Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Original, PageStream, Placed, Store,
     StoreError, Target,
 };
 
@@ -63,8 +63,13 @@ impl Store for SimulatedStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let time_resolution_ns = self.nature.resolution_ns.unsigned_abs();
-        Capabilities { blocks_thread: false, time_resolution_ns, listings_at_once: 2, ..Capabilities::default() }
+        Capabilities {
+            blocks_thread: false,
+            time_resolution_ns: self.nature.resolution_ns.unsigned_abs(),
+            listings_at_once: 2,
+            keeps: self.nature.keeps,
+            ..Capabilities::default()
+        }
     }
 
     fn list(self: Arc<Self>, path: &[u8]) -> PageStream {
@@ -79,10 +84,6 @@ impl Store for SimulatedStore {
             })
         })
         .boxed()
-    }
-
-    fn keeps(&self) -> Keeps {
-        self.nature.keeps
     }
 
     fn folder(self: Arc<Self>, path: &[u8]) -> Answer<'_, Box<dyn Folder>> {

@@ -46,6 +46,7 @@ pub(super) fn identity_of(found: &Stat) -> FileIdentity {
 
 /// Sets attributes of an open file or folder that we have made. `new_mode` is what programs ask for when they make one.
 pub(super) fn set(file: BorrowedFd<'_>, root: &Root, attributes: &Attributes, new_mode: u32) -> Result<(), StoreError> {
+    let keeps = root.capabilities.get().keeps;
     // Before the mode: another owner takes away the special bits.
     if let Some(owner) = attributes.owner {
         let (user, group) = user_and_group(owner);
@@ -55,13 +56,13 @@ pub(super) fn set(file: BorrowedFd<'_>, root: &Root, attributes: &Attributes, ne
     // leaves a list that fits as it is.
     for (name, value) in &attributes.extended {
         match system::set_extended_attribute(file, name, value) {
-            Err(Errno::NOTSUP) if !root.keeps_extended => break,
+            Err(Errno::NOTSUP) if !keeps.extended => break,
             set => set.map_err(|errno| cannot_set_extended(name, errno))?,
         }
     }
     let mode = mode_of(attributes.mode.unwrap_or(new_mode & !root.umask));
     // Looking is cheaper than setting, and a new file often has it already.
-    if root.measured().mode && Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode) != mode {
+    if keeps.mode && Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode) != mode {
         rustix::fs::fchmod(file, mode).map_err(|errno| cannot_set("the mode", errno))?;
     }
     // Last: some of the above may count as a change.

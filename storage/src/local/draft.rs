@@ -9,7 +9,7 @@ use longhaul_model::ErrorClass;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::folder::OpenFolder;
+use super::open_folder::OpenFolder;
 use super::original::{open_regular, read_at};
 use super::placing::{look, make_anew, place};
 use super::{at_once, attributes, portable, system};

@@ -1,6 +1,6 @@
 //! An open folder: every call is relative to it, and takes one name.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use longhaul_model::{ErrorClass, NodeKind};
@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::draft::LocalDraft;
+use super::open_folder::OpenFolder;
 use super::original::{LocalOriginal, open_regular};
 use super::placing::{look, make_anew, place};
 use super::{ExtendedAttributes, Root, at_once, attributes, open_below, portable, system};
@@ -19,28 +20,9 @@ use crate::name::check_name;
 #[derive(Debug)]
 pub(super) struct LocalFolder(Arc<OpenFolder>);
 
-/// What a folder and the drafts in it have in common.
-#[derive(Debug)]
-pub(super) struct OpenFolder {
-    folder: Arc<OwnedFd>,
-    pub(super) root: Arc<Root>,
-}
-
-impl AsFd for OpenFolder {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.folder.as_fd()
-    }
-}
-
 impl LocalFolder {
     pub(super) fn open(root: &Arc<Root>, path: &[u8]) -> Result<Self, StoreError> {
-        let folder = Arc::new(root.open_folder(path)?);
-        let found = rustix::fs::fstat(&folder)?;
-        if found.st_nlink == 0 {
-            return Err(StoreError::new(ErrorClass::Vanished, "the folder was removed"));
-        }
-        root.remember(portable::device(&found), &folder);
-        Ok(LocalFolder(Arc::new(OpenFolder { folder, root: root.clone() })))
+        OpenFolder::open(root, path).map(|folder| LocalFolder(Arc::new(folder)))
     }
 
     fn as_fd(&self) -> BorrowedFd<'_> {

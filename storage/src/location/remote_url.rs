@@ -19,56 +19,14 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::location::LocationError;
-
-/// A protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// S3 and what speaks it.
-    S3,
-    /// `WebDAV`, over HTTP or HTTPS.
-    Webdav,
-    /// SFTP.
-    Sftp,
-    /// Azure Blob Storage.
-    Azblob,
-    /// Google Cloud Storage.
-    Gcs,
-    /// `OneDrive`.
-    Onedrive,
-    /// Google Drive.
-    Gdrive,
-    /// Dropbox.
-    Dropbox,
-    /// Backblaze B2.
-    B2,
-    /// HDFS.
-    HdfsNative,
-    /// Memory of this process.
-    Memory,
-}
-
-/// Schemes, what they mean, and what may stand behind the `?`.
-const SCHEMES: [(&str, Protocol, &[&str]); 12] = [
-    ("s3", Protocol::S3, &["region", "endpoint", "anonymous", "virtual-hosts", "storage-class", "encryption"]),
-    ("webdav+https", Protocol::Webdav, &[]),
-    ("webdav+http", Protocol::Webdav, &[]),
-    ("sftp", Protocol::Sftp, &[]),
-    ("azblob", Protocol::Azblob, &["endpoint"]),
-    ("gcs", Protocol::Gcs, &["endpoint", "anonymous"]),
-    ("onedrive", Protocol::Onedrive, &[]),
-    ("gdrive", Protocol::Gdrive, &[]),
-    ("dropbox", Protocol::Dropbox, &[]),
-    ("b2", Protocol::B2, &["bucket_id"]),
-    ("hdfs", Protocol::HdfsNative, &[]),
-    ("memory", Protocol::Memory, &[]),
-];
+use super::error::LocationError;
+use super::protocol::Protocol;
 
 /// Where a tree behind a network is. Without credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteUrl {
     /// How it is spoken to.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// In a box: locations are in many errors.
     url: Box<Url>,
 }
@@ -77,23 +35,23 @@ impl RemoteUrl {
     /// Understands what somebody typed; `None` where it is no URL of such a store.
     pub(crate) fn parse(text: &str) -> Option<Result<RemoteUrl, LocationError>> {
         let (scheme, _) = text.split_once("://")?;
-        let (_, protocol, options) = SCHEMES.iter().find(|(known, _, _)| scheme.eq_ignore_ascii_case(known))?;
-        Some(Self::parse_as(text, *protocol, options))
+        Some(Self::parse_as(text, Protocol::of_scheme(scheme)?))
     }
 
-    fn parse_as(text: &str, protocol: Protocol, options: &[&str]) -> Result<RemoteUrl, LocationError> {
+    fn parse_as(text: &str, protocol: Protocol) -> Result<RemoteUrl, LocationError> {
+        let spec = protocol.spec();
         // What was typed is not shown where it may have a password in it.
         let mut url = Url::parse(text).map_err(|error| LocationError::BadUrl(error.to_string()))?;
         let has_user = !url.username().is_empty() && protocol != Protocol::Sftp;
         if url.password().is_some() || has_user {
-            return Err(LocationError::Credentials(protocol.credentials()));
+            return Err(LocationError::Credentials(spec.credentials));
         }
         if url.fragment().is_some() {
             return Err(LocationError::BadUrl("a # in a name is written %23".to_owned()));
         }
         for (option, _) in url.query_pairs() {
-            if !options.contains(&option.as_ref()) {
-                let known = if options.is_empty() { "none".to_owned() } else { options.join(", ") };
+            if !spec.options.contains(&option.as_ref()) {
+                let known = if spec.options.is_empty() { "none".to_owned() } else { spec.options.join(", ") };
                 return Err(LocationError::UnknownOption { option: option.into_owned(), known });
             }
         }
@@ -101,12 +59,12 @@ impl RemoteUrl {
             // An endpoint is a URL of its own.
             let within = value.contains("://").then(|| Url::parse(&value).ok()).flatten();
             if within.is_some_and(|it| it.password().is_some() || !it.username().is_empty() || it.query().is_some()) {
-                return Err(LocationError::Credentials(protocol.credentials()));
+                return Err(LocationError::Credentials(spec.credentials));
             }
         }
         let has_path = !matches!(url.path(), "" | "/");
-        if protocol.has_host() && url.host_str().is_none_or(str::is_empty) || protocol == Protocol::Memory && has_path {
-            return Err(LocationError::BadUrl(format!("write {}", protocol.example())));
+        if spec.has_host && url.host_str().is_none_or(str::is_empty) || protocol == Protocol::Memory && has_path {
+            return Err(LocationError::BadUrl(format!("write {}", spec.example)));
         }
         // One way of writing it, so that the same place is told to be the same.
         let path = format!("/{}", url.path().trim_matches('/'));
@@ -165,51 +123,6 @@ impl RemoteUrl {
         self.protocol == other.protocol
             && self.authority().eq_ignore_ascii_case(&other.authority())
             && self.option("endpoint") == other.option("endpoint")
-    }
-}
-
-impl Protocol {
-    /// Whether there is a host, or a bucket, in its URLs.
-    fn has_host(self) -> bool {
-        !matches!(self, Protocol::Onedrive | Protocol::Gdrive | Protocol::Dropbox)
-    }
-
-    /// Whether a root that is not there can be made; buckets and containers are made by whoever pays for them.
-    pub(crate) fn makes_roots(self) -> bool {
-        matches!(self, Protocol::Webdav | Protocol::Sftp | Protocol::HdfsNative)
-    }
-
-    fn example(self) -> &'static str {
-        match self {
-            Protocol::S3 => "s3://BUCKET/PREFIX",
-            Protocol::Webdav => "webdav+https://HOST/PATH",
-            Protocol::Sftp => "sftp://USER@HOST/PATH",
-            Protocol::Azblob => "azblob://CONTAINER/PREFIX",
-            Protocol::Gcs => "gcs://BUCKET/PREFIX",
-            Protocol::B2 => "b2://BUCKET/PREFIX?bucket_id=ID",
-            Protocol::HdfsNative => "hdfs://HOST:PORT/PATH",
-            Protocol::Onedrive => "onedrive:///PATH",
-            Protocol::Gdrive => "gdrive:///PATH",
-            Protocol::Dropbox => "dropbox:///PATH",
-            Protocol::Memory => "memory://NAME",
-        }
-    }
-
-    /// Where credentials come from.
-    fn credentials(self) -> &'static str {
-        match self {
-            Protocol::S3 => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials",
-            Protocol::Webdav => "WEBDAV_USERNAME and WEBDAV_PASSWORD, or WEBDAV_TOKEN",
-            Protocol::Sftp => "ssh's keys or agent",
-            Protocol::Azblob => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-            Protocol::Gcs => "GOOGLE_APPLICATION_CREDENTIALS",
-            Protocol::B2 => "B2_APPLICATION_KEY_ID and B2_APPLICATION_KEY",
-            Protocol::HdfsNative => "Hadoop's configuration",
-            Protocol::Onedrive => "ONEDRIVE_ACCESS_TOKEN, or ONEDRIVE_REFRESH_TOKEN",
-            Protocol::Gdrive => "GDRIVE_ACCESS_TOKEN, or GDRIVE_REFRESH_TOKEN",
-            Protocol::Dropbox => "DROPBOX_ACCESS_TOKEN, or DROPBOX_REFRESH_TOKEN",
-            Protocol::Memory => "nowhere",
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::location::LocationError;
+use super::error::LocationError;
 
 /// A world of a simulator that is served over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -100,7 +100,7 @@ impl RemoteDraft {
 
     fn open_writer(&mut self) -> Result<oio::Writer, StoreError> {
         let can = &self.store.can;
-        let keeps_times = self.store.traits.keeps_times_beside && can.write_with_user_metadata;
+        let keeps_times = self.store.capabilities.keeps.modified;
         let beside = self.modified_ns.filter(|_| keeps_times).map(|ns| HashMap::from([times::to_metadata(ns)]));
         let name = self.key.rsplit_once('/').map_or(self.key.as_str(), |(_, name)| name);
         let content_type = mime_guess::from_path(name).first_raw().filter(|_| can.write_with_content_type);
@@ -285,7 +285,7 @@ impl Draft for RemoteDraft {
 
     /// All of it, or nothing: the store makes the copy when the file gets its name.
     fn copy_range<'a>(&'a mut self, original: &'a dyn Original, range: Range<u64>) -> Answer<'a, bool> {
-        let from = original.as_remote().filter(|from| from.store == self.store.url.store());
+        let from = original.as_remote().filter(|from| from.store == self.store.whole_name);
         let is_all = range.start == 0 && self.written == 0;
         // What cannot be told a name when it is renamed cannot be told when it is copied either.
         let can_be_named = !self.store.traits.writes_in_place || self.temporary.is_some();

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use longhaul_model::{ErrorClass, NodeKind};
 use opendal::raw::{OpCreateDir, OpDelete};
-use opendal::{EntryMode, Metadata};
 
 use super::draft::RemoteDraft;
+use super::facts::facts_of;
 use super::original::RemoteOriginal;
 use super::transport::Additions;
-use super::{RemoteStore, text, times};
+use super::{RemoteStore, text};
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Facts, Folder, Original, Placed, Target};
 use crate::name::check_name;
@@ -21,16 +21,6 @@ pub(super) struct RemoteFolder {
     store: Arc<RemoteStore>,
     /// The client's path: `/`, or one that ends with a `/`.
     key: String,
-}
-
-pub(super) fn facts_of(metadata: &Metadata) -> Facts {
-    let (kind, size) = match metadata.mode() {
-        EntryMode::FILE => (NodeKind::File, i64::try_from(metadata.content_length()).ok()),
-        EntryMode::DIR => (NodeKind::Folder, None),
-        EntryMode::Unknown => (NodeKind::Other, None),
-    };
-    let modified_ns = times::from_metadata(metadata).or_else(|| times::written_ns(metadata));
-    Facts { kind, size, modified_ns, mode: None, owner: None, shared: None }
 }
 
 impl RemoteFolder {

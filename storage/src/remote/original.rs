@@ -9,7 +9,7 @@ use opendal::{Buffer, BytesRange, Metadata};
 use tokio::sync::Mutex;
 
 use super::RemoteStore;
-use super::folder::facts_of;
+use super::facts::facts_of;
 use super::transport::Additions;
 use crate::error::StoreError;
 use crate::folder::{Answer, Facts, Original, RemoteFile};

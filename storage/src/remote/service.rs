@@ -4,62 +4,13 @@
 use std::collections::BTreeMap;
 
 use longhaul_model::ErrorClass;
-use longhaul_naming::RuleSet;
 use opendal::{Operator, services};
 #[cfg(feature = "memory")]
 use parking_lot::Mutex;
 
 use super::transport::transport;
-use super::url::{Protocol, RemoteUrl};
 use crate::error::StoreError;
-
-/// What a protocol is like, beside what its client says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "a protocol may have any of them without the others")]
-pub(super) struct Traits {
-    /// A write is seen as soon as it begins, so that it has to go by another name first.
-    pub(super) writes_in_place: bool,
-    /// Folders are there by themselves, and not as the beginning of keys.
-    pub(super) has_folders: bool,
-    /// The listing of a folder has the folder itself in it, and one without it means that it is not there.
-    pub(super) lists_itself: bool,
-    /// Times of files are kept beside them, and not told by listings.
-    pub(super) keeps_times_beside: bool,
-    /// The steps of the times in listings, in nanoseconds.
-    pub(super) time_resolution_ns: u64,
-    /// Names that it refuses.
-    pub(super) names: RuleSet,
-}
-
-const SECOND_NS: u64 = 1_000_000_000;
-
-impl Traits {
-    pub(super) fn of(protocol: Protocol) -> Traits {
-        let object_store = Traits {
-            writes_in_place: false,
-            has_folders: false,
-            lists_itself: false,
-            keeps_times_beside: true,
-            time_resolution_ns: 1,
-            names: RuleSet::S3,
-        };
-        let drive = Traits {
-            has_folders: true,
-            keeps_times_beside: false,
-            time_resolution_ns: SECOND_NS,
-            names: RuleSet::Linux,
-            ..object_store
-        };
-        match protocol {
-            Protocol::S3 | Protocol::Azblob | Protocol::B2 | Protocol::Memory => object_store,
-            Protocol::Gcs => Traits { names: RuleSet::Gcs, ..object_store },
-            Protocol::Onedrive => Traits { names: RuleSet::Onedrive, ..drive },
-            Protocol::Gdrive | Protocol::Dropbox => drive,
-            Protocol::Webdav => Traits { writes_in_place: true, lists_itself: true, ..drive },
-            Protocol::Sftp | Protocol::HdfsNative => Traits { writes_in_place: true, ..drive },
-        }
-    }
-}
+use crate::location::{Protocol, RemoteUrl};
 
 /// What a client is configured with.
 type Settings = Vec<(&'static str, String)>;
@@ -91,7 +42,8 @@ pub(super) fn client(url: &RemoteUrl, root: &str) -> Result<Operator, StoreError
         Protocol::Memory => memory(url.host()),
         #[allow(unreachable_patterns, reason = "a build may have all of them")]
         protocol => {
-            let message = format!("this program was built without it: build with --features {}", feature(protocol));
+            let feature = protocol.spec().feature;
+            let message = format!("this program was built without it: build with --features {feature}");
             return Err(StoreError::new(ErrorClass::Fatal, message));
         }
     };
@@ -117,22 +69,6 @@ fn memory(name: String) -> opendal::Result<Operator> {
 
 fn owned(settings: Settings) -> impl Iterator<Item = (String, String)> {
     settings.into_iter().map(|(name, value)| (name.to_owned(), value))
-}
-
-fn feature(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::S3 => "s3",
-        Protocol::Webdav => "webdav",
-        Protocol::Sftp => "sftp",
-        Protocol::Azblob => "azblob",
-        Protocol::Gcs => "gcs",
-        Protocol::Onedrive => "onedrive",
-        Protocol::Gdrive => "gdrive",
-        Protocol::Dropbox => "dropbox",
-        Protocol::B2 => "b2",
-        Protocol::HdfsNative => "hdfs-native",
-        Protocol::Memory => "memory",
-    }
 }
 
 fn settings(url: &RemoteUrl) -> Settings {

@@ -16,8 +16,8 @@ use tokio::sync::Mutex;
 
 use super::failure;
 use crate::error::StoreError;
+use crate::location::RemoteUrl;
 use crate::network::on_network;
-use crate::remote::RemoteUrl;
 
 /// Each has a process at the other end, which does one thing after the other.
 const CONNECTIONS: usize = 4;

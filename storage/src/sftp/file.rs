@@ -8,23 +8,23 @@ use longhaul_model::{ErrorClass, NodeKind};
 use openssh_sftp_client::file::File;
 use tokio::io::AsyncSeekExt;
 
-use super::facts_of;
+use super::facts::{facts_of, metadata_of, owner_of};
 use super::failure::SYNC_TIMEOUT;
-use super::folder::{SftpFolder, metadata_of, owner_of};
+use super::open_folder::OpenFolder;
 use crate::error::StoreError;
 use crate::folder::{Answer, Attributes, Draft, Durability, Facts, Original, Placed, Target};
 
 /// A file that is open for reading.
 #[derive(Debug)]
 pub(super) struct SftpOriginal {
-    folder: SftpFolder,
+    folder: OpenFolder,
     path: PathBuf,
     file: File,
     at_opening: Facts,
 }
 
 /// Fills `buffer` from `offset` on, as far as there are bytes.
-async fn read_at(folder: &SftpFolder, file: &File, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+async fn read_at(folder: &OpenFolder, file: &File, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
     // Another view of the same open file: others read elsewhere at the same time.
     let mut file = file.clone();
     let mut filled = 0;
@@ -54,7 +54,7 @@ async fn seek(file: &mut File, offset: u64) -> Result<(), StoreError> {
 }
 
 impl SftpOriginal {
-    pub(super) async fn open(folder: SftpFolder, path: PathBuf) -> Result<Self, StoreError> {
+    pub(super) async fn open(folder: OpenFolder, path: PathBuf) -> Result<Self, StoreError> {
         // Opening follows links.
         let at_opening = match folder.look_at(&path).await? {
             Some(found) if found.kind == NodeKind::File => found,
@@ -85,7 +85,7 @@ impl Original for SftpOriginal {
 /// A file that is being written under its temporary name.
 #[derive(Debug)]
 pub(super) struct SftpDraft {
-    folder: SftpFolder,
+    folder: OpenFolder,
     temporary: PathBuf,
     /// `None` when it has been closed.
     file: Option<File>,
@@ -96,7 +96,7 @@ pub(super) struct SftpDraft {
 
 impl SftpDraft {
     /// Begins one, in place of what an earlier run may have left.
-    pub(super) async fn create(folder: SftpFolder, target: Target<'_>) -> Result<Self, StoreError> {
+    pub(super) async fn create(folder: OpenFolder, target: Target<'_>) -> Result<Self, StoreError> {
         let temporary = folder.child(target.temporary)?;
         let mut options = folder.sftp.options();
         options.write(true).read(true).create_new(true);
@@ -113,7 +113,7 @@ impl SftpDraft {
     }
 
     /// Opens one that stays; with `create` it is begun where it is not there.
-    pub(super) async fn open(folder: SftpFolder, target: Target<'_>, create: bool) -> Result<Self, StoreError> {
+    pub(super) async fn open(folder: OpenFolder, target: Target<'_>, create: bool) -> Result<Self, StoreError> {
         let temporary = folder.child(target.temporary)?;
         match folder.look_at(&temporary).await? {
             None if !create => return Err(StoreError::new(ErrorClass::Vanished, "the draft is gone")),

@@ -126,7 +126,7 @@ fn a_finish_that_fails_leaves_nothing() {
             (&long, 5, Attributes::default(), ErrorClass::BadName),
             (b"a", 5, nonsense, ErrorClass::Denied),
         ];
-        let can_fail_so = |attributes: &Attributes| attributes.extended.is_empty() || tree.store.root.keeps_extended;
+        let can_fail_so = |attributes: &Attributes| attributes.extended.is_empty() || tree.store.keeps().extended;
         for (name, size, attributes, expected) in cases.iter().filter(|case| can_fail_so(&case.2)) {
             for replace in [Replace::Nothing, Replace::Any] {
                 let target = Target { replace, ..new(name) };
