@@ -4,15 +4,21 @@
 //! Trees and kills follow from the seed and the number of the case, so that a case can be played again. At what point
 //! of its work the program is hit is then the same only roughly: that depends on the machine.
 
-mod case;
-mod kill;
-mod ledger;
+// The trees of a case, and what has to come out.
 mod local;
 mod planted;
 mod random;
-mod report;
 mod trees;
 mod walk;
+
+// Playing a case.
+mod case;
+mod kill;
+mod ledger;
+
+// The results.
+mod outcome;
+mod report;
 
 use std::fs;
 use std::ops::Range;
@@ -29,7 +35,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::longhaul::Longhaul;
 use crate::scratch;
 use case::Reference;
-pub use report::Report;
+use report::Report;
 use trees::Trees;
 
 /// Cases with the same trees, because making those and listing them undisturbed takes time as well.

@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::kill::{Kill, Killed, Means, wait_until_it_ends};
 use super::ledger::{Digest, Ledger, Standing};
+use super::outcome::{CaseOutcome, Moment};
 use super::random::Random;
-use super::report::Moment;
 use super::trees::Trees;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::measure::tail;
@@ -34,31 +34,6 @@ const WRITTEN: &str = "longhaul::copying: ";
 const LOG_FILTER: &str = "warn,longhaul::listing=trace,longhaul::copying=trace";
 /// Who is told to stop begins with nothing new after this time.
 const NOTICE: Duration = Duration::from_millis(200);
-
-/// What came of a case.
-#[derive(Debug, Default)]
-pub(super) struct CaseOutcome {
-    /// The kills that hit the program.
-    pub(super) kills: Vec<(Means, Moment)>,
-    /// Kills for which there was no program any more.
-    pub(super) too_late: u64,
-    /// Folders listed, of trees whose stores say so.
-    pub(super) listings: u64,
-    /// Those that had been listed before.
-    pub(super) listed_again: u64,
-    /// Files, and parts of them, that the program says it wrote.
-    pub(super) written: u64,
-    /// Those that had been written before.
-    pub(super) written_again: u64,
-    /// Files that a local destination had after kills.
-    pub(super) at_the_destination: u64,
-    /// Those that the ledger did not know of.
-    pub(super) unknown: u64,
-    /// Files beside the ledger that nobody needs.
-    pub(super) left_behind: u64,
-    /// What was not as it must be.
-    pub(super) failures: Vec<String>,
-}
 
 /// A pair of trees with the ledger of a run that nobody killed.
 #[derive(Debug)]

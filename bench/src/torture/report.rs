@@ -7,52 +7,8 @@ use std::path::Path;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use super::case::CaseOutcome;
 use super::kill::Means;
-
-/// Where in the life of the program a kill hit it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Moment {
-    BeforeTheLedger,
-    /// There is a ledger, and nothing was to be listed yet.
-    StartingUp,
-    Traversing,
-    /// Between two phases of a migration.
-    BetweenPhases,
-    Copying,
-    Verifying,
-    /// Told to stop before, or done, but not gone.
-    ShuttingDown,
-    /// Too late to make a difference: the program ended as if nothing had been.
-    AlreadyComplete,
-}
-
-impl Moment {
-    const ALL: [Self; 8] = [
-        Self::BeforeTheLedger,
-        Self::StartingUp,
-        Self::Traversing,
-        Self::BetweenPhases,
-        Self::Copying,
-        Self::Verifying,
-        Self::ShuttingDown,
-        Self::AlreadyComplete,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::BeforeTheLedger => "before the ledger",
-            Self::StartingUp => "starting up",
-            Self::Traversing => "discovery",
-            Self::BetweenPhases => "between phases",
-            Self::Copying => "copying",
-            Self::Verifying => "verifying",
-            Self::ShuttingDown => "shutting down",
-            Self::AlreadyComplete => "already complete",
-        }
-    }
-}
+use super::outcome::{CaseOutcome, Moment};
 
 /// Everything one call found out.
 #[derive(Debug, Default, Serialize)]
