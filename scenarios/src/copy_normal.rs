@@ -17,7 +17,8 @@ use crate::shared::migration::{LEDGER, Run};
 use crate::shared::report::{Report, grouped};
 use crate::shared::scratch::names_in;
 use crate::shared::served::Served;
-use crate::shared::simulator::{self, Place, Shipped, SimulatedWorld};
+use crate::shared::simulated_world::{SimulatedWorld, nodes};
+use crate::shared::simulator::{self, Place, Shipped};
 use crate::shared::stage::Stage;
 use crate::shared::tree::Tree;
 use crate::shared::verification::verify_outcome;
@@ -105,7 +106,7 @@ fn set_up(server: Option<&str>, scratch: &Path) -> Result<Found> {
         drop(simulator::open(config, scratch)?);
     }
     let now = &*place.worlds(WORLDS)?.dst;
-    let untouched = untouched(&due(&pristine)?, &simulator::nodes(now)?, now)?;
+    let untouched = untouched(&due(&pristine)?, &nodes(now)?, now)?;
     Ok(Found { server: server.map(str::to_owned), untouched })
 }
 
@@ -151,7 +152,6 @@ fn read_back(
     now: &BySide<Box<dyn SimulatedWorld>>,
     found: &Found,
 ) -> Result<()> {
-    let nodes = |world: &dyn SimulatedWorld| simulator::nodes(world);
     let [source, old, new] = [nodes(&*before.src)?, nodes(&*before.dst)?, nodes(&*now.dst)?];
     let (mut missing, mut different) = (Vec::new(), Vec::new());
     let (mut files, mut read) = (0, 0);

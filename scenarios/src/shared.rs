@@ -17,6 +17,7 @@ pub(crate) mod program;
 pub(crate) mod random;
 pub(crate) mod served;
 pub(crate) mod simulated;
+pub(crate) mod simulated_world;
 pub(crate) mod simulator;
 pub(crate) mod trace;
 

@@ -21,7 +21,8 @@ use rustix::process::Signal;
 
 use crate::shared::report::{Report, grouped};
 use crate::shared::scratch::names_in;
-use crate::shared::simulator::{self, SimulatedWorld, WorldTree};
+use crate::shared::simulated_world::SimulatedWorld;
+use crate::shared::simulator::{self, WorldTree};
 use crate::shared::stage::Stage;
 use crate::shared::trace::world_of;
 use crate::shared::tree::Tree;

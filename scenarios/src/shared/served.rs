@@ -9,7 +9,7 @@ use longhaul_spectra::{Config, Fault, ListingPage, NodeInfo, PRIMARY_WORLD};
 use longhaul_storage::{Location, ServedWorld};
 use tokio::runtime::Runtime;
 
-use super::simulator::{PAGE_ENTRIES, SimulatedWorld};
+use super::simulated_world::{PAGE_ENTRIES, SimulatedWorld};
 
 /// A server.
 #[derive(Clone, Debug)]
