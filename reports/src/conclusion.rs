@@ -2,34 +2,9 @@
 
 use longhaul_ledger::reporting::{Amount, ProblemKind};
 use longhaul_model::Phase;
-use serde::Serialize;
 
-use crate::figures::{Figures, VerificationFigures};
+use crate::figures::{Conclusion, Figures, Tone, VerificationFigures};
 use crate::words::{bytes, count, counted, listed};
-
-/// What a migration comes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Conclusion {
-    /// How it is to be taken.
-    pub tone: Tone,
-    /// In a few words.
-    pub headline: String,
-    /// In full, sentence by sentence.
-    pub sentences: Vec<String>,
-}
-
-/// How a conclusion is to be taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tone {
-    /// There is more to be done, and nothing is wrong with that.
-    #[default]
-    Unfinished,
-    /// All done, and nothing is wrong.
-    Good,
-    /// Somebody should look at it.
-    Attention,
-}
 
 /// What the figures come to; `phase` is the one that the migration is in, or was suspended in.
 pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {

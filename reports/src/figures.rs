@@ -9,7 +9,6 @@ use longhaul_ledger::{CopySettings, Counters, Run, Settings};
 use longhaul_model::{BySide, Phase, VerifyLevel};
 use serde::Serialize;
 
-use crate::conclusion::{Conclusion, conclude};
 use crate::words::time_for_programs;
 
 /// Problems that the page names.
@@ -94,6 +93,30 @@ pub struct Versions {
     pub duckdb: String,
 }
 
+/// What a migration comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Conclusion {
+    /// How it is to be taken.
+    pub tone: Tone,
+    /// In a few words.
+    pub headline: String,
+    /// In full, sentence by sentence.
+    pub sentences: Vec<String>,
+}
+
+/// How a conclusion is to be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// There is more to be done, and nothing is wrong with that.
+    #[default]
+    Unfinished,
+    /// All done, and nothing is wrong.
+    Good,
+    /// Somebody should look at it.
+    Attention,
+}
+
 /// What was found on one side.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Found {
@@ -131,7 +154,7 @@ pub struct VerificationFigures {
 }
 
 impl Figures {
-    /// What the ledger says of itself, and what its nodes come to.
+    /// What the ledger says of itself, and what its nodes come to; without the conclusion, which follows from that.
     pub(crate) fn new(ledger: &Path, about: About, totals: &BySide<Counters>, sums: Sums, now_ns: i64) -> Figures {
         let migration = about.migration;
         let current = migration.current_phase();
@@ -148,7 +171,7 @@ impl Figures {
             differences: verification.verified.differences,
             is_finished: current == Phase::Complete,
         });
-        let mut figures = Figures {
+        Figures {
             made_at: time_for_programs(now_ns),
             made_ns: now_ns,
             ledger: ledger.display().to_string(),
@@ -183,9 +206,7 @@ impl Figures {
             plan_hash: about.plan_hash,
             approved_plan_hash: about.approved_plan_hash,
             settings: migration.spec.settings,
-        };
-        figures.conclusion = conclude(&figures, current);
-        figures
+        }
     }
 
     /// How many problems there are of a kind.

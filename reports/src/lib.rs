@@ -13,17 +13,18 @@
 //! Names come from whoever could make a file, so everything is taken to be hostile: the page is made by a template engine
 //! that escapes what it is given, and forbids scripts besides; the table guards cells that a spreadsheet would run.
 
+// What a report says.
+mod conclusion;
 mod figures;
-mod folder;
+mod words;
 
-// One file a module, but for the first, whose figures are those of the page.
+// Its files, one module each; the summary is the figures as they are.
 mod nodes_file;
 mod page;
 mod problems_file;
 
-// How things are said.
-mod conclusion;
-mod words;
+// The folder in which all of them appear together, or none.
+mod folder;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,9 +33,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use longhaul_ledger::LedgerError;
 use longhaul_ledger::reporting::{Reporting, ReportingResources};
 
-pub use figures::Figures;
-
-use crate::figures::Noticed;
+use crate::conclusion::conclude;
+use crate::figures::{Figures, Noticed};
 use crate::folder::ReportFolder;
 use crate::nodes_file::NodesFile;
 use crate::problems_file::ProblemsFile;
@@ -84,7 +84,7 @@ pub enum ReportError {
 }
 
 /// The result of something done for a report.
-pub type Result<T, E = ReportError> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = ReportError> = std::result::Result<T, E>;
 
 /// How a report is made.
 #[derive(Clone, Debug)]
@@ -144,7 +144,10 @@ pub fn write_report(ledger: &Path, out: &Path, options: &ReportOptions) -> Resul
     nodes.finish()?;
     problems.finish()?;
 
-    let figures = Figures::new(ledger, reporting.about()?, &reporting.totals()?, sums, options.now_ns);
+    let about = reporting.about()?;
+    let phase = about.migration.current_phase();
+    let mut figures = Figures::new(ledger, about, &reporting.totals()?, sums, options.now_ns);
+    figures.conclusion = conclude(&figures, phase);
     drop(reporting);
     let summary = serde_json::to_vec_pretty(&figures).map_err(|error| not_made(SUMMARY, &error))?;
     folder.write(SUMMARY, &summary)?;

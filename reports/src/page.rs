@@ -13,8 +13,7 @@ use longhaul_ledger::reporting::{NodeProblem, ProblemKind};
 use self::chart::{Chart, RunChart};
 use self::facts::Facts;
 use self::rows::{OutcomeTile, PartRow, ProblemRow, ReasonRow, RunRow, StatusRow, Stripe};
-use crate::conclusion::Tone;
-use crate::figures::{Figures, Noticed};
+use crate::figures::{Figures, Noticed, Tone};
 use crate::words::{bytes, count, counted, time};
 use crate::{NODES, PROBLEMS, SUMMARY};
 
