@@ -22,6 +22,10 @@ pub(crate) use self::finding::{FindArguments, TreeArguments};
 pub(crate) use self::running::{CopyOptions, Durability, Level, LimitArguments, PolicyArguments, Preserve, Switch};
 pub(crate) use self::simulator::{SpectraCommand, SpectraServeArguments, SpectraTreeArguments};
 
+/// Whether this build has scenarios. Their options are accepted in any build, so that one without can say what is missing,
+/// and are shown only where they do something.
+const HAS_SCENARIOS: bool = cfg!(feature = "scenarios");
+
 /// Moves a file tree from one store to another, once, and can prove it.
 ///
 /// A location is a path, or spectra:WORLD?config=FILE for a world of the embedded simulator.
@@ -44,11 +48,11 @@ pub(crate) struct Cli {
     pub(crate) scenario: Option<ScenarioArguments>,
 
     /// Keep a scenario's scratch folder, where it is removed otherwise
-    #[arg(long, requires = "scenario")]
+    #[arg(long, requires = "scenario", hide = !HAS_SCENARIOS)]
     pub(crate) keep: bool,
 
     /// Name the scenarios there are
-    #[arg(long)]
+    #[arg(long, hide = !HAS_SCENARIOS)]
     pub(crate) list_scenarios: bool,
 
     /// Log more to standard error: -v what an operator wants to read, -vv every retry
@@ -72,19 +76,19 @@ impl Cli {
 pub(crate) struct ScenarioArguments {
     /// Run a named scenario, which shows end to end that Longhaul works
     // Required of these arguments, which are optional as a whole: clap would require it of every command line.
-    #[arg(long, value_name = "NAME", required = false, conflicts_with = "list_scenarios")]
+    #[arg(long, value_name = "NAME", required = false, conflicts_with = "list_scenarios", hide = !HAS_SCENARIOS)]
     pub(crate) scenario: String,
 
     /// Go on with the newest run of the scenario that was interrupted or killed
-    #[arg(long, requires = "scenario", conflicts_with = "list_scenarios")]
+    #[arg(long, requires = "scenario", conflicts_with = "list_scenarios", hide = !HAS_SCENARIOS)]
     pub(crate) resume: bool,
 
     /// Use the simulator of a server (see `longhaul spectra serve`); what was written into its worlds may be forgotten
-    #[arg(long, value_name = "URL", requires = "scenario", conflicts_with = "list_scenarios")]
+    #[arg(long, value_name = "URL", requires = "scenario", conflicts_with = "list_scenarios", hide = !HAS_SCENARIOS)]
     pub(crate) spectra_url: Option<String>,
 
     /// Use this place in a store, where nothing is yet, instead of a server that is started
-    #[arg(long, value_name = "URL", requires = "scenario", conflicts_with = "list_scenarios")]
+    #[arg(long, value_name = "URL", requires = "scenario", conflicts_with = "list_scenarios", hide = !HAS_SCENARIOS)]
     pub(crate) store_url: Option<String>,
 }
 

@@ -16,6 +16,10 @@ mod plan;
 mod query;
 mod repair;
 mod report_command;
+#[cfg(feature = "scenarios")]
+mod scenario;
+#[cfg(not(feature = "scenarios"))]
+#[path = "no_scenarios.rs"]
 mod scenario;
 mod spectra_serve;
 mod spectra_tree;
