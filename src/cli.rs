@@ -6,20 +6,22 @@ mod finding;
 mod running;
 mod simulator;
 
+use std::fmt::Display;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use longhaul_model::PlanAction;
+use longhaul_model::{PlanAction, VerifyLevel};
 use longhaul_naming::RuleSet;
 use longhaul_storage::{Location, LocationError};
 
 pub(crate) use self::editing::{
-    ApproveArguments, DecideArguments, DecisionArgument, ExcludeArguments, IncludeArguments, MarkArguments,
+    ApproveArguments, DecideAction, DecideArguments, ExcludeArguments, IncludeArguments, MarkArguments,
     SelectionArguments,
 };
 pub(crate) use self::filtering::FilterArguments;
 pub(crate) use self::finding::{FindArguments, TreeArguments};
-pub(crate) use self::running::{CopyOptions, Durability, Level, LimitArguments, PolicyArguments, Preserve, Switch};
+pub(crate) use self::running::{CopyOptions, LimitArguments, PolicyArguments};
 pub(crate) use self::simulator::{SpectraCommand, SpectraServeArguments, SpectraTreeArguments};
 
 /// Whether this build has scenarios. Their options are accepted in any build, so that one without can say what is missing,
@@ -135,7 +137,7 @@ pub(crate) enum Command {
     /// Set a damaged log of the ledger aside, so that the migration can go on from its last checkpoint
     Repair,
     /// Open the ledger, and say nothing but whether that worked
-    #[command(hide = true, name = crate::soundness::PROBE_COMMAND)]
+    #[command(hide = true, name = crate::ledger_probe::PROBE_COMMAND)]
     ProbeLedger,
     /// The simulated store
     #[command(subcommand)]
@@ -186,21 +188,20 @@ pub(crate) struct DiscoverArguments {
 /// An error about what was typed. What there may be credentials in is not repeated.
 pub(crate) fn without_secrets(error: clap::Error) -> clap::Error {
     let about = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<LocationError>());
-    match about {
-        Some(
-            wrong @ (LocationError::Credentials(_)
-            | LocationError::UnknownOption { .. }
-            | LocationError::UnknownScheme(..)
-            | LocationError::BadUrl(_)),
-        ) => Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong),
-        _ => error,
+    let Some(wrong) = about else { return error };
+    match wrong {
+        LocationError::Credentials(_)
+        | LocationError::UnknownOption { .. }
+        | LocationError::UnknownScheme(..)
+        | LocationError::BadUrl(_) => Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong),
+        LocationError::Empty | LocationError::NotRecorded(_) | LocationError::BadSpectra(_) => error,
     }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
     /// Show the items with this action instead of the totals
-    #[arg(long, value_parser = parse_action, value_name = "ACTION")]
+    #[arg(long, value_parser = one_of(&PlanAction::ALL), value_name = "ACTION")]
     pub(crate) action: Option<PlanAction>,
 
     /// Show the items below this path instead of the totals
@@ -216,11 +217,14 @@ pub(crate) struct PlanArguments {
     pub(crate) format: Format,
 }
 
-fn parse_action(text: &str) -> Result<PlanAction, String> {
-    text.parse().map_err(|_| {
-        let known: Vec<_> = PlanAction::ALL.iter().map(|action| action.as_str()).collect();
-        format!("choose one of {}", known.join(", "))
-    })
+/// Reads one of the ledger's words.
+fn one_of<T: Copy + Display + FromStr + Send + Sync>(
+    words: &'static [T],
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+    move |text| {
+        let known = || words.iter().map(T::to_string).collect::<Vec<_>>().join(", ");
+        text.parse().map_err(|_| format!("choose one of {}", known()))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -252,7 +256,7 @@ pub(crate) struct CopyArguments {
 #[derive(Debug, Args)]
 pub(crate) struct LintArguments {
     /// By which rules [default: those of the destination]
-    #[arg(long, value_name = "SET", value_parser = parse_rules)]
+    #[arg(long, value_name = "SET")]
     pub(crate) rules: Option<RuleSet>,
 
     /// Accept the names that are proposed: copying uses them
@@ -274,10 +278,6 @@ pub(crate) struct LintArguments {
     /// How to print them
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
-}
-
-fn parse_rules(text: &str) -> Result<RuleSet, String> {
-    text.parse().map_err(|error: longhaul_naming::UnknownRuleSet| error.to_string())
 }
 
 #[derive(Debug, Args)]
@@ -310,8 +310,8 @@ pub(crate) struct RefreshArguments {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// How closely it is looked
-    #[arg(long, value_enum, default_value_t = Level::Size)]
-    pub(crate) level: Level,
+    #[arg(long, value_enum, default_value_t = VerifyLevel::Size)]
+    pub(crate) level: VerifyLevel,
 
     /// Go on where an interrupted, suspended or killed verification was
     #[arg(long)]
@@ -345,7 +345,7 @@ pub(crate) struct MigrateArguments {
 
     /// How closely the destination is looked at in the end [default: size]
     #[arg(long, value_enum)]
-    pub(crate) level: Option<Level>,
+    pub(crate) level: Option<VerifyLevel>,
 }
 
 #[derive(Debug, Args)]

@@ -8,9 +8,9 @@ use longhaul_ledger::{CopySettings, Log};
 use longhaul_model::BySide;
 use longhaul_storage::OpenOptions;
 
-use crate::attend::{PhaseCommand, run_phase};
-use crate::cli::{Cli, DiscoverArguments, LimitArguments};
-use crate::{Exit, filter, soundness};
+use crate::cli::{Cli, DiscoverArguments, LimitArguments, PolicyArguments};
+use crate::foreground::{PhaseCommand, run_phase};
+use crate::{Exit, filter, ledger_probe};
 
 pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Exit> {
     let command = PhaseCommand { name: "discover", done: "discovery is complete", json: arguments.json };
@@ -38,8 +38,7 @@ pub(crate) fn begin_run(
     let tuning = Tuning { workers: arguments.workers.map(usize::from), ..tuning(arguments.limits) };
     let ledger = ledger.to_owned();
     let one_file_system = arguments.one_file_system;
-    let compare = arguments.policies.compare.map(Into::into);
-    let on_conflict = arguments.policies.on_conflict.map(Into::into);
+    let PolicyArguments { compare, on_conflict } = arguments.policies;
     let filter = filter::rules(&arguments.filter)?;
     match (arguments.resume, &arguments.source, &arguments.destination) {
         (false, Some(source), Some(destination)) => {
@@ -49,7 +48,7 @@ pub(crate) fn begin_run(
             Ok(Resumed::Running(start(&config)?))
         }
         (_, source, destination) => {
-            if let Some(repaired) = soundness::repair(&ledger)? {
+            if let Some(repaired) = ledger_probe::repair(&ledger)? {
                 repaired.tell(&ledger);
             }
             let locations = BySide { src: source.clone(), dst: destination.clone() };

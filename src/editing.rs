@@ -3,15 +3,15 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use longhaul_ledger::{Changed, Condition, Decision, Editor, Log, Marked, Selection, system_now_ns};
+use longhaul_ledger::{Changed, Condition, Editor, Log, Marked, Selection, system_now_ns};
 use longhaul_model::Side;
 
 use crate::cli::{
-    ApproveArguments, DecideArguments, DecisionArgument, ExcludeArguments, IncludeArguments, MarkArguments,
+    ApproveArguments, DecideAction, DecideArguments, ExcludeArguments, IncludeArguments, MarkArguments,
     SelectionArguments,
 };
 use crate::find::explain;
-use crate::{Exit, soundness};
+use crate::{Exit, ledger_probe};
 
 pub(crate) fn exclude(ledger: &Path, arguments: &ExcludeArguments) -> anyhow::Result<Exit> {
     let selection = selection(&arguments.selection)?;
@@ -29,10 +29,8 @@ pub(crate) fn decide(ledger: &Path, arguments: &DecideArguments) -> anyhow::Resu
     let selection = selection(&arguments.selection)?;
     let editor = open(ledger)?;
     let changed = match arguments.action {
-        DecisionArgument::Overwrite => editor.decide(&selection, Decision::Overwrite)?,
-        DecisionArgument::KeepBoth => editor.decide(&selection, Decision::KeepBoth)?,
-        DecisionArgument::Skip => editor.decide(&selection, Decision::Skip)?,
-        DecisionArgument::Undecide => editor.undecide(&selection)?,
+        DecideAction::Decide(decision) => editor.decide(&selection, decision)?,
+        DecideAction::Undecide => editor.undecide(&selection)?,
     };
     tell(&changed, arguments.json)
 }
@@ -78,7 +76,7 @@ pub(crate) fn unmark(ledger: &Path, arguments: &MarkArguments) -> anyhow::Result
 }
 
 fn open(ledger: &Path) -> anyhow::Result<Editor> {
-    soundness::require(ledger)?;
+    ledger_probe::require(ledger)?;
     Ok(Editor::open(ledger, Log::Unknown, system_now_ns)?)
 }
 

@@ -8,20 +8,20 @@ use longhaul_ledger::{Condition, ConditionError, FindQuery, NodeRow, Reader, Tab
 use longhaul_model::{NodeId, Side};
 
 use crate::cli::FindArguments;
-use crate::{Exit, query, soundness};
+use crate::{Exit, ledger_probe, query};
 
 pub(crate) fn run(ledger: &Path, arguments: &FindArguments) -> anyhow::Result<Exit> {
     // What was typed is looked at first: it can be wrong without a ledger.
     let condition = condition(arguments)?;
-    soundness::require(ledger)?;
+    ledger_probe::require(ledger)?;
     let reader = Reader::open(ledger)?;
-    let side = condition.side().or(arguments.side.map(Side::from)).unwrap_or(Side::Source);
+    let side = condition.side().or(arguments.side).unwrap_or(Side::Source);
     if let Some(path) = &arguments.under {
         reader.require_path(side, path)?;
     }
     let question = FindQuery {
         side,
-        sort: arguments.sort.into(),
+        sort: arguments.sort,
         reverse: arguments.reverse,
         limit: arguments.limit,
         offset: arguments.offset,
@@ -42,7 +42,7 @@ pub(crate) fn run(ledger: &Path, arguments: &FindArguments) -> anyhow::Result<Ex
 
 /// What was typed, and what the flags say beside it.
 fn condition(arguments: &FindArguments) -> anyhow::Result<Condition> {
-    let side = arguments.side.map(Side::from);
+    let side = arguments.side;
     let typed = arguments.conditions.join(" ");
     let mut condition = match side {
         _ if arguments.conditions.is_empty() => Condition::everything(),

@@ -6,10 +6,10 @@ use std::path::Path;
 use longhaul_ledger::{Editor, Log, NameFinding, Reader, Renamed, Table, system_now_ns};
 
 use crate::cli::{Format, LintArguments};
-use crate::{Exit, query, soundness};
+use crate::{Exit, ledger_probe, query};
 
 pub(crate) fn run(ledger: &Path, arguments: &LintArguments) -> anyhow::Result<Exit> {
-    soundness::require(ledger)?;
+    ledger_probe::require(ledger)?;
     let under = arguments.under.as_deref();
     if arguments.accept || arguments.reset {
         let editor = Editor::open(ledger, Log::Unknown, system_now_ns)?;

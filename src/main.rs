@@ -1,21 +1,43 @@
 //! The command line of Longhaul: what was typed, turned into one call of the library, and its result into text and an
 //! exit code.
 
+// What was typed, and what is said of what happens.
 mod cli;
+mod hints;
 mod logging;
 mod signals;
 
-// One file a command.
-mod copy;
+// A run in the foreground, from its beginning to its report.
+mod filter;
+mod foreground;
+mod ledger_probe;
+mod progress;
+mod report;
+mod status_socket;
+
+// One file a command, in the order of a migration's life: what there is, and what is planned.
 mod discover;
+mod plan;
+
+// Reviewing the plan.
 mod editing;
 mod find;
 mod lint;
+mod tree;
+
+// Carrying it out.
+mod copy;
 mod migrate;
-mod plan;
+mod sweeps;
+mod verify;
+
+// What came of it.
 mod query;
 mod repair;
 mod report_command;
+mod status;
+
+// The simulator, and runs that show that all of it works.
 #[cfg(feature = "scenarios")]
 mod scenario;
 #[cfg(not(feature = "scenarios"))]
@@ -23,18 +45,6 @@ mod scenario;
 mod scenario;
 mod spectra_serve;
 mod spectra_tree;
-mod status;
-mod sweeps;
-mod tree;
-mod verify;
-
-// What commands share.
-mod attend;
-mod filter;
-mod live;
-mod progress;
-mod report;
-mod soundness;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -49,7 +59,7 @@ fn main() -> ExitCode {
         Ok(code) => code.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("longhaul: {error:#}");
+            eprintln!("longhaul: {}", hints::explain(&error));
             Exit::CouldNot.into()
         }
     }
@@ -81,7 +91,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Query(arguments)) => query::run(&cli.ledger, arguments),
         Some(Command::Report(arguments)) => report_command::run(&cli.ledger, arguments),
         Some(Command::Repair) => repair::run(&cli.ledger),
-        Some(Command::ProbeLedger) => soundness::run_probe(&cli.ledger),
+        Some(Command::ProbeLedger) => ledger_probe::run_probe(&cli.ledger),
         Some(Command::Spectra(SpectraCommand::Tree(arguments))) => spectra_tree::run(arguments),
         Some(Command::Spectra(SpectraCommand::Serve(arguments))) => spectra_serve::run(arguments),
         // Without a command there is `--list-scenarios`, or nothing at all, which clap has refused.

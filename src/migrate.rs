@@ -3,29 +3,29 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::bail;
-use longhaul_actors::{CopyChoices, CopyConfig, Resumed, settle_copy_settings};
-use longhaul_ledger::{Approving, CopySettings, Reader};
+use longhaul_actors::{CopyConfig, Resumed, settle_copy_settings};
+use longhaul_ledger::{Approving, CopyChoices, CopySettings, Reader};
 use longhaul_model::Phase;
 
-use crate::attend::{Attended, attend, begin};
 use crate::cli::{Cli, DiscoverArguments, MigrateArguments};
+use crate::foreground::{Attended, attend, begin};
 use crate::report::Report;
-use crate::{Exit, copy, discover, signals, soundness, verify};
+use crate::{Exit, copy, discover, hints, ledger_probe, signals, verify};
 
 pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
     let MigrateArguments { discovery, options, level, .. } = arguments;
-    let choices = CopyChoices { verify_level: level.map(Into::into), ..copy::choices(options) };
+    let choices = CopyChoices { verify_level: *level, ..options.choices.clone() };
     let mut copying = choices.on_top_of(CopySettings::default());
     let mut phase = Phase::Created;
     if discovery.resume {
-        if let Some(repaired) = soundness::repair(&cli.ledger)? {
+        if let Some(repaired) = ledger_probe::repair(&cli.ledger)? {
             repaired.tell(&cli.ledger);
         }
         let migration = Reader::open(&cli.ledger)?.migration()?;
         phase = migration.current_phase();
         // What was chosen when it began is kept to in every phase, and not only in the one that was cut short.
-        copying = settle_copy_settings(&migration, choices)?;
+        copying = settle_copy_settings(&migration, &choices)?;
         if !matches!(phase, Phase::Created | Phase::Traversing) {
             // Nothing is left to be listed. It refuses what was typed if that is another migration.
             begin(&cli.ledger, || discover::begin_run(&cli.ledger, discovery, None))?;
@@ -51,10 +51,13 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
                 verify::begin_run(cli, is_begun, level, options.copiers, discovery.limits)
             }
             // Whoever had to be asked has been asked.
-            _ => {
+            Phase::Review | Phase::Copying | Phase::Suspended | Phase::Complete => {
                 let approving = Approving::NowWithConflicts;
                 let config = copy::config(cli.ledger.clone(), options, discovery.limits);
-                copy::begin_run(is_begun, CopyConfig { choices, approving, ignore_names: true, ..config })
+                copy::begin_run(
+                    is_begun,
+                    CopyConfig { choices: choices.clone(), approving, ignore_names: true, ..config },
+                )
             }
         })?;
         let Resumed::Running(controller) = begun else { bail!("the ledger changed while it was worked on") };
@@ -63,8 +66,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
         // Where everything is done there is nothing to be interrupted.
         if let Some(signal) = interrupted.or_else(|| came_late.filter(|_| phase != Phase::Complete)) {
             reached.print_as(discovery.json, &mut io::stdout().lock())?;
-            let (done, ledger) = (reached.stage(), cli.ledger.display());
-            eprintln!("longhaul: interrupted, {done}; go on with: longhaul migrate --resume --ledger {ledger}");
+            eprintln!("longhaul: interrupted, {}; {}", reached.stage(), hints::resume("migrate", &cli.ledger));
             return Ok(Exit::Interrupted(signal));
         }
         report = Some(reached);
@@ -83,17 +85,17 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
 /// What somebody should know before anything is copied is not passed over: they are asked, or have to say so.
 fn ask(report: &Report, names: u64, arguments: &MigrateArguments, cli: &Cli) -> anyhow::Result<()> {
     let Some(doubts) = report.doubts(names).filter(|_| !arguments.yes) else { return Ok(()) };
-    let how = format!("longhaul migrate --resume --yes --ledger {}", cli.ledger.display());
+    let how = hints::without_asking(&cli.ledger);
     if !io::stdin().is_terminal() {
         report.print_as(arguments.discovery.json, &mut io::stdout().lock())?;
-        bail!("{doubts}: look at them, and copy the rest with: {how}");
+        bail!("{doubts}: look at them, and {how}");
     }
     eprint!("{doubts}. Copy the rest? [y/N] ");
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     if !matches!(answer.trim(), "y" | "Y" | "yes") {
-        bail!("nothing was copied; copy the rest with: {how}");
+        bail!("nothing was copied; {how}");
     }
     Ok(())
 }

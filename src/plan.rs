@@ -3,24 +3,20 @@
 use std::io;
 use std::path::Path;
 
-use anyhow::bail;
-use longhaul_ledger::{PlanFilter, Reader, Table};
+use longhaul_ledger::{LedgerError, PlanFilter, Reader, Table};
 use longhaul_model::Side;
 
 use crate::cli::PlanArguments;
-use crate::{Exit, query, soundness};
+use crate::{Exit, ledger_probe, query};
 
 /// Items that are shown where nobody says how many.
 const LIMIT: u64 = 1_000;
 
 pub(crate) fn run(ledger: &Path, arguments: &PlanArguments) -> anyhow::Result<Exit> {
-    soundness::require(ledger)?;
+    ledger_probe::require(ledger)?;
     let reader = Reader::open(ledger)?;
     if !reader.migration()?.is_discovered() {
-        bail!(
-            "there is no plan yet, because discovery is not complete: go on with longhaul discover --resume --ledger {}",
-            ledger.display()
-        );
+        return Err(anyhow::Error::from(LedgerError::NotDiscovered).context("there is no plan yet"));
     }
     let mut out = io::stdout().lock();
     if arguments.action.is_none() && arguments.under.is_none() && arguments.limit.is_none() {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longhaul_actors::{CopyProgress, Progress, SideProgress};
+use longhaul_model::human::{bytes, count, duration};
 
 /// A few lines on standard error that are drawn again and again.
 pub(crate) struct ProgressLine(ProgressBar);
@@ -51,42 +52,42 @@ pub(crate) fn copying(progress: &Progress, copy: &CopyProgress) -> String {
     let bytes_per_s = progress.bytes_per_s.max(0.0) as u64;
     format!(
         "{} of {} nodes, {} of {}, {}, {}/s{}",
-        HumanCount(copy.nodes),
-        HumanCount(copy.nodes_in_all),
-        HumanBytes(copy.bytes),
-        HumanBytes(copy.bytes_in_all),
+        count(copy.nodes),
+        count(copy.nodes_in_all),
+        bytes(copy.bytes),
+        bytes(copy.bytes_in_all),
         rate(progress.nodes_per_s),
-        HumanBytes(bytes_per_s),
+        bytes(bytes_per_s),
         remaining(progress, copy).map_or_else(String::new, |left| format!(", {left} left")),
     )
 }
 
 /// How long it takes at this rate: by bytes or by nodes, whichever takes longer.
-fn remaining(progress: &Progress, copy: &CopyProgress) -> Option<HumanDuration> {
+fn remaining(progress: &Progress, copy: &CopyProgress) -> Option<String> {
     #[allow(clippy::cast_precision_loss, reason = "an estimate")]
     let seconds = |done: u64, all: u64, rate: f64| (rate > 0.0).then(|| all.saturating_sub(done) as f64 / rate);
     let by_nodes = seconds(copy.nodes, copy.nodes_in_all, progress.nodes_per_s)?;
     let by_bytes = seconds(copy.bytes, copy.bytes_in_all, progress.bytes_per_s).unwrap_or(0.0);
-    Duration::try_from_secs_f64(by_nodes.max(by_bytes)).ok().map(HumanDuration)
+    Duration::try_from_secs_f64(by_nodes.max(by_bytes)).ok().map(duration)
 }
 
 /// A rate, in words.
 pub(crate) fn rate(nodes_per_s: f64) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
     let whole = nodes_per_s.max(0.0) as u64;
-    format!("{} nodes/s", HumanCount(whole))
+    format!("{} nodes/s", count(whole))
 }
 
 /// How far one side has come, in words.
 pub(crate) fn side(side: &SideProgress) -> String {
     let failed = match side.folders_failed {
         0 => String::new(),
-        failed => format!(", {} failed", HumanCount(failed)),
+        failed => format!(", {} failed", count(failed)),
     };
     format!(
         "{} folders listed, {} nodes found, {} in flight{failed}",
-        HumanCount(side.folders_listed),
-        HumanCount(side.nodes),
-        HumanCount(side.in_flight)
+        count(side.folders_listed),
+        count(side.nodes),
+        count(side.in_flight)
     )
 }

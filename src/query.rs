@@ -8,10 +8,10 @@ use longhaul_ledger::{Reader, Table};
 use serde::{Serialize, Serializer};
 
 use crate::cli::{Format, QueryArguments};
-use crate::{Exit, soundness};
+use crate::{Exit, ledger_probe};
 
 pub(crate) fn run(ledger: &Path, arguments: &QueryArguments) -> anyhow::Result<Exit> {
-    soundness::require(ledger)?;
+    ledger_probe::require(ledger)?;
     let result = Reader::open(ledger)?.query(&arguments.sql)?;
     print(&result, arguments.format, &mut io::stdout().lock())?;
     Ok(Exit::Done)

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use longhaul_ledger::Reader;
 
-use crate::{Exit, soundness};
+use crate::{Exit, ledger_probe};
 
 pub(crate) fn run(ledger: &Path) -> anyhow::Result<Exit> {
-    if let Some(repaired) = soundness::repair(ledger)? {
+    if let Some(repaired) = ledger_probe::repair(ledger)? {
         repaired.tell(ledger);
     } else {
         // What else may be wrong with it says so itself.

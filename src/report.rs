@@ -3,14 +3,18 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use indicatif::{HumanBytes, HumanCount};
-use longhaul_ledger::{
-    Counters, LedgerError, Overview, PaceRow, Problem, Reader, Run, SweepFound, SweepSummary, Verified,
-};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ColumnConstraint, Width};
+use longhaul_ledger::{LedgerError, Overview, PaceRow, Problem, Reader, Run, SweepFound, SweepSummary, Verified};
 use longhaul_model::Phase;
+use longhaul_model::human::{bytes, count, counted};
+use longhaul_reports::Found;
 use serde::Serialize;
 
 use crate::Exit;
+
+/// The room of the first column of a table, in characters.
+const TITLE_WIDTH: u16 = 24;
 
 /// What `status` says, and what a run ends with. Its JSON form is a promise.
 #[derive(Debug, Serialize)]
@@ -37,7 +41,7 @@ pub(crate) struct Report {
 struct SourceReport {
     nodes: i64,
     #[serde(flatten)]
-    counted: Counted,
+    counted: Found,
     already_existed: Amount,
     copy_pending: Amount,
     conflicts: Amount,
@@ -61,26 +65,20 @@ struct CopyReport {
 struct DestinationReport {
     nodes: i64,
     #[serde(flatten)]
-    counted: Counted,
+    counted: Found,
     not_on_src: Amount,
-}
-
-#[derive(Debug, Serialize)]
-struct Counted {
-    folders: i64,
-    files: i64,
-    symlinks: i64,
-    others: i64,
-    bytes: i64,
-    folders_listed: i64,
-    folders_pending: i64,
-    folders_failed: i64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Amount {
     nodes: i64,
     bytes: i64,
+}
+
+impl Amount {
+    fn cells(self) -> [String; 2] {
+        [count(self.nodes), bytes(self.bytes)]
+    }
 }
 
 impl Report {
@@ -102,7 +100,7 @@ impl Report {
             phase_reason: migration.phase_reason,
             src: SourceReport {
                 nodes: src.nodes(),
-                counted: Counted::from(&src),
+                counted: Found::from(&src),
                 already_existed: Amount { nodes: src.already_existed, bytes: src.already_existed_bytes },
                 copy_pending: Amount { nodes: src.copy_pending(), bytes: src.copy_pending_bytes() },
                 conflicts: Amount { nodes: src.conflicts, bytes: src.conflict_bytes },
@@ -117,7 +115,7 @@ impl Report {
             },
             dst: DestinationReport {
                 nodes: dst.nodes(),
-                counted: Counted::from(&dst),
+                counted: Found::from(&dst),
                 not_on_src: Amount { nodes: dst.not_on_src, bytes: dst.not_on_src_bytes },
             },
             sweep,
@@ -170,10 +168,7 @@ impl Report {
         ];
         let doubts: Vec<_> = doubts.into_iter().filter(|(nodes, ..)| *nodes > 0).collect();
         let verb = if doubts.first()?.0 == 1 { "is" } else { "are" };
-        let in_words = doubts.iter().map(|(nodes, what, which)| {
-            let plural = if *nodes == 1 { "" } else { "s" };
-            format!("{} {what}{plural}{which}", count(*nodes))
-        });
+        let in_words = doubts.iter().map(|(nodes, what, which)| format!("{}{which}", counted(*nodes, what)));
         Some(format!("there {verb} {}", in_words.collect::<Vec<_>>().join(" and ")))
     }
 
@@ -206,35 +201,9 @@ impl Report {
             None => writeln!(out, "phase        {}", self.phase)?,
         }
         writeln!(out)?;
-        writeln!(out, "{:<24}{:>14}{:>14}{:>12}{:>10}{:>14}", "", "folders", "files", "links", "other", "size")?;
-        self.src.counted.print("on the source", out)?;
-        self.dst.counted.print("on the destination", out)?;
+        self.print_found(out)?;
         writeln!(out)?;
-        writeln!(out, "{:<24}{:>14}{:>14}", "", "nodes", "size")?;
-        self.src.copy_pending.print("to be copied", out)?;
-        for (amount, what) in [
-            (&self.src.copy.copied, "copied"),
-            (&self.src.copy.failed, "failed to be copied"),
-            (&self.src.copy.vanished, "gone from the source"),
-        ] {
-            if amount.nodes > 0 {
-                amount.print(what, out)?;
-            }
-        }
-        self.src.already_existed.print("there already", out)?;
-        if self.src.conflicts.nodes > 0 {
-            self.src.conflicts.print("to be decided", out)?;
-        }
-        if self.src.late_conflicts > 0 {
-            writeln!(out, "{:<24}{:>14}", "  not in the plan", count(self.src.late_conflicts))?;
-        }
-        if self.src.skipped.nodes > 0 {
-            self.src.skipped.print("left out", out)?;
-        }
-        if self.src.excluded.nodes > 0 {
-            self.src.excluded.print("excluded", out)?;
-        }
-        self.dst.not_on_src.print("only on the destination", out)?;
+        self.print_amounts(out)?;
         if self.verified.nodes > 0 {
             writeln!(
                 out,
@@ -248,6 +217,45 @@ impl Report {
         self.print_pace(out)?;
         self.print_pending(out)?;
         self.print_problems(out)
+    }
+
+    /// What each side has.
+    fn print_found(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut table = table([("folders", 14), ("files", 14), ("links", 12), ("other", 10), ("size", 14)]);
+        add_row(&mut table, "on the source", cells(&self.src.counted));
+        add_row(&mut table, "on the destination", cells(&self.dst.counted));
+        print_table(&table, out)
+    }
+
+    /// What is to be done with it, and what was: some of it in any case, the rest only where there is any.
+    fn print_amounts(&self, out: &mut impl Write) -> io::Result<()> {
+        let SourceReport { copy_pending, copy, already_existed, conflicts, skipped, excluded, .. } = &self.src;
+        let mut table = table([("nodes", 14), ("size", 14)]);
+        for (what, amount, is_always_shown) in [
+            ("to be copied", copy_pending, true),
+            ("copied", &copy.copied, false),
+            ("failed to be copied", &copy.failed, false),
+            ("gone from the source", &copy.vanished, false),
+            ("there already", already_existed, true),
+            ("to be decided", conflicts, false),
+        ] {
+            if is_always_shown || amount.nodes > 0 {
+                add_row(&mut table, what, amount.cells());
+            }
+        }
+        if self.src.late_conflicts > 0 {
+            add_row(&mut table, "  not in the plan", [count(self.src.late_conflicts), String::new()]);
+        }
+        for (what, amount, is_always_shown) in [
+            ("left out", skipped, false),
+            ("excluded", excluded, false),
+            ("only on the destination", &self.dst.not_on_src, true),
+        ] {
+            if is_always_shown || amount.nodes > 0 {
+                add_row(&mut table, what, amount.cells());
+            }
+        }
+        print_table(&table, out)
     }
 
     /// What the last sweep found.
@@ -306,43 +314,29 @@ impl Report {
     }
 }
 
-impl Counted {
-    fn from(counters: &Counters) -> Self {
-        Counted {
-            folders: counters.folders,
-            files: counters.files,
-            symlinks: counters.symlinks,
-            others: counters.others,
-            bytes: counters.bytes,
-            folders_listed: counters.folders_listed,
-            folders_pending: counters.folders_pending(),
-            folders_failed: counters.folders_failed,
-        }
-    }
-
-    fn print(&self, what: &str, out: &mut impl Write) -> io::Result<()> {
-        writeln!(
-            out,
-            "{what:<24}{:>14}{:>14}{:>12}{:>10}{:>14}",
-            count(self.folders),
-            count(self.files),
-            count(self.symlinks),
-            count(self.others),
-            bytes(self.bytes)
-        )
-    }
+/// The nodes of one side, as a row of cells.
+fn cells(found: &Found) -> [String; 5] {
+    let counts = [found.folders, found.files, found.symlinks, found.others].map(count);
+    let [folders, files, links, others] = counts;
+    [folders, files, links, others, bytes(found.bytes)]
 }
 
-impl Amount {
-    fn print(self, what: &str, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "{what:<24}{:>14}{:>14}", count(self.nodes), bytes(self.bytes))
+/// A table whose first column is text, and the others are numbers of at least so many characters.
+fn table<const N: usize>(columns: [(&str, u16); N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(NOTHING).set_header([""].into_iter().chain(columns.map(|(name, _)| name)));
+    let widths = [TITLE_WIDTH].into_iter().chain(columns.map(|(_, width)| width));
+    for (number, (column, width)) in table.column_iter_mut().zip(widths).enumerate() {
+        column.set_padding((0, 0)).set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+        column.set_cell_alignment(if number == 0 { CellAlignment::Left } else { CellAlignment::Right });
     }
+    table
 }
 
-fn count(number: i64) -> String {
-    HumanCount(number.unsigned_abs()).to_string()
+fn add_row<const N: usize>(table: &mut comfy_table::Table, what: &str, cells: [String; N]) {
+    table.add_row([what.to_owned()].into_iter().chain(cells));
 }
 
-fn bytes(number: i64) -> String {
-    HumanBytes(number.unsigned_abs()).to_string()
+fn print_table(table: &comfy_table::Table, out: &mut impl Write) -> io::Result<()> {
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }

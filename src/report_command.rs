@@ -10,10 +10,10 @@ use longhaul_ledger::system_now_ns;
 use longhaul_reports::{ReportError, ReportOptions, write_report};
 
 use crate::cli::ReportArguments;
-use crate::{Exit, signals, soundness};
+use crate::{Exit, ledger_probe, signals};
 
 pub(crate) fn run(ledger: &Path, arguments: &ReportArguments) -> anyhow::Result<Exit> {
-    soundness::require(ledger)?;
+    ledger_probe::require(ledger)?;
     let signals = signals::listen()?;
     let (stop, received) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI32::new(0)));
     let options = ReportOptions {

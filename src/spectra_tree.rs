@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use indicatif::HumanCount;
+use longhaul_model::human::count;
 use longhaul_spectra::{Config, DepthCounts, Spectra};
 
 use crate::Exit;
@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: &SpectraTreeArguments) -> anyhow::Result<Exit> {
     let mut out = io::stdout().lock();
     writeln!(out, "{:>5}{:>14}{:>14}{:>18}", "depth", "folders", "files", "bytes")?;
     let mut print = |depth: &str, counts: &DepthCounts| {
-        let [folders, files, bytes] = [counts.folders, counts.files, counts.bytes].map(|n| HumanCount(n).to_string());
+        let [folders, files, bytes] = [counts.folders, counts.files, counts.bytes].map(count);
         writeln!(out, "{depth:>5}{folders:>14}{files:>14}{bytes:>18}")
     };
     for (depth, counts) in counts.by_depth.iter().enumerate() {

@@ -7,26 +7,26 @@ use std::time::Duration;
 use longhaul_ledger::LedgerError;
 
 use crate::cli::StatusArguments;
-use crate::live::{self, Live};
 use crate::progress::{copying, rate, side};
 use crate::report::Report;
-use crate::{Exit, soundness};
+use crate::status_socket::{self, Live};
+use crate::{Exit, ledger_probe};
 
 /// How often `--watch` looks.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(ledger: &Path, arguments: &StatusArguments) -> anyhow::Result<Exit> {
-    while let Some(live) = live::ask(ledger) {
+    while let Some(live) = status_socket::ask(ledger) {
         print_live(&live, arguments.json)?;
         if !arguments.watch {
             return Ok(Exit::Done);
         }
         std::thread::sleep(WATCH_INTERVAL);
     }
-    soundness::require(ledger)?;
+    ledger_probe::require(ledger)?;
     let report = match Report::read(ledger) {
         // A run that began after it was asked, or is about to end.
-        Err(error @ LedgerError::InUse { .. }) => match live::ask(ledger) {
+        Err(error @ LedgerError::InUse { .. }) => match status_socket::ask(ledger) {
             Some(live) => {
                 print_live(&live, arguments.json)?;
                 return Ok(Exit::Done);
@@ -46,7 +46,7 @@ fn print_live(live: &Live, json: bool) -> io::Result<()> {
         return writeln!(out);
     }
     let progress = &live.progress;
-    writeln!(out, "running for {:.0} s in process {}: {}", progress.elapsed_s, live.pid, rate(progress.nodes_per_s))?;
+    writeln!(out, "running for {} in process {}: {}", live.running_for(), live.pid, rate(progress.nodes_per_s))?;
     if let Some(copy) = &progress.copy {
         return writeln!(out, "  {}", copying(progress, copy));
     }

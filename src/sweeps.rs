@@ -3,13 +3,13 @@
 use longhaul_actors::{Resumed, refresh as begin_refresh, retry as begin_retry};
 use longhaul_ledger::{Log, Reader};
 
-use crate::attend::{PhaseCommand, run_phase};
 use crate::cli::{Cli, RefreshArguments, RetryArguments};
-use crate::{Exit, copy, discover, soundness};
+use crate::foreground::{PhaseCommand, run_phase};
+use crate::{Exit, copy, discover, ledger_probe};
 
 pub(crate) fn retry(cli: &Cli, arguments: &RetryArguments) -> anyhow::Result<Exit> {
     let RetryArguments { options, limits, json } = arguments;
-    soundness::require(&cli.ledger)?;
+    ledger_probe::require(&cli.ledger)?;
     let lists = Reader::open(&cli.ledger)?.marked()?.folders > 0;
     // An interrupted sweep is a discovery, or a copy, like any other.
     let command =
@@ -19,7 +19,7 @@ pub(crate) fn retry(cli: &Cli, arguments: &RetryArguments) -> anyhow::Result<Exi
 
 pub(crate) fn refresh(cli: &Cli, arguments: &RefreshArguments) -> anyhow::Result<Exit> {
     let RefreshArguments { under, limits, json } = arguments;
-    soundness::require(&cli.ledger)?;
+    ledger_probe::require(&cli.ledger)?;
     let command = PhaseCommand { name: "discover", done: "everything is known", json: *json };
     run_phase(cli, &command, || {
         let tuning = discover::tuning(*limits);

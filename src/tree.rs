@@ -4,13 +4,13 @@ use std::io;
 use std::path::Path;
 
 use longhaul_ledger::{Reader, Table, TreeQuery, TreeRow};
-use longhaul_model::CopyStatus;
+use longhaul_model::{CopyStatus, TraversalStatus};
 
 use crate::cli::{Format, TreeArguments};
-use crate::{Exit, query, soundness};
+use crate::{Exit, ledger_probe, query};
 
 pub(crate) fn run(ledger: &Path, arguments: &TreeArguments) -> anyhow::Result<Exit> {
-    soundness::require(ledger)?;
+    ledger_probe::require(ledger)?;
     let question = TreeQuery {
         path: arguments.path.clone(),
         depth: arguments.depth,
@@ -69,10 +69,10 @@ fn status(row: &TreeRow) -> String {
     let Some(src) = &row.src else {
         return row.dst.as_ref().map_or_else(String::new, |dst| dst.traversal_status.clone());
     };
-    match src.traversal_status.as_str() {
-        "failed" => "not listed".to_owned(),
-        _ => src.copy_status.clone().unwrap_or_default(),
+    if src.traversal_status == TraversalStatus::Failed.as_str() {
+        return "not listed".to_owned();
     }
+    src.copy_status.clone().unwrap_or_default()
 }
 
 /// Everything, a column each.

@@ -4,14 +4,13 @@ use longhaul_actors::{Resumed, Tuning, VerifyConfig, verify};
 use longhaul_ledger::Log;
 use longhaul_model::VerifyLevel;
 
-use crate::attend::{PhaseCommand, run_phase};
-use crate::cli::{Cli, Level, LimitArguments, VerifyArguments};
+use crate::cli::{Cli, LimitArguments, VerifyArguments};
 use crate::discover::tuning;
-use crate::{Exit, soundness};
+use crate::foreground::{PhaseCommand, run_phase};
+use crate::{Exit, ledger_probe};
 
 pub(crate) fn run(cli: &Cli, arguments: &VerifyArguments) -> anyhow::Result<Exit> {
     let VerifyArguments { level, resume, copiers, limits, json } = *arguments;
-    let level = level.into();
     let command = PhaseCommand { name: "verify", done: "everything is verified", json };
     run_phase(cli, &command, || begin_run(cli, resume, level, copiers, limits))
 }
@@ -25,7 +24,7 @@ pub(crate) fn begin_run(
     limits: LimitArguments,
 ) -> anyhow::Result<Resumed> {
     let ledger = cli.ledger.clone();
-    if resume && let Some(repaired) = soundness::repair(&ledger)? {
+    if resume && let Some(repaired) = ledger_probe::repair(&ledger)? {
         repaired.tell(&ledger);
     }
     Ok(verify(&VerifyConfig {
@@ -35,14 +34,4 @@ pub(crate) fn begin_run(
         level,
         tuning: Tuning { copiers: copiers.map(usize::from), ..tuning(limits) },
     })?)
-}
-
-impl From<Level> for VerifyLevel {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Size => VerifyLevel::Size,
-            Level::Checksum => VerifyLevel::Checksum,
-            Level::Full => VerifyLevel::Full,
-        }
-    }
 }

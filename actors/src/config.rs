@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use longhaul_ledger::CopyDurability;
-use longhaul_ledger::{Approving, CopySettings, FilterRule, Log, Resources};
+use longhaul_ledger::{Approving, CopyChoices, CopySettings, FilterRule, Log, Resources};
 use longhaul_model::{BySide, CompareBy, ConflictPolicy, VerifyLevel};
 use longhaul_storage::{Location, OpenOptions};
 
@@ -71,72 +70,6 @@ pub struct CopyConfig {
     pub approving: Approving,
     /// How it is run.
     pub tuning: Tuning,
-}
-
-/// What somebody chose of how files are copied; `None` where nothing was said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CopyChoices {
-    /// Whether a checksum of each file is taken.
-    pub checksum: Option<bool>,
-    /// What else is carried over.
-    pub preserve: Option<Preserve>,
-    /// From which size on files are copied in parts, in bytes.
-    pub large_from: Option<u64>,
-    /// When what was copied is made durable.
-    pub durability: Option<CopyDurability>,
-    /// How closely the destination is looked at in the end, where that is chosen before anything is copied.
-    pub verify_level: Option<VerifyLevel>,
-    /// Whether a folder that has nothing in it is kept where folders come with what is in them.
-    pub empty_folders: Option<bool>,
-}
-
-/// What is carried over beside contents, times and permissions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
-pub struct Preserve {
-    /// User and group.
-    pub owner: bool,
-    /// Extended attributes.
-    pub extended: bool,
-    /// Several names of one file.
-    pub hard_links: bool,
-    /// Holes in files.
-    pub holes: bool,
-}
-
-impl CopyChoices {
-    /// The settings that these choices come to, on top of `before`.
-    pub fn on_top_of(self, before: CopySettings) -> CopySettings {
-        let CopySettings { owner, extended, hard_links, holes, .. } = before;
-        let preserve = self.preserve.unwrap_or(Preserve { owner, extended, hard_links, holes });
-        CopySettings {
-            checksum: self.checksum.unwrap_or(before.checksum),
-            owner: preserve.owner,
-            extended: preserve.extended,
-            hard_links: preserve.hard_links,
-            holes: preserve.holes,
-            large_from: self.large_from.unwrap_or(before.large_from),
-            durability: self.durability.unwrap_or(before.durability),
-            verify_level: self.verify_level.or(before.verify_level),
-            time_step_ns: before.time_step_ns,
-            empty_folders: self.empty_folders.unwrap_or(before.empty_folders),
-        }
-    }
-}
-
-impl From<CopySettings> for CopyChoices {
-    fn from(settings: CopySettings) -> Self {
-        // What was measured is nobody's choice.
-        let CopySettings { owner, extended, hard_links, holes, time_step_ns: _, .. } = settings;
-        CopyChoices {
-            checksum: Some(settings.checksum),
-            preserve: Some(Preserve { owner, extended, hard_links, holes }),
-            large_from: Some(settings.large_from),
-            durability: Some(settings.durability),
-            verify_level: settings.verify_level,
-            empty_folders: Some(settings.empty_folders),
-        }
-    }
 }
 
 /// A verification of what is at the destination.

@@ -45,9 +45,7 @@ mod schedule;
 // How they are put together.
 mod engine;
 
-pub use config::{
-    CopyChoices, CopyConfig, CopyDurability, MigrationConfig, Preserve, ResumeConfig, Tuning, VerifyConfig,
-};
+pub use config::{CopyConfig, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
 pub use controller::Controller;
 pub use coordinator::{Coordinator, CoordinatorLinks};
 pub use copying::{

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use longhaul_actors::{
-    CopyChoices, CopyConfig, Ended, MigrationConfig, Outcome, Resumed, Tuning, VerifyConfig, copy_with_stores,
-    start_with_stores, verify_with_stores,
+    CopyConfig, Ended, MigrationConfig, Outcome, Resumed, Tuning, VerifyConfig, copy_with_stores, start_with_stores,
+    verify_with_stores,
 };
-use longhaul_ledger::{Approving, Log, Reader};
+use longhaul_ledger::{Approving, CopyChoices, Log, Reader};
 use longhaul_model::{BySide, ConflictPolicy, VerifyLevel};
 use longhaul_storage::{
     Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, LocalStore, Location, OpenOptions, Original,

@@ -2,22 +2,20 @@
 
 use std::path::PathBuf;
 
-use longhaul_model::Side;
+use longhaul_model::{Side, UnknownWord};
 
-/// An error of the ledger. Each variant is something that a caller treats differently.
+/// An error of the ledger. Each variant is something that a caller treats differently. What can be done about it in the
+/// words of a command line is for whoever has one to say.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// There is a ledger, or some other file, where a new one was to be made.
-    #[error(
-        "ledger {} exists already: continue its migration with --resume, or choose another file with --ledger",
-        .0.display()
-    )]
+    #[error("ledger {} exists already", .0.display())]
     Exists(PathBuf),
     /// There is no file.
-    #[error("ledger {path} does not exist: start a migration with `longhaul discover SRC DST --ledger {path}`", path = .0.display())]
+    #[error("ledger {} does not exist", .0.display())]
     Missing(PathBuf),
     /// There is a file, but it is not a ledger.
-    #[error("{} is not a Longhaul ledger ({reason}): choose another file with --ledger", path.display())]
+    #[error("{} is not a Longhaul ledger ({reason})", path.display())]
     NotALedger {
         /// The file.
         path: PathBuf,
@@ -48,7 +46,7 @@ pub enum LedgerError {
         holder: String,
     },
     /// The file cannot be made or written.
-    #[error("ledger {} cannot be written ({reason}): check the folder and its permissions, or choose another file with --ledger", path.display())]
+    #[error("ledger {} cannot be written ({reason})", path.display())]
     NotWritable {
         /// The file.
         path: PathBuf,
@@ -56,7 +54,7 @@ pub enum LedgerError {
         reason: String,
     },
     /// The file cannot be read.
-    #[error("ledger {} cannot be read ({reason}): check its permissions, or choose another file with --ledger", path.display())]
+    #[error("ledger {} cannot be read ({reason})", path.display())]
     NotReadable {
         /// The file.
         path: PathBuf,
@@ -64,7 +62,7 @@ pub enum LedgerError {
         reason: String,
     },
     /// It belongs to a migration between other places.
-    #[error("ledger {} belongs to the migration of {source_location} to {destination_location}: choose another file with --ledger", path.display())]
+    #[error("ledger {} belongs to the migration of {source_location} to {destination_location}", path.display())]
     OtherMigration {
         /// The file.
         path: PathBuf,
@@ -93,8 +91,8 @@ pub enum LedgerError {
     /// A statement that somebody typed is wrong.
     #[error("query: {0}")]
     Query(String),
-    /// There is no plan yet that could be changed.
-    #[error("discovery is not complete: go on with it first, with discover --resume")]
+    /// There is no plan yet: nothing can be copied, changed or listed again.
+    #[error("discovery is not complete")]
     NotDiscovered,
     /// The root is what it is all about.
     #[error("the root cannot be chosen: name what is below it")]
@@ -156,20 +154,16 @@ pub enum LedgerError {
     #[error("nothing was changed: {0}")]
     NothingToChange(String),
     /// Nobody has approved the plan.
-    #[error(
-        "the plan is not approved: look at it with longhaul plan, and approve it with longhaul approve, or with copy --approve"
-    )]
+    #[error("the plan is not approved")]
     NotApproved,
     /// What was approved is not what there is now.
-    #[error("the plan is another one than was approved: look at it with longhaul plan, and approve it again")]
+    #[error("the plan is another one than was approved")]
     OtherPlan,
     /// What is marked would change the plan.
-    #[error("there are marks for retry ({0}): go on with longhaul retry, or take the marks away with longhaul unmark")]
+    #[error("there are marks for retry ({0})")]
     Marked(i64),
     /// Somebody has to decide first.
-    #[error(
-        "conflicts are open ({0}): decide them with longhaul decide, or leave them as they are with --leave-conflicts"
-    )]
+    #[error("conflicts are open ({0})")]
     OpenConflicts(i64),
     /// An invariant of the ledger does not hold: a bug, or a damaged file.
     #[error("ledger is inconsistent: {0}")]
@@ -196,6 +190,12 @@ impl From<duckdb::Error> for LedgerError {
         } else {
             LedgerError::Database(message)
         }
+    }
+}
+
+impl From<UnknownWord> for LedgerError {
+    fn from(error: UnknownWord) -> Self {
+        LedgerError::Inconsistent(error.to_string())
     }
 }
 

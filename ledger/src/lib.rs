@@ -6,6 +6,7 @@
 mod below;
 mod bits;
 mod codes;
+mod copy_choices;
 mod copying;
 mod counters;
 mod editing;
@@ -37,6 +38,7 @@ mod stale;
 mod sweeping;
 mod verification;
 
+pub use copy_choices::{CopyChoices, Preserve};
 pub use copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PartCopied, PlanBatch, PlanItem};
 pub use counters::{Counters, DepthCounters};
 pub use editing::{

@@ -96,13 +96,14 @@ pub struct CopySettings {
 /// When what was copied is made durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum CopyDurability {
-    /// The whole destination, each time before what became of items is committed.
+    /// The whole destination, each time before results are committed.
     #[default]
     Batch,
-    /// Each file by itself.
+    /// Each file individually.
     File,
-    /// When the system likes.
+    /// Leave it to the operating system.
     None,
 }
 

@@ -1,5 +1,7 @@
 //! When a file on the destination counts as the same as the one on the source.
 
+use strum::IntoStaticStr;
+
 /// What a listing says of a file, as far as comparing goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFacts {
@@ -12,17 +14,24 @@ pub struct FileFacts {
 /// What is compared of two files that have the same name under matched folders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum CompareBy {
-    /// Sizes and modification times.
+    /// Same size and same modification time.
     #[default]
+    #[strum(serialize = "size+mtime")]
+    #[cfg_attr(feature = "cli", value(name = "size+mtime"))]
     SizeAndTime,
-    /// Sizes only.
+    /// Same size.
     Size,
-    /// Modification times only.
+    /// Same modification time.
+    #[strum(serialize = "mtime")]
+    #[cfg_attr(feature = "cli", value(name = "mtime"))]
     Time,
-    /// Contents: both files are read when their turn comes to be copied.
+    /// Same contents: both files are read when their turn comes to be copied.
     Checksum,
-    /// Nothing: that there is a file is enough.
+    /// A file of that name exists.
     Exists,
 }
 
@@ -33,13 +42,7 @@ impl CompareBy {
 
     /// The word used on the command line.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            CompareBy::SizeAndTime => "size+mtime",
-            CompareBy::Size => "size",
-            CompareBy::Time => "mtime",
-            CompareBy::Checksum => "checksum",
-            CompareBy::Exists => "exists",
-        }
+        self.into_str()
     }
 }
 

@@ -1,10 +1,15 @@
 //! Classes of errors: what the engine does about one.
 
-use std::fmt;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
+
+use crate::UnknownWord;
 
 /// What kind of thing went wrong with a store, which decides what is done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::error_class)]
 pub enum ErrorClass {
     /// May well work next time: tried again with exponential back-off and jitter.
     Transient,
@@ -24,23 +29,9 @@ pub enum ErrorClass {
     Blocked,
 }
 
-/// A text that names no class of errors.
-#[derive(Debug, thiserror::Error)]
-#[error("no class of errors is called {0:?}")]
-pub struct UnknownErrorClass(String);
-
 impl ErrorClass {
     /// All classes, in the order of the ledger's enumeration.
-    pub const ALL: [ErrorClass; 8] = [
-        ErrorClass::Transient,
-        ErrorClass::Throttled,
-        ErrorClass::Denied,
-        ErrorClass::Vanished,
-        ErrorClass::BadName,
-        ErrorClass::NoSpace,
-        ErrorClass::Fatal,
-        ErrorClass::Blocked,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
     /// Whether the same call is worth making again.
     pub const fn is_retried(self) -> bool {
@@ -54,29 +45,6 @@ impl ErrorClass {
 
     /// The word used in the ledger.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            ErrorClass::Transient => "transient",
-            ErrorClass::Throttled => "throttled",
-            ErrorClass::Denied => "denied",
-            ErrorClass::Vanished => "vanished",
-            ErrorClass::BadName => "bad_name",
-            ErrorClass::NoSpace => "no_space",
-            ErrorClass::Fatal => "fatal",
-            ErrorClass::Blocked => "blocked",
-        }
-    }
-}
-
-impl std::str::FromStr for ErrorClass {
-    type Err = UnknownErrorClass;
-
-    fn from_str(text: &str) -> Result<Self, UnknownErrorClass> {
-        Self::ALL.into_iter().find(|class| class.as_str() == text).ok_or_else(|| UnknownErrorClass(text.to_owned()))
-    }
-}
-
-impl fmt::Display for ErrorClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into_str()
     }
 }

@@ -3,28 +3,38 @@
 //! Everything here is a value or a pure function. The status tables are functions that say which change is allowed;
 //! whoever changes a status goes through them.
 
-mod comparison;
-mod error_class;
+// What a tree is made of.
 mod name;
 mod node;
 mod page;
-mod phase;
-mod plan;
-mod reason;
 mod side;
+
+// How far a migration and its nodes have come.
+mod error_class;
+mod phase;
+mod reason;
 mod status;
+
+// What somebody chose.
+mod comparison;
+mod plan;
 mod verify_level;
 
+// Words, numbers, sizes and durations as text.
+pub mod human;
+mod words;
+
 pub use comparison::{CompareBy, Comparison, FileFacts};
-pub use error_class::{ErrorClass, UnknownErrorClass};
+pub use error_class::ErrorClass;
 pub use name::{
     SHOWN_PATH_CHARACTERS_MAX, UnreadableName, child_path, decode_name, encode_name, encode_name_into, shown_path,
 };
-pub use node::{FIRST_NODE_ID, NodeId, NodeKind, UnknownNodeKind};
+pub use node::{FIRST_NODE_ID, NodeId, NodeKind};
 pub use page::{Page, PageEntry};
-pub use phase::{Phase, UnknownPhase};
-pub use plan::{ConflictPolicy, PlanAction, PolicyVerdict, UnknownPlanAction};
+pub use phase::Phase;
+pub use plan::{ConflictPolicy, PlanAction, PolicyVerdict};
 pub use reason::{REASON_SEPARATOR, Reason, ReasonCode, UnreadableReason};
 pub use side::{BySide, Side};
 pub use status::{CopyChange, CopyStatus, ForbiddenTransition, TraversalChange, TraversalStatus};
 pub use verify_level::VerifyLevel;
+pub use words::UnknownWord;

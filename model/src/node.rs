@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
+
+use crate::UnknownWord;
+
 /// The identifier of a node within its side of one ledger.
 ///
 /// Given out in sequence by the ledger's single writer, in the order in which nodes are recorded: a parent's is always
@@ -30,6 +34,9 @@ impl fmt::Display for NodeId {
 /// What an entry of a tree is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::node_kind)]
 pub enum NodeKind {
     /// A folder: can be listed.
     Folder,
@@ -41,36 +48,12 @@ pub enum NodeKind {
     Other,
 }
 
-/// A text that names no kind of node.
-#[derive(Debug, thiserror::Error)]
-#[error("no kind of node is called {0:?}")]
-pub struct UnknownNodeKind(String);
-
 impl NodeKind {
     /// All kinds, in the order of the ledger's enumeration.
-    pub const ALL: [NodeKind; 4] = [NodeKind::Folder, NodeKind::File, NodeKind::Symlink, NodeKind::Other];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
     /// The word used in the ledger and on the command line.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            NodeKind::Folder => "folder",
-            NodeKind::File => "file",
-            NodeKind::Symlink => "symlink",
-            NodeKind::Other => "other",
-        }
-    }
-}
-
-impl std::str::FromStr for NodeKind {
-    type Err = UnknownNodeKind;
-
-    fn from_str(text: &str) -> Result<Self, UnknownNodeKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownNodeKind(text.to_owned()))
-    }
-}
-
-impl fmt::Display for NodeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into_str()
     }
 }

@@ -1,10 +1,15 @@
 //! The phases of a migration.
 
-use std::fmt;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
+
+use crate::UnknownWord;
 
 /// Where a migration stands. One row of the ledger, changed in the same transaction as what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::phase)]
 pub enum Phase {
     /// The ledger exists; nothing has been listed.
     Created,
@@ -22,34 +27,13 @@ pub enum Phase {
     Suspended,
 }
 
-/// A text that names no phase.
-#[derive(Debug, thiserror::Error)]
-#[error("no phase is called {0:?}")]
-pub struct UnknownPhase(String);
-
 impl Phase {
     /// All phases, in the order of the ledger's enumeration.
-    pub const ALL: [Phase; 7] = [
-        Phase::Created,
-        Phase::Traversing,
-        Phase::Review,
-        Phase::Copying,
-        Phase::Verifying,
-        Phase::Complete,
-        Phase::Suspended,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
     /// The word used in the ledger and on the command line.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Phase::Created => "created",
-            Phase::Traversing => "traversing",
-            Phase::Review => "review",
-            Phase::Copying => "copying",
-            Phase::Verifying => "verifying",
-            Phase::Complete => "complete",
-            Phase::Suspended => "suspended",
-        }
+        self.into_str()
     }
 
     /// Whether the migration may go from this phase to `next`. A running phase may also begin again as itself: that is
@@ -65,19 +49,5 @@ impl Phase {
             Complete => matches!(next, Verifying | Review),
             Suspended => matches!(next, Traversing | Copying | Verifying | Review),
         }
-    }
-}
-
-impl std::str::FromStr for Phase {
-    type Err = UnknownPhase;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPhase> {
-        Self::ALL.into_iter().find(|phase| phase.as_str() == text).ok_or_else(|| UnknownPhase(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -1,37 +1,35 @@
 //! What the copy phase does with a source node, and the policies that this follows from.
 
-use std::fmt;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
 
+use crate::UnknownWord;
 use crate::node::NodeKind;
 use crate::status::CopyChange;
 
-/// What is done about a file whose place is taken by another one that is not the same.
+/// What to do when the destination has a different file of the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", const_into_str)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum ConflictPolicy {
-    /// Overwritten where the source's is newer, otherwise left as it is.
+    /// Overwrite it if the source's is newer, keep it otherwise.
     #[default]
     Newer,
-    /// Left as it is.
+    /// Keep it.
     Skip,
-    /// Overwritten.
+    /// Overwrite it.
     Overwrite,
-    /// The source's gets another name beside it.
+    /// Copy the source's under another name beside it.
     KeepBoth,
-    /// A person decides: it stays a conflict.
+    /// Keep it, as a conflict for a person to decide.
     Ask,
 }
 
 impl ConflictPolicy {
     /// The word used on the command line and in reasons.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            ConflictPolicy::Newer => "newer",
-            ConflictPolicy::Skip => "skip",
-            ConflictPolicy::Overwrite => "overwrite",
-            ConflictPolicy::KeepBoth => "keep-both",
-            ConflictPolicy::Ask => "ask",
-        }
+        self.into_str()
     }
 }
 
@@ -86,6 +84,9 @@ impl PolicyVerdict {
 /// What the copy phase does with a source node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::plan_action)]
 pub enum PlanAction {
     /// A folder is made.
     CreateFolder,
@@ -111,42 +112,13 @@ pub enum PlanAction {
     Exclude,
 }
 
-/// A text that names no action.
-#[derive(Debug, thiserror::Error)]
-#[error("no action is called {0:?}")]
-pub struct UnknownPlanAction(String);
-
 impl PlanAction {
     /// All actions, in the order of the ledger's enumeration.
-    pub const ALL: [PlanAction; 11] = [
-        PlanAction::CreateFolder,
-        PlanAction::Copy,
-        PlanAction::Overwrite,
-        PlanAction::KeepBoth,
-        PlanAction::Compare,
-        PlanAction::MakeLink,
-        PlanAction::AlreadyExisted,
-        PlanAction::Skip,
-        PlanAction::Conflict,
-        PlanAction::NotCopied,
-        PlanAction::Exclude,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
     /// The word used in the ledger and on the command line.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            PlanAction::CreateFolder => "create_folder",
-            PlanAction::Copy => "copy",
-            PlanAction::Overwrite => "overwrite",
-            PlanAction::KeepBoth => "keep_both",
-            PlanAction::Compare => "compare",
-            PlanAction::MakeLink => "make_link",
-            PlanAction::AlreadyExisted => "already_existed",
-            PlanAction::Skip => "skip",
-            PlanAction::Conflict => "conflict",
-            PlanAction::NotCopied => "not_copied",
-            PlanAction::Exclude => "exclude",
-        }
+        self.into_str()
     }
 
     /// Whether there is anything to be done.
@@ -169,19 +141,5 @@ impl PlanAction {
             PlanAction::Conflict => Some(CopyChange::Conflicting),
             PlanAction::Exclude => Some(CopyChange::Excluded),
         }
-    }
-}
-
-impl std::str::FromStr for PlanAction {
-    type Err = UnknownPlanAction;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPlanAction> {
-        Self::ALL.into_iter().find(|action| action.as_str() == text).ok_or_else(|| UnknownPlanAction(text.to_owned()))
-    }
-}
-
-impl fmt::Display for PlanAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

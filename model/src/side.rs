@@ -6,12 +6,15 @@ use std::ops::{Index, IndexMut};
 /// One of the two trees of a migration. The source is never written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Side {
-    /// Where the files are.
+    /// The source: where the files are.
     #[serde(rename = "src")]
+    #[cfg_attr(feature = "cli", value(name = "src"))]
     Source,
-    /// Where they have to be.
+    /// The destination: where they have to be.
     #[serde(rename = "dst")]
+    #[cfg_attr(feature = "cli", value(name = "dst"))]
     Destination,
 }
 

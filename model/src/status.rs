@@ -1,10 +1,15 @@
 //! Statuses and the changes they may go through. Any change that is not in these two functions is a bug.
 
-use std::fmt;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
+
+use crate::UnknownWord;
 
 /// How far the discovery of a node has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::traversal_status)]
 pub enum TraversalStatus {
     /// A folder that has to be listed.
     Pending,
@@ -19,6 +24,9 @@ pub enum TraversalStatus {
 /// What became, or becomes, of a source node in the copy phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::copy_status)]
 pub enum CopyStatus {
     /// Has to be brought to the destination.
     Pending,
@@ -54,7 +62,23 @@ pub enum TraversalChange {
 }
 
 /// What can happen to a copy status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Display,
+    EnumCount,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::copy_change)]
 pub enum CopyChange {
     /// A folder on both sides, or a file that is the same by the comparison policy.
     FoundOnDestination,
@@ -96,60 +120,21 @@ pub struct ForbiddenTransition {
 
 impl CopyChange {
     /// All changes.
-    pub const ALL: [CopyChange; 13] = [
-        Self::FoundOnDestination,
-        Self::NotCarriedOver,
-        Self::Conflicting,
-        Self::Gone,
-        Self::Copied,
-        Self::OutOfAttempts,
-        Self::ParentFailed,
-        Self::Excluded,
-        Self::AncestorExcluded,
-        Self::Included,
-        Self::MarkedForRetry,
-        Self::Decided,
-        Self::FoundDifferent,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
-    /// A word for it, in SQL.
+    /// The word for it, in SQL.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FoundOnDestination => "found_on_destination",
-            Self::NotCarriedOver => "not_carried_over",
-            Self::Conflicting => "conflicting",
-            Self::Gone => "gone",
-            Self::Copied => "copied",
-            Self::OutOfAttempts => "out_of_attempts",
-            Self::ParentFailed => "parent_failed",
-            Self::Excluded => "excluded",
-            Self::AncestorExcluded => "ancestor_excluded",
-            Self::Included => "included",
-            Self::MarkedForRetry => "marked_for_retry",
-            Self::Decided => "decided",
-            Self::FoundDifferent => "found_different",
-        }
-    }
-}
-
-impl fmt::Display for CopyChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into_str()
     }
 }
 
 impl TraversalStatus {
     /// All statuses, in the order of the ledger's enumeration.
-    pub const ALL: [TraversalStatus; 4] = [Self::Pending, Self::Successful, Self::Failed, Self::NotOnSrc];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
     /// The word used in the ledger.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Successful => "successful",
-            Self::Failed => "failed",
-            Self::NotOnSrc => "not_on_src",
-        }
+        self.into_str()
     }
 
     /// Whether the folder was listed, or could not be.
@@ -180,31 +165,11 @@ impl TraversalStatus {
 
 impl CopyStatus {
     /// All statuses, in the order of the ledger's enumeration.
-    pub const ALL: [CopyStatus; 9] = [
-        Self::Pending,
-        Self::Successful,
-        Self::AlreadyExisted,
-        Self::Failed,
-        Self::Skipped,
-        Self::Conflict,
-        Self::ExcludedExplicit,
-        Self::ExcludedInherited,
-        Self::Vanished,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
     /// The word used in the ledger.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Successful => "successful",
-            Self::AlreadyExisted => "already_existed",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Conflict => "conflict",
-            Self::ExcludedExplicit => "excluded_explicit",
-            Self::ExcludedInherited => "excluded_inherited",
-            Self::Vanished => "vanished",
-        }
+        self.into_str()
     }
 
     /// Whether a node with this status always carries a reason that a person can read.
@@ -289,18 +254,6 @@ impl CopyStatus {
             ) => Ok(Self::Pending),
             (from, change) => Err(ForbiddenTransition { from: from.as_str(), change: format!("{change:?}") }),
         }
-    }
-}
-
-impl fmt::Display for TraversalStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for CopyStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

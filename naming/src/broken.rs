@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use strum::{Display, EnumCount, IntoStaticStr, VariantArray};
+
 /// One way of being at odds with a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Rule {
     /// The name is not valid UTF-8.
     Encoding,
@@ -27,34 +30,15 @@ pub enum Rule {
 
 impl Rule {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Rule; 9] = [
-        Rule::Encoding,
-        Rule::Character,
-        Rule::Beginning,
-        Rule::End,
-        Rule::Reserved,
-        Rule::NameLength,
-        Rule::PathLength,
-        Rule::CaseTwin,
-        Rule::NormalisationTwin,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
     /// The word for it in tables.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Rule::Encoding => "encoding",
-            Rule::Character => "character",
-            Rule::Beginning => "beginning",
-            Rule::End => "end",
-            Rule::Reserved => "reserved",
-            Rule::NameLength => "name_length",
-            Rule::PathLength => "path_length",
-            Rule::CaseTwin => "case_twin",
-            Rule::NormalisationTwin => "normalisation_twin",
-        }
+        self.into_str()
     }
 
     const fn bit(self) -> u16 {
+        const { assert!(Rule::COUNT <= u16::BITS as usize, "a set of rules has a bit for each") };
         1 << self as u16
     }
 }

@@ -85,11 +85,9 @@ impl RuleSet {
         }
         let text = text.trim_end_matches(self.ends());
         let rest = text.trim_start_matches(self.beginnings());
-        let text = match self {
-            // Leading characters that mean something are shown to have been there.
-            RuleSet::PosixPortable if rest.len() < text.len() => format!("{STAND_IN}{rest}"),
-            _ => rest.to_owned(),
-        };
+        // Leading characters that mean something are shown to have been there.
+        let shows_beginning = self == RuleSet::PosixPortable && rest.len() < text.len();
+        let text = if shows_beginning { format!("{STAND_IN}{rest}") } else { rest.to_owned() };
         self.unreserved(&text, place)
     }
 

@@ -1,7 +1,6 @@
 //! The rules of each kind of destination, and where they come from.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
 
 use crate::Place;
 use crate::broken::{Broken, Rule};
@@ -9,6 +8,9 @@ use crate::broken::{Broken, Rule};
 /// What a kind of destination has against names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case", const_into_str)]
+#[strum(parse_err_ty = UnknownRuleSet, parse_err_fn = UnknownRuleSet::new)]
 pub enum RuleSet {
     /// An ordinary file system of Linux: names of 255 bytes, any byte but NUL and `/`; `path_resolution`(7), `NAME_MAX` in
     /// limits.h. Paths have no limit, since they are opened in steps.
@@ -104,31 +106,11 @@ const PORT_DIGITS: [char; 13] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9
 
 impl RuleSet {
     /// All of them.
-    pub const ALL: [RuleSet; 9] = [
-        RuleSet::Linux,
-        RuleSet::Macos,
-        RuleSet::Windows,
-        RuleSet::Ntfs,
-        RuleSet::Fat,
-        RuleSet::Onedrive,
-        RuleSet::S3,
-        RuleSet::Gcs,
-        RuleSet::PosixPortable,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
     /// The word for it on the command line.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            RuleSet::Linux => "linux",
-            RuleSet::Macos => "macos",
-            RuleSet::Windows => "windows",
-            RuleSet::Ntfs => "ntfs",
-            RuleSet::Fat => "fat",
-            RuleSet::Onedrive => "onedrive",
-            RuleSet::S3 => "s3",
-            RuleSet::Gcs => "gcs",
-            RuleSet::PosixPortable => "posix-portable",
-        }
+        self.into_str()
     }
 
     pub(crate) const fn rules(self) -> Rules {
@@ -197,7 +179,14 @@ impl RuleSet {
     pub fn takes_all_up_to(self) -> Option<usize> {
         match self {
             RuleSet::Linux => self.rules().name_max.map(|length| length.max),
-            _ => None,
+            RuleSet::Macos
+            | RuleSet::Windows
+            | RuleSet::Ntfs
+            | RuleSet::Fat
+            | RuleSet::Onedrive
+            | RuleSet::S3
+            | RuleSet::Gcs
+            | RuleSet::PosixPortable => None,
         }
     }
 
@@ -300,17 +289,8 @@ fn is_reserved_by_onedrive(name: &str, place: Place) -> bool {
 #[error("there are no rules called {0:?}: choose one of {all}", all = RuleSet::ALL.map(RuleSet::as_str).join(", "))]
 pub struct UnknownRuleSet(String);
 
-impl FromStr for RuleSet {
-    type Err = UnknownRuleSet;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = RuleSet::ALL.into_iter().find(|rules| rules.as_str() == text);
-        found.ok_or_else(|| UnknownRuleSet(text.to_owned()))
-    }
-}
-
-impl fmt::Display for RuleSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+impl UnknownRuleSet {
+    fn new(text: &str) -> Self {
+        UnknownRuleSet(text.to_owned())
     }
 }

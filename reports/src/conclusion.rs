@@ -1,7 +1,7 @@
 //! What a migration comes to, in sentences that can be read without knowing how it works.
 
 use longhaul_ledger::reporting::{Amount, ProblemKind};
-use longhaul_model::Phase;
+use longhaul_model::{Phase, VerifyLevel};
 
 use crate::figures::{Conclusion, Figures, Tone, VerificationFigures};
 use crate::words::{bytes, count, counted, listed};
@@ -149,9 +149,9 @@ fn not_listed_sentence(figures: &Figures) -> Option<String> {
 fn verification_sentence(verification: Option<&VerificationFigures>) -> String {
     let Some(verification) = verification else { return "The destination has not been verified yet.".to_owned() };
     let how = match verification.level {
-        "size" => "by size and time",
-        "checksum" => "by reading back what was copied",
-        _ => "by reading both sides",
+        VerifyLevel::Size => "by size and time",
+        VerifyLevel::Checksum => "by reading back what was copied",
+        VerifyLevel::Full => "by reading both sides",
     };
     let so_far = if verification.is_finished { "" } else { "so far " };
     let found = match verification.differences {

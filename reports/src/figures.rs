@@ -6,7 +6,7 @@ use longhaul_ledger::reporting::{
     About, Amount, NodeProblem, Outcomes, Parts, ProblemKind, ReasonTotal, SizeClass, StatusTotal, Sums, Throughput,
 };
 use longhaul_ledger::{CopySettings, Counters, Run, Settings};
-use longhaul_model::{BySide, Phase, VerifyLevel};
+use longhaul_model::{BySide, CopyStatus, Phase, VerifyLevel};
 use serde::Serialize;
 
 use crate::words::time_for_programs;
@@ -117,7 +117,7 @@ pub enum Tone {
     Attention,
 }
 
-/// What was found on one side.
+/// What was found on one side. Its JSON form is a promise.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Found {
     /// The root among them.
@@ -141,8 +141,8 @@ pub struct Found {
 /// What the last verification came to.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct VerificationFigures {
-    /// `size`, `checksum` or `full`.
-    pub level: &'static str,
+    /// How thoroughly it looked.
+    pub level: VerifyLevel,
     /// Nodes that were looked at.
     pub nodes: i64,
     /// Bytes that were read back.
@@ -161,11 +161,7 @@ impl Figures {
         let outcomes = outcomes(&sums.statuses, StatusTotal::amount);
         let files = outcomes_of_files(&sums.statuses);
         let verification = about.verification.map(|verification| VerificationFigures {
-            level: match verification.level {
-                VerifyLevel::Size => "size",
-                VerifyLevel::Checksum => "checksum",
-                VerifyLevel::Full => "full",
-            },
+            level: verification.level,
             nodes: verification.verified.nodes,
             bytes_read: verification.verified.bytes_read,
             differences: verification.verified.differences,
@@ -215,7 +211,7 @@ impl Figures {
     }
 }
 
-impl Found {
+impl From<&Counters> for Found {
     fn from(counters: &Counters) -> Self {
         Found {
             folders: counters.folders,
@@ -234,11 +230,16 @@ impl Found {
 fn outcomes(statuses: &[StatusTotal], amount: impl Fn(&StatusTotal) -> Amount) -> Outcomes {
     let mut outcomes = Outcomes::default();
     for total in statuses {
-        *match total.status.as_str() {
-            "successful" => &mut outcomes.moved,
-            "already_existed" => &mut outcomes.there_already,
-            "pending" => &mut outcomes.waiting,
-            _ => &mut outcomes.not_moved,
+        *match total.status {
+            CopyStatus::Successful => &mut outcomes.moved,
+            CopyStatus::AlreadyExisted => &mut outcomes.there_already,
+            CopyStatus::Pending => &mut outcomes.waiting,
+            CopyStatus::Failed
+            | CopyStatus::Skipped
+            | CopyStatus::Conflict
+            | CopyStatus::ExcludedExplicit
+            | CopyStatus::ExcludedInherited
+            | CopyStatus::Vanished => &mut outcomes.not_moved,
         } += amount(total);
     }
     outcomes

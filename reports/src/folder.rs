@@ -181,7 +181,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join(PROBLEMS), "old").unwrap();
         let error = whole(place.path(), false, "new").unwrap_err().to_string();
-        assert!(error.contains("problems.csv") && error.contains("--force"), "{error}");
+        assert!(error.contains("problems.csv") && error.contains("has a report already"), "{error}");
         assert_eq!(names(place.path()), [PROBLEMS]);
         whole(place.path(), true, "new").unwrap();
         assert_eq!(fs::read_to_string(place.path().join(PROBLEMS)).unwrap(), "new");

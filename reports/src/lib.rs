@@ -33,6 +33,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use longhaul_ledger::LedgerError;
 use longhaul_ledger::reporting::{Reporting, ReportingResources};
 
+pub use figures::Found;
+
 use crate::conclusion::conclude;
 use crate::figures::{Figures, Noticed};
 use crate::folder::ReportFolder;
@@ -52,7 +54,7 @@ pub const NODES: &str = "nodes.parquet";
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// There is one already.
-    #[error("{} has a report already ({names}): choose another folder, or replace it with --force", folder.display())]
+    #[error("{} has a report already ({names})", folder.display())]
     Exists {
         /// Where it was to be.
         folder: PathBuf,

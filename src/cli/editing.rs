@@ -1,6 +1,8 @@
 //! What changes a plan that is being reviewed.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use longhaul_ledger::Decision;
 
 /// Which nodes of the source are meant.
 #[derive(Clone, Debug, Args)]
@@ -45,25 +47,26 @@ pub(crate) struct DecideArguments {
     pub(crate) selection: SelectionArguments,
 
     /// What is done about conflicts there and below, those that were decided before among them, until it is done
-    #[arg(long, value_enum)]
-    pub(crate) action: DecisionArgument,
+    #[arg(long, value_parser = decide_actions())]
+    pub(crate) action: DecideAction,
 
     /// Print what changed as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What is done about a conflict.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum DecisionArgument {
-    /// The source's replaces the destination's
-    Overwrite,
-    /// The source's gets another name beside it
-    KeepBoth,
-    /// The destination's stays, and the source's is not copied
-    Skip,
-    /// What was decided is taken back: it is a conflict again
+/// What is done about a conflict: a decision, or one is taken back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DecideAction {
+    Decide(Decision),
     Undecide,
+}
+
+fn decide_actions() -> impl TypedValueParser<Value = DecideAction> {
+    let undecide = PossibleValue::new("undecide").help("What was decided is taken back: it is a conflict again");
+    let words = Decision::value_variants().iter().filter_map(ValueEnum::to_possible_value).chain([undecide]);
+    PossibleValuesParser::new(words)
+        .map(|word| Decision::from_str(&word, false).map_or(DecideAction::Undecide, DecideAction::Decide))
 }
 
 #[derive(Debug, Args)]

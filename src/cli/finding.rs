@@ -1,10 +1,10 @@
 //! What can be typed behind `find` and `tree`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use longhaul_ledger::FindSort;
 use longhaul_model::{CopyStatus, NodeKind, Side, TraversalStatus};
 
-use super::Format;
+use super::{Format, one_of};
 
 #[derive(Debug, Args)]
 pub(crate) struct FindArguments {
@@ -20,19 +20,15 @@ pub(crate) struct FindArguments {
     pub(crate) under: Option<String>,
 
     /// Those of this kind
-    #[arg(long, value_name = "KIND", value_parser = |text: &str| parse(text, &NodeKind::ALL, NodeKind::as_str))]
+    #[arg(long, value_name = "KIND", value_parser = one_of(&NodeKind::ALL))]
     pub(crate) kind: Option<NodeKind>,
 
     /// Those with this copy status
-    #[arg(long, value_name = "STATUS", value_parser = |text: &str| parse(text, &CopyStatus::ALL, CopyStatus::as_str))]
+    #[arg(long, value_name = "STATUS", value_parser = one_of(&CopyStatus::ALL))]
     pub(crate) copy: Option<CopyStatus>,
 
     /// Those with this traversal status
-    #[arg(
-        long,
-        value_name = "STATUS",
-        value_parser = |text: &str| parse(text, &TraversalStatus::ALL, TraversalStatus::as_str)
-    )]
+    #[arg(long, value_name = "STATUS", value_parser = one_of(&TraversalStatus::ALL))]
     pub(crate) traversal: Option<TraversalStatus>,
 
     /// Those that could not be listed or copied, or that verification found different
@@ -41,11 +37,11 @@ pub(crate) struct FindArguments {
 
     /// Of which side [default: what the conditions say, or else src]
     #[arg(long, value_enum, value_name = "SIDE")]
-    pub(crate) side: Option<OneSide>,
+    pub(crate) side: Option<Side>,
 
     /// In which order
-    #[arg(long, value_enum, value_name = "BY", default_value_t = Sort::Path)]
-    pub(crate) sort: Sort,
+    #[arg(long, value_enum, value_name = "BY", default_value_t = FindSort::Path)]
+    pub(crate) sort: FindSort,
 
     /// The other way round
     #[arg(long)]
@@ -89,58 +85,4 @@ pub(crate) struct TreeArguments {
     /// How to print it: all numbers are in CSV and JSON only
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OneSide {
-    /// The source
-    Src,
-    /// The destination
-    Dst,
-}
-
-impl From<OneSide> for Side {
-    fn from(side: OneSide) -> Self {
-        match side {
-            OneSide::Src => Side::Source,
-            OneSide::Dst => Side::Destination,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Sort {
-    /// Byte by byte, as the name
-    Path,
-    Name,
-    /// What has none first
-    Size,
-    /// What has none first
-    Modified,
-    Depth,
-    /// In which order they were found
-    Id,
-    /// By copy status, then by traversal status
-    Status,
-}
-
-impl From<Sort> for FindSort {
-    fn from(sort: Sort) -> Self {
-        match sort {
-            Sort::Path => FindSort::Path,
-            Sort::Name => FindSort::Name,
-            Sort::Size => FindSort::Size,
-            Sort::Modified => FindSort::Modified,
-            Sort::Depth => FindSort::Depth,
-            Sort::Id => FindSort::Id,
-            Sort::Status => FindSort::Status,
-        }
-    }
-}
-
-fn parse<T: Copy>(text: &str, known: &[T], as_str: fn(T) -> &'static str) -> Result<T, String> {
-    known.iter().copied().find(|one| as_str(*one) == text).ok_or_else(|| {
-        let known: Vec<_> = known.iter().map(|one| as_str(*one)).collect();
-        format!("choose one of {}", known.join(", "))
-    })
 }

@@ -212,7 +212,7 @@ impl Root {
     }
 }
 
-const MOUNT_POINT: &str = "mount point of another file system, not crossed (--one-file-system)";
+const MOUNT_POINT: &str = "mount point of another file system, not crossed";
 
 fn explain(errno: Errno) -> StoreError {
     match errno {

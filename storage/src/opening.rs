@@ -35,7 +35,7 @@ pub struct OpenOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is nothing at the place.
-    #[error("the {side} {location} does not exist{}", remedy(*.side))]
+    #[error("the {side} {location} does not exist")]
     Missing {
         /// Which of the two.
         side: Side,
@@ -94,13 +94,6 @@ pub enum OpenError {
     /// The simulator cannot be opened, or has no such world.
     #[error(transparent)]
     Spectra(#[from] SpectraError),
-}
-
-fn remedy(side: Side) -> &'static str {
-    match side {
-        Side::Source => ": check the path",
-        Side::Destination => ": check the path, or have it made with --create-destination",
-    }
 }
 
 fn describe(overlap: Overlap, source: &Location, destination: &Location) -> String {

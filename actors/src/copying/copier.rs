@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
-use longhaul_ledger::{CopyOutcome, CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBatch, PlanItem};
+use longhaul_ledger::{
+    CopyDurability, CopyOutcome, CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBatch, PlanItem,
+};
 use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Reason, Side, child_path, decode_name};
 use longhaul_storage::{Folder, StoreError};
 use tokio::sync::Semaphore;
@@ -17,7 +19,6 @@ use super::transfer::{Folders, Names, Transfer};
 use super::verification::Checking;
 use super::verify_schedule::first_id;
 use super::work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};
-use crate::config::CopyDurability;
 use crate::messages::{ActorDied, DeathNotice, StoreGaveUp, Which};
 use crate::progress::Board;
 use crate::retry::Pauses;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context};
-use longhaul_ledger::{CopyRemaining, CopySettings, Recorder, Settings, VerifyRemaining};
+use longhaul_ledger::{CopyDurability, CopyRemaining, CopySettings, Recorder, Settings, VerifyRemaining};
 use longhaul_model::{BySide, VerifyLevel, decode_name};
 use longhaul_storage::{Durability, FileIdentity, Store};
 use parking_lot::Mutex;
@@ -17,7 +17,7 @@ use super::db::{CopyDbActor, CopyDbLinks};
 use super::hard_links::HardLinks;
 use super::schedule::CopySchedule;
 use super::verify_schedule::VerifySchedule;
-use crate::config::{CopyDurability, Tuning};
+use crate::config::Tuning;
 use crate::engine::{Engine, Placement, cores, own_thread, start_on};
 use crate::flusher::Flusher;
 use crate::health::Health;

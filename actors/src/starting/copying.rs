@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use longhaul_ledger::{
-    BegunCopy, CopySettings, Migration, MigrationSpec, Opened, Recorder, Retry, Settings, system_now_ns,
+    BegunCopy, CopyChoices, CopySettings, LedgerError, Migration, MigrationSpec, Opened, Recorder, Retry, Settings,
+    system_now_ns,
 };
 use longhaul_model::{BySide, Phase};
 use longhaul_storage::Store;
@@ -11,7 +12,7 @@ use longhaul_storage::Store;
 use super::error::{StartError, different};
 use super::traversal::launch_traversal;
 use super::{Resumed, open_recorded_pair};
-use crate::config::{CopyChoices, CopyConfig, Tuning};
+use crate::config::{CopyConfig, Tuning};
 use crate::controller::{Controller, launch};
 use crate::copying::{CopyRun, Task};
 use crate::destination::{lost_on_the_way, refuse_unfit_destination, remove_given_up, reopen_folders};
@@ -38,12 +39,12 @@ fn copy_with(
     let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
     let migration = opened.migration().clone();
     match migration.current_phase() {
-        Phase::Created | Phase::Traversing => return Err(StartError::NotDiscovered),
+        Phase::Created | Phase::Traversing => return Err(LedgerError::NotDiscovered.into()),
         phase @ (Phase::Verifying | Phase::Complete) => return Ok(Resumed::NothingToDo(phase)),
         Phase::Copying if !config.resume => return Err(StartError::CopyBegun),
         _ => {}
     }
-    let settings = settle_copy_settings(&migration, config.choices)?;
+    let settings = settle_copy_settings(&migration, &config.choices)?;
     opened.require_approval(config.approving)?;
     let to_do = opened.totals()?.src;
     if !(config.resume || config.ignore_names || to_do.copy_pending() == 0) {
@@ -72,10 +73,10 @@ pub fn retry(config: &CopyConfig) -> Result<Resumed, StartError> {
     let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
     let migration = opened.migration().clone();
     let marked = match migration.current_phase() {
-        Phase::Created | Phase::Traversing => return Err(StartError::NotDiscovered),
+        Phase::Created | Phase::Traversing => return Err(LedgerError::NotDiscovered.into()),
         _ => opened.require_marks()?,
     };
-    let mut settings = settle_copy_settings(&migration, config.choices)?;
+    let mut settings = settle_copy_settings(&migration, &config.choices)?;
     Filter::new(&migration.spec.settings.filter)?;
     let stores = open_recorded_pair(&migration.spec)?;
     if marked.folders == 0 {
@@ -124,7 +125,7 @@ fn launch_copy(
 
 /// How files are copied is chosen once: what was chosen before, with what is chosen now where nothing was. Anything else
 /// is refused.
-pub fn settle_copy_settings(migration: &Migration, choices: CopyChoices) -> Result<CopySettings, StartError> {
+pub fn settle_copy_settings(migration: &Migration, choices: &CopyChoices) -> Result<CopySettings, StartError> {
     let recorded = migration.chosen_copy_settings();
     let settings = choices.on_top_of(recorded.unwrap_or_default());
     match recorded {

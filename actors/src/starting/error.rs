@@ -17,7 +17,7 @@ pub enum StartError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The ledger would be listed along with the files.
-    #[error("the ledger {ledger} is inside {location}, which is to be listed: choose another place with --ledger")]
+    #[error("the ledger {ledger} is inside {location}, which is to be listed")]
     LedgerInside {
         /// The ledger.
         ledger: String,
@@ -47,14 +47,11 @@ pub enum StartError {
     /// The filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// There is no plan yet.
-    #[error("discovery is not complete: go on with it first, with discover --resume")]
-    NotDiscovered,
     /// There is nothing to verify yet.
-    #[error("copying is not complete: copy first, or go on with it, with copy --resume")]
+    #[error("copying is not complete")]
     NotCopied,
     /// The copy was begun before.
-    #[error("copying has begun already: go on with it with --resume")]
+    #[error("copying has begun already")]
     CopyBegun,
     /// The destination cannot be written.
     #[error("the destination {location} cannot be written: {reason}")]
@@ -65,7 +62,7 @@ pub enum StartError {
         reason: String,
     },
     /// The destination has no room for all of it.
-    #[error("the plan takes {needed} bytes and the destination has {free} free: make room, or go on with --force")]
+    #[error("the plan takes {needed} bytes and the destination has {free} free")]
     NoRoom {
         /// Bytes of the files that are to be copied.
         needed: u64,
@@ -73,10 +70,7 @@ pub enum StartError {
         free: u64,
     },
     /// The destination would refuse names, or take some for one another.
-    #[error(
-        "the destination would refuse or fold {count} of the names ({rules} rules), such as {such_as}: see them with \
-         longhaul lint, have others with longhaul lint --accept, exclude them, or go on without them with --force"
-    )]
+    #[error("the destination would refuse or fold {count} of the names ({rules} rules), such as {such_as}")]
     Names {
         /// How many.
         count: u64,

@@ -91,7 +91,7 @@ pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
 pub fn refresh(ledger: &Path, log: Log, tuning: Tuning, under: Option<&str>) -> Result<Controller, StartError> {
     let opened = Opened::open(ledger, log, &tuning.resources)?;
     if !opened.is_discovered() {
-        return Err(StartError::NotDiscovered);
+        return Err(LedgerError::NotDiscovered.into());
     }
     let folder = opened.source_folder(under)?;
     Filter::new(&opened.migration().spec.settings.filter)?;
@@ -152,7 +152,7 @@ fn refuse_differences(config: &ResumeConfig, spec: &MigrationSpec) -> Result<(),
         return Err(different("conflict policy", given.as_str(), settings.on_conflict.as_str()));
     }
     if config.one_file_system && !spec.settings.one_file_system {
-        return Err(different("mount points", "--one-file-system", "without it"));
+        return Err(different("mount points", "not crossed", "crossed"));
     }
     // The same file may have been moved, or be given by another path.
     let texts = |rules: &[FilterRule]| rules.iter().map(|rule| rule.text.clone()).collect::<Vec<_>>();

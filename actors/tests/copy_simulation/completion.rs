@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longhaul_actors::CopyDurability;
+use longhaul_ledger::CopyDurability;
 use longhaul_model::{Side, decode_name};
 
 use super::disk::{Entry, parent};

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use longhaul_actors::{CopyDurability, Tuning};
-use longhaul_ledger::{CopySettings, Settings};
+use longhaul_actors::Tuning;
+use longhaul_ledger::{CopyDurability, CopySettings, Settings};
 use longhaul_model::{BySide, CompareBy, Comparison, ConflictPolicy, VerifyLevel};
 use longhaul_storage::Keeps;
 

@@ -14,6 +14,7 @@ use crate::sql;
 
 /// What is done about a conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Decision {
     /// The source's replaces the destination's.
     Overwrite,

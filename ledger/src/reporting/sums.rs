@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use duckdb::Connection;
-use longhaul_model::Side;
+use longhaul_model::{CopyStatus, Side};
 
 use super::problems::{ProblemKind, problems};
 use crate::codes::sentence;
@@ -149,17 +149,20 @@ fn read_statuses(connection: &Connection) -> Result<Vec<StatusTotal>> {
          GROUP BY status
          ORDER BY status",
     )?;
-    let totals = statement.query_map([], |row| {
-        Ok(StatusTotal {
-            status: row.get(0)?,
+    let mut rows = statement.query([])?;
+    let mut totals = Vec::new();
+    while let Some(row) = rows.next()? {
+        let status: String = row.get(0)?;
+        totals.push(StatusTotal {
+            status: status.parse::<CopyStatus>()?,
             folders: row.get(1)?,
             files: row.get(2)?,
             symlinks: row.get(3)?,
             others: row.get(4)?,
             bytes: row.get(5)?,
-        })
-    })?;
-    Ok(totals.collect::<duckdb::Result<_>>()?)
+        });
+    }
+    Ok(totals)
 }
 
 /// The columns of [`Outcomes`], from `status`, `nodes` and `bytes`.

@@ -23,6 +23,7 @@ pub const PAGE_ROWS_MAX: u64 = 100_000;
 
 /// The order of found nodes. Ties are in the order of their ids, so that every order is total, and stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum FindSort {
     /// By printable path, byte by byte.
     #[default]

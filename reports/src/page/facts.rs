@@ -2,7 +2,7 @@
 
 use longhaul_ledger::FilterRule;
 use longhaul_ledger::reporting::Amount;
-use longhaul_model::{CompareBy, ConflictPolicy};
+use longhaul_model::{CompareBy, ConflictPolicy, VerifyLevel};
 
 use super::rows::whole_bytes;
 use crate::figures::Figures;
@@ -41,13 +41,13 @@ pub(super) fn copying(figures: &Figures) -> Option<String> {
 pub(super) fn level(figures: &Figures) -> &'static str {
     match figures.verification.as_ref().map(|verification| verification.level) {
         None => "",
-        Some("size") => {
+        Some(VerifyLevel::Size) => {
             "Everything that should be on the destination was looked for: whether it is there, and of the right kind, size and time."
         }
-        Some("checksum") => {
+        Some(VerifyLevel::Checksum) => {
             "Everything that should be on the destination was looked for, and what was copied was read back and compared with the checksum that was taken of the source."
         }
-        Some(_) => {
+        Some(VerifyLevel::Full) => {
             "Everything that should be on the destination was looked for, and both sides were read and compared, what was there before as well."
         }
     }
@@ -56,7 +56,7 @@ pub(super) fn level(figures: &Figures) -> &'static str {
 pub(super) fn verification(figures: &Figures) -> Vec<Facts> {
     let Some(verification) = &figures.verification else { return Vec::new() };
     vec![
-        Facts { name: "Level", value: verification.level.to_owned() },
+        Facts { name: "Level", value: verification.level.to_string() },
         Facts { name: "Looked at", value: counted(verification.nodes, "item") },
         Facts { name: "Read back", value: bytes(verification.bytes_read) },
         Facts { name: "Differences", value: count(verification.differences) },

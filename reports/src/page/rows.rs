@@ -4,6 +4,7 @@ use longhaul_ledger::Run;
 use longhaul_ledger::reporting::{
     Amount, NodeProblem, Outcomes, Part, Parts, ProblemKind, ReasonTotal, SizeClass, StatusTotal,
 };
+use longhaul_model::CopyStatus;
 
 use crate::figures::Figures;
 use crate::words::{bytes, count, counted, duration, time};
@@ -89,18 +90,17 @@ fn kind_in_words(kind: ProblemKind) -> &'static str {
     }
 }
 
-fn status_in_words(status: &str) -> &'static str {
+fn status_in_words(status: CopyStatus) -> &'static str {
     match status {
-        "pending" => "to be moved",
-        "successful" => "moved",
-        "already_existed" => "there already",
-        "failed" => "could not be copied",
-        "skipped" => "left out",
-        "conflict" => "needs a decision",
-        "excluded_explicit" => "excluded",
-        "excluded_inherited" => "in an excluded folder",
-        "vanished" => "gone from the source",
-        _ => "other",
+        CopyStatus::Pending => "to be moved",
+        CopyStatus::Successful => "moved",
+        CopyStatus::AlreadyExisted => "there already",
+        CopyStatus::Failed => "could not be copied",
+        CopyStatus::Skipped => "left out",
+        CopyStatus::Conflict => "needs a decision",
+        CopyStatus::ExcludedExplicit => "excluded",
+        CopyStatus::ExcludedInherited => "in an excluded folder",
+        CopyStatus::Vanished => "gone from the source",
     }
 }
 
@@ -155,7 +155,7 @@ impl StatusRow {
     pub(super) fn new(total: &StatusTotal) -> Self {
         let counts = [total.files, total.folders, total.symlinks, total.others].map(count);
         let cells = counts.into_iter().chain([bytes(total.bytes)]).collect();
-        StatusRow { label: status_in_words(&total.status), cells }
+        StatusRow { label: status_in_words(total.status), cells }
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn client(url: &RemoteUrl, root: &str) -> Result<Operator, StoreError
         #[allow(unreachable_patterns, reason = "a build may have all of them")]
         protocol => {
             let feature = protocol.spec().feature;
-            let message = format!("this program was built without it: build with --features {feature}");
+            let message = format!("this program was built without the feature {feature}");
             return Err(StoreError::new(ErrorClass::Fatal, message));
         }
     };

@@ -82,8 +82,8 @@ impl Outcomes {
 /// Source nodes of one copy status.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct StatusTotal {
-    /// As in the view `src_status`.
-    pub status: String,
+    /// Which.
+    pub status: CopyStatus,
     /// Folders among them; for the one that existed already, the root counts too.
     pub folders: i64,
     /// Files among them.

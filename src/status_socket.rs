@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use longhaul_actors::{Progress, ProgressReader};
+use longhaul_model::human;
 use serde::{Deserialize, Serialize};
 
 /// What a run says of itself.
@@ -22,6 +23,13 @@ pub(crate) struct Live {
     pub(crate) started_ns: i64,
     /// How far it has come.
     pub(crate) progress: Progress,
+}
+
+impl Live {
+    /// For how long it has been running.
+    pub(crate) fn running_for(&self) -> String {
+        human::duration(Duration::try_from_secs_f64(self.progress.elapsed_s).unwrap_or_default())
+    }
 }
 
 /// Answers until it is dropped.

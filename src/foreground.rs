@@ -12,7 +12,7 @@ use longhaul_actors::{Controller, Ended, Outcome, Resumed, StartError};
 use crate::cli::Cli;
 use crate::progress::ProgressLine;
 use crate::report::Report;
-use crate::{Exit, live, signals};
+use crate::{Exit, hints, signals, status_socket};
 
 /// How often the progress line and the signals are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -29,8 +29,8 @@ pub(crate) fn begin<T>(ledger: &Path, begin: impl Fn() -> anyhow::Result<T>) -> 
             Err(error) if error.downcast_ref::<StartError>().is_some_and(StartError::is_in_use) => error,
             settled => return settled,
         };
-        if let Some(live) = live::ask(ledger) {
-            let since = format!("process {} has been at it for {:.0} s", live.pid, live.progress.elapsed_s);
+        if let Some(live) = status_socket::ask(ledger) {
+            let since = format!("process {} has been at it for {}", live.pid, live.running_for());
             return Err(error.context(since));
         }
         if Instant::now() >= deadline {
@@ -61,20 +61,21 @@ pub(crate) fn attend(
 ) -> anyhow::Result<Attended> {
     let ledger = &cli.ledger;
     // Without it `status` cannot tell how far the run has come, which is no reason not to run.
-    let answering = live::answer(ledger, controller.progress_reader())
+    let answering = status_socket::answer(ledger, controller.progress_reader())
         .inspect_err(|error| tracing::warn!("no status for other processes: {error}"));
     let (outcome, signal) = wait(controller, signals, cli.quiet);
     drop(answering);
     let shown = ledger.display();
-    let go_on = format!("go on with: longhaul {command} --resume --ledger {shown}");
+    let resume = hints::resume(command, ledger);
     let (interrupted, came_late) = match outcome.ended {
         Ended::Done => (None, signal),
         Ended::Interrupted => (Some(signal.unwrap_or(signal_hook::consts::SIGINT)), None),
-        Ended::StoreGaveUp { reason, .. } => bail!("suspended: {reason}; when that is mended, {go_on}"),
+        Ended::StoreGaveUp { reason, .. } => bail!("suspended: {reason}; when that is mended, {resume}"),
         Ended::LedgerFailed(error) => {
-            bail!("suspended: {error}; what was committed before is safe in {shown}; when that is mended, {go_on}")
+            let error = hints::with_hint(error);
+            bail!("suspended: {error}; what was committed before is safe in {shown}; when that is mended, {resume}")
         }
-        Ended::Broken(what) => bail!("{what}; what was committed before is safe in {shown}; {go_on}"),
+        Ended::Broken(what) => bail!("{what}; what was committed before is safe in {shown}; {resume}"),
     };
     let report = match outcome.closed.overview {
         Some(overview) => Report::new(ledger, overview),
@@ -120,8 +121,7 @@ pub(crate) fn run_phase(
     };
     report.print_as(command.json, &mut io::stdout().lock())?;
     if let Some(signal) = interrupted {
-        let (stage, name, ledger) = (report.stage(), command.name, cli.ledger.display());
-        eprintln!("longhaul: interrupted, {stage}; go on with: longhaul {name} --resume --ledger {ledger}");
+        eprintln!("longhaul: interrupted, {}; {}", report.stage(), hints::resume(command.name, &cli.ledger));
         return Ok(Exit::Interrupted(signal));
     }
     Ok(report.exit())

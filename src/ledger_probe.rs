@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use longhaul_ledger::{Probed, has_log, probe, put_log_back, set_log_aside};
 use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
+use crate::hints;
+
 /// The hidden command that the other process runs.
 pub(crate) const PROBE_COMMAND: &str = "probe-ledger";
 
@@ -47,10 +49,8 @@ pub(crate) fn require(ledger: &Path) -> anyhow::Result<()> {
     if has_log(ledger)
         && let Soundness::Damaged(reason) = look(ledger)?
     {
-        bail!(
-            "ledger {0} cannot be opened with its log ({reason}): `longhaul repair --ledger {0}` sets the log aside",
-            ledger.display()
-        );
+        let shown = ledger.display();
+        bail!("ledger {shown} cannot be opened with its log ({reason}): {}", hints::repair(ledger));
     }
     Ok(())
 }
@@ -68,9 +68,9 @@ pub(crate) struct Repaired {
 /// Sets a damaged log aside. `None` where nothing is wrong; an error where it is not the log that is damaged.
 pub(crate) fn repair(ledger: &Path) -> anyhow::Result<Option<Repaired>> {
     if !has_log(ledger) {
-        return match (ledger.exists(), look(ledger)?) {
-            (true, Soundness::Damaged(reason)) => bail!(damaged_file(ledger, &reason)),
-            _ => Ok(None),
+        return match look(ledger)? {
+            Soundness::Damaged(reason) if ledger.exists() => bail!(damaged_file(ledger, &reason)),
+            Soundness::Damaged(_) | Soundness::Sound => Ok(None),
         };
     }
     let Soundness::Damaged(reason) = look(ledger)? else { return Ok(None) };
