@@ -13,19 +13,25 @@ mod verify_schedule;
 // How they are put together.
 mod engine;
 
-// What a Copier does with one thing.
-mod beside;
+// One item's way, from the plan to the outcome.
+mod story;
+
+mod non_files;
+mod parts;
+
+// What is decided on that way, and the steps of it.
+mod attributes;
 mod contents;
 mod context;
-mod file;
 mod hard_links;
-mod item;
-mod large;
-mod linking;
+mod keep_both;
+mod placement;
+mod reasons;
 mod transfer;
 mod tree_hash;
+
+// Verification of a batch.
 mod verification;
-mod way;
 
 pub use context::CopyContext;
 pub use coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks};

@@ -143,3 +143,21 @@ impl PlanAction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_newer_depends_on_the_times() {
+        for (policy, if_newer, otherwise) in [
+            (ConflictPolicy::Newer, PolicyVerdict::Replace, PolicyVerdict::Leave),
+            (ConflictPolicy::Skip, PolicyVerdict::Leave, PolicyVerdict::Leave),
+            (ConflictPolicy::Overwrite, PolicyVerdict::Replace, PolicyVerdict::Replace),
+            (ConflictPolicy::KeepBoth, PolicyVerdict::KeepBoth, PolicyVerdict::KeepBoth),
+            (ConflictPolicy::Ask, PolicyVerdict::Ask, PolicyVerdict::Ask),
+        ] {
+            assert_eq!((policy.decide(true), policy.decide(false)), (if_newer, otherwise), "{policy:?}");
+        }
+    }
+}

@@ -92,22 +92,20 @@ reason_codes! {
     Gone = "gone", "it is gone from the source";
     /// On the source it is of another kind now: that kind.
     OtherKindNow = "other_kind_now", "it is a {1} now";
-    /// Found while copying: another link of this name, which the policy leaves: the conflict policy.
-    OtherLink = "other_link", "the destination has another link (on conflict: {1})";
-    /// Found while copying: another file that was not there when the plan was made: the conflict policy.
-    NewFile = "new_file",
-        "the destination has another file, which was not there when the plan was made (on conflict: {1})";
-    /// As `NewFile`, and it is not older than the source's.
-    NewFileNotOlder = "new_file_not_older",
-        "the destination has another file that is not older, which was not there when the plan was made (on conflict: {1})";
-    /// Found while copying: a file that differs from the source's: the conflict policy.
-    OtherFile = "other_file", "the destination has another file, which differs (on conflict: {1})";
-    /// As `OtherFile`, and it is not older than the source's.
-    OtherFileNotOlder = "other_file_not_older",
-        "the destination has another file that is not older, which differs (on conflict: {1})";
+    /// Found while copying: the destination has a different entry of the same kind: the kind, the conflict policy.
+    DifferentEntry = "different_entry", "the destination has a different {1} (on conflict: {2})";
+    /// As `DifferentEntry`, and it is not older than the source's.
+    DifferentEntryNotOlder = "different_entry_not_older",
+        "the destination has a different {1} that is not older (on conflict: {2})";
+    /// As `DifferentEntry`, and it was not there when the plan was made.
+    NewEntry = "new_entry", "the destination has a different {1}, created since the plan was made (on conflict: {2})";
+    /// As `NewEntry`, and it is not older than the source's.
+    NewEntryNotOlder = "new_entry_not_older",
+        "the destination has a different {1} that is not older, created since the plan was made (on conflict: {2})";
     /// Found while copying: an empty file, perhaps what a power failure left of an earlier copy: the conflict policy.
-    EmptyFile = "empty_file",
-        "the destination has an empty file, which was not there when the plan was made: what a power cut has left of its copy, or somebody else's (on conflict: {1})";
+    PossibleRemnant = "possible_remnant",
+        "the destination has an empty file, created since the plan was made, by an interrupted copy or by somebody else \
+         (on conflict: {1})";
     /// The folder that it is in could not be created: that folder.
     ParentFailed = "parent_failed", "the folder {1} could not be made";
     /// The folder that it is in is gone from the source: that folder.

@@ -1,12 +1,13 @@
-//! Bytes: copied, hashed, compared.
+//! Copies, hashes and compares the contents of files.
 
 use longhaul_model::Side;
 use longhaul_storage::{Draft, Folder, Original};
 
-use super::context::{Attempt, CopyContext, On, Trouble};
+use super::context::{AtSide, Attempt, AttemptError, CopyContext};
+use super::placement::{Checksum, Contents};
 use super::transfer::size_of;
 
-/// Copies a stretch of a file through `buffer`; what it has is hashed along the way.
+/// Copies a range of a file through `buffer`, and hashes it along the way.
 pub(super) async fn copy_range(
     context: &CopyContext,
     original: &dyn Original,
@@ -21,7 +22,7 @@ pub(super) async fn copy_range(
         }
     };
     let stretches = if context.copying.holes {
-        original.data_within(range.clone()).await.on(Side::Source)?
+        original.data_within(range.clone()).await.at_side(Side::Source)?
     } else {
         vec![range.clone()]
     };
@@ -33,12 +34,12 @@ pub(super) async fn copy_range(
             context.check_stop()?;
             let wanted = stretch.end - position;
             let read = context.read(buffer, wanted, async |buffer| original.read_at(position, buffer).await);
-            let read = read.await.on(Side::Source)?;
+            let read = read.await.at_side(Side::Source)?;
             if read == 0 {
-                return Err(Trouble::Changed("the file got shorter while it was read".to_owned()));
+                return Err(AttemptError::Changed("the file got shorter while it was read".to_owned()));
             }
             hash(&buffer[..read]);
-            draft.write_at(position, &buffer[..read]).await.on(Side::Destination)?;
+            draft.write_at(position, &buffer[..read]).await.at_side(Side::Destination)?;
             position += read as u64;
         }
     }
@@ -46,7 +47,7 @@ pub(super) async fn copy_range(
     Ok(())
 }
 
-/// A hole reads as zeros.
+/// Hashes a hole, which reads as zeros.
 fn hash_zeros(hash: &mut impl FnMut(&[u8]), mut count: u64) {
     const ZEROS: [u8; 4096] = [0; 4096];
     while count > 0 {
@@ -56,35 +57,38 @@ fn hash_zeros(hash: &mut impl FnMut(&[u8]), mut count: u64) {
     }
 }
 
-/// The checksum of both, if the file on the destination has the same contents as `original`.
-pub(super) async fn same_contents(
+/// Reads the source and the file with this name on the destination, and compares them.
+pub(super) async fn compare_contents(
     context: &CopyContext,
     destination: &dyn Folder,
     name: &[u8],
-    original: &dyn Original,
+    source: &dyn Original,
     buffer: &mut [u8],
-) -> Attempt<Option<[u8; 32]>> {
-    let other = destination.open(name).await.on(Side::Destination)?;
-    let size = size_of(&original.facts_at_opening());
-    let theirs = checksum_of(context, other.as_ref(), size, Side::Destination, buffer).await?;
-    let ours = checksum_of(context, original, size, Side::Source, buffer).await?;
-    Ok((ours == theirs).then_some(ours).flatten())
+) -> Attempt<Contents> {
+    let existing = destination.open(name).await.at_side(Side::Destination)?;
+    let size = size_of(&source.facts_at_opening());
+    let theirs = checksum_of(context, existing.as_ref(), size, Side::Destination, buffer).await?;
+    let ours = checksum_of(context, source, size, Side::Source, buffer).await?;
+    Ok(match ours {
+        Some(checksum) if ours == theirs => Contents::Same(Some(checksum)),
+        _ => Contents::Different,
+    })
 }
 
-/// The checksum of a file of this length; `None` if it is shorter.
+/// The checksum of a file's first `length` bytes; `None` if it is shorter.
 pub(super) async fn checksum_of(
     context: &CopyContext,
     file: &dyn Original,
     length: u64,
-    on: Side,
+    side: Side,
     buffer: &mut [u8],
-) -> Attempt<Option<[u8; 32]>> {
+) -> Attempt<Option<Checksum>> {
     let mut hasher = blake3::Hasher::new();
     let mut position = 0;
     while position < length {
         context.check_stop()?;
         let read = context.read(buffer, length - position, async |buffer| file.read_at(position, buffer).await);
-        let read = read.await.on(on)?;
+        let read = read.await.at_side(side)?;
         if read == 0 {
             return Ok(None);
         }

@@ -13,8 +13,9 @@ use longhaul_storage::{Folder, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::context::{Attempt, CopyContext, On, Trouble, is_gone, without_foreign_bits};
-use super::large::{Prepared, UNHASHED};
+use super::attributes::without_foreign_bits;
+use super::context::{AtSide, Attempt, AttemptError, CopyContext, is_gone};
+use super::parts::{Prepared, UNHASHED};
 use super::transfer::{Folders, Names, Transfer};
 use super::verification::Checking;
 use super::verify_schedule::first_id;
@@ -139,7 +140,7 @@ impl Job {
                 if is_over && self.context.may_be_begun(item.id) {
                     self.tidy_up(&opened.paths.dst, item.id).await;
                 }
-                self.context.tried.remove(item.id);
+                self.context.attempted.remove(item.id);
                 let Some((outcome, attempts)) = became else {
                     given_back += 1;
                     continue;
@@ -186,7 +187,7 @@ impl Job {
             match self.after(trouble, &mut tries, || child_path(folder, &item.name)).await {
                 Next::Again => {
                     opened.close();
-                    self.context.tried.insert(item.id);
+                    self.context.attempted.insert(item.id);
                 }
                 Next::GiveBack => return None,
                 Next::Over(outcome) => {
@@ -285,7 +286,7 @@ impl Job {
                 Ok(outcome) => return self.large_is_over(large, outcome, tries.attempts).await,
                 Err(trouble) => {
                     // It may have its name all the same.
-                    self.context.tried.insert(large.item.id);
+                    self.context.attempted.insert(large.item.id);
                     match self.after_large(trouble, &mut tries, file).await {
                         None => opened.close(),
                         Some(done) => return done,
@@ -297,15 +298,15 @@ impl Job {
 
     /// As [`Job::after`], for a file that was prepared: where it changed it is begun again as a whole. `None` means
     /// that the same thing is tried once more.
-    async fn after_large(&mut self, trouble: Trouble, tries: &mut Tries, file: &Arc<LargeFile>) -> Option<Done> {
+    async fn after_large(&mut self, trouble: AttemptError, tries: &mut Tries, file: &Arc<LargeFile>) -> Option<Done> {
         let large = &file.large;
-        if let Trouble::Changed(message) = &trouble
+        if let AttemptError::Changed(message) = &trouble
             && large.attempt < self.context.retry.attempts_max
         {
             tracing::debug!(path = path_of(large), attempt = large.attempt, "begun again: {message}");
             return Some(Done::Changed(large.item.id));
         }
-        if matches!(trouble, Trouble::Changed(_)) {
+        if matches!(trouble, AttemptError::Changed(_)) {
             tries.attempts = large.attempt;
         }
         match self.after(trouble, tries, || path_of(large)).await {
@@ -321,7 +322,7 @@ impl Job {
         if large.is_recorded.swap(true, Relaxed) {
             return Done::Large(id);
         }
-        self.context.tried.remove(id);
+        self.context.attempted.remove(id);
         if !matches!(outcome, CopyOutcome::Copied(_)) {
             let folder = decode_name(large.folder_on_destination()).expect("the ledger gives out printable paths");
             self.tidy_up(&folder, id).await;
@@ -382,10 +383,10 @@ impl Job {
         self.context.check_stop()?;
         let mut opened = OpenFolders::new(&folder.path, folder.destination_path.as_ref().unwrap_or(&folder.path));
         let folders = opened.open(&self.context).await?;
-        let facts = folders.source.facts().await.on(Side::Source)?;
+        let facts = folders.source.facts().await.at_side(Side::Source)?;
         let attributes = self.context.attributes(folders.source, b"", &facts).await?;
         let (attributes, leaves_out) = without_foreign_bits(&attributes);
-        folders.destination.set_attributes(&attributes, self.context.durability).await.on(Side::Destination)?;
+        folders.destination.set_attributes(&attributes, self.context.durability).await.at_side(Side::Destination)?;
         if leaves_out {
             self.context.board.left_out_special_bits();
         }
@@ -399,7 +400,7 @@ impl Job {
             let mut tries = self.tries(batch.folder);
             loop {
                 let before = checking.progress();
-                let Err(trouble) = checking.go_on(&self.context, &mut self.buffer).await else { break };
+                let Err(trouble) = checking.run(&self.context, &mut self.buffer).await else { break };
                 if checking.progress() > before {
                     tries = self.tries(batch.folder);
                 }
@@ -439,12 +440,12 @@ impl Job {
     }
 
     /// What an attempt that came to nothing leads to. Waits before it says that it should be made again.
-    async fn after(&mut self, trouble: Trouble, tries: &mut Tries, path: impl Fn() -> String) -> Next {
+    async fn after(&mut self, trouble: AttemptError, tries: &mut Tries, path: impl Fn() -> String) -> Next {
         let retry = &self.context.retry;
         let (side, error) = match trouble {
-            Trouble::Stopped => return Next::GiveBack,
-            Trouble::Changed(message) => (None, StoreError::new(ErrorClass::Transient, message)),
-            Trouble::Store(side, error) => (Some(side), error),
+            AttemptError::Stopped => return Next::GiveBack,
+            AttemptError::Changed(message) => (None, StoreError::new(ErrorClass::Transient, message)),
+            AttemptError::Store(side, error) => (Some(side), error),
         };
         let (is_refused, error) = match self.probe(side, &error).await {
             // Whether it is the entry's own trouble or the store's cannot be told: both are asked again.
@@ -585,8 +586,8 @@ impl OpenFolders {
 
     async fn open(&mut self, context: &CopyContext) -> Attempt<Folders<'_>> {
         if self.folders.is_none() {
-            let src = context.stores.src.clone().folder(&self.paths.src).await.on(Side::Source)?;
-            let dst = context.stores.dst.clone().folder(&self.paths.dst).await.on(Side::Destination)?;
+            let src = context.stores.src.clone().folder(&self.paths.src).await.at_side(Side::Source)?;
+            let dst = context.stores.dst.clone().folder(&self.paths.dst).await.at_side(Side::Destination)?;
             self.folders = Some(BySide { src, dst });
         }
         let folders = self.folders.as_ref().expect("opened above");

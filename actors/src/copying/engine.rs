@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::context::{CopyContext, Tried};
+use super::context::{Attempted, CopyContext};
 use super::coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks, WORK_PER_COPIER};
 use super::copier::{Copier, CopierLinks};
 use super::db::{CopyDbActor, CopyDbLinks};
@@ -143,7 +143,7 @@ impl Engine {
             retry: RetryPolicy::from(tuning),
             health: BySide::from_fn(|_| Health::new(tuning.give_up_after)),
             links: HardLinks::new(linked),
-            tried: Tried::default(),
+            attempted: Attempted::default(),
             bandwidth: Bandwidth::new(tuning.bandwidth),
             board: board.clone(),
             stop: stop.clone(),

@@ -1,10 +1,13 @@
-//! One item on its way: which one, from where to where, and what each step of its way needs to know.
+//! One item on its way from the source to the destination, and the small steps that all kinds of items share.
 
 use longhaul_ledger::{CopiedFile, CopyOutcome, PlanItem};
 use longhaul_model::{BySide, ErrorClass, FileFacts, NodeKind, Side, encode_name};
-use longhaul_storage::{Attributes, Draft, Facts, Folder, Known, Placed, Replace, Target};
+use longhaul_storage::{Attributes, Draft, Facts, Folder, Known, Placed, Replace, StoreError, Target};
 
-use super::context::{Attempt, CopyContext, On, Trouble, without_foreign_bits};
+use super::attributes::without_foreign_bits;
+use super::context::{AtSide, Attempt, AttemptError, CopyContext};
+use super::placement::{Checksum, Contents, Entry, Placement, Planned, Rules, Situation};
+use super::reasons::reason_of;
 
 /// The two folders that an item is in.
 #[derive(Clone, Copy, Debug)]
@@ -13,21 +16,22 @@ pub(super) struct Folders<'a> {
     pub(super) destination: &'a dyn Folder,
     /// The destination folder's path from the root, as bytes.
     pub(super) path: &'a [u8],
-    /// That of the source folder.
+    /// The source folder's path from the root, as bytes.
     pub(super) source_path: &'a [u8],
 }
 
-/// The name of an item on the source, and the one that it gets on the destination.
+/// The name of an item on each side.
 pub(super) type Names<'a> = BySide<&'a [u8]>;
 
-/// An item on its way. Its steps are found in the modules that are about them.
+/// An item on its way. `story` has the way of a file, `parts` that of a large file, `non_files` those of folders and
+/// links.
 #[derive(Debug)]
 pub(super) struct Transfer<'a> {
     pub(super) context: &'a CopyContext,
     pub(super) folders: Folders<'a>,
     pub(super) item: &'a PlanItem,
     pub(super) names: Names<'a>,
-    /// The name that it has on the destination while it is not whole.
+    /// The name of its temporary file.
     pub(super) temporary: Vec<u8>,
 }
 
@@ -41,29 +45,61 @@ impl<'a> Transfer<'a> {
         self.context.may_be_begun(self.item.id)
     }
 
-    /// What the destination has under this name.
+    /// The entry with this name on the destination.
     pub(super) async fn look(&self, name: &[u8]) -> Attempt<Option<Facts>> {
-        self.folders.destination.look(name).await.on(Side::Destination)
+        self.folders.destination.look(name).await.at_side(Side::Destination)
     }
 
-    /// Where it goes, under its own name.
+    /// What its placement depends on. Contents are not compared yet.
+    pub(super) fn situation(&self, kind: NodeKind, source: &Facts, existing: Option<Facts>) -> Situation {
+        let PlanItem { action, in_its_place, .. } = *self.item;
+        Situation {
+            planned: Planned { action, existing: in_its_place, may_be_begun: self.may_be_begun() },
+            rules: self.rules(),
+            source: Entry { kind, facts: compared(source) },
+            existing: existing.map(|existing| Entry { kind: existing.kind, facts: compared(&existing) }),
+            contents: Contents::NotCompared,
+        }
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        let settings = &self.context.settings;
+        Rules {
+            comparison: settings.comparison,
+            on_conflict: settings.on_conflict,
+            preserves_times: self.context.keeps(Side::Destination).modified,
+        }
+    }
+
+    /// The outcome of a placement that writes nothing. `source` is what was copied, if it was copied earlier.
+    pub(super) fn outcome_without_writing(&self, placement: Placement, source: &Facts) -> Option<CopyOutcome> {
+        match placement {
+            Placement::Free | Placement::Replace(_) | Placement::KeepBoth => None,
+            Placement::AlreadyThere => Some(CopyOutcome::AlreadyThere),
+            Placement::CopiedEarlier(checksum) => Some(self.copied(source, checksum, None)),
+            Placement::Conflict(reason) => Some(CopyOutcome::Conflict(reason_of(reason))),
+            Placement::Skip(reason) => Some(CopyOutcome::Skipped(reason_of(reason))),
+        }
+    }
+
+    /// Its own name as the target.
     pub(super) fn target(&self, replace: Replace) -> Target<'_> {
         Target { name: self.names.dst, temporary: &self.temporary, replace, known: Known::default() }
     }
 
-    /// Removes what an earlier attempt may have left of it under its temporary name.
-    pub(super) async fn remove_draft(&self) -> Attempt<()> {
-        self.folders.destination.remove_draft(&self.temporary).await.on(Side::Destination)
+    /// Removes the temporary file that an earlier attempt may have left.
+    pub(super) async fn remove_temporary_file(&self) -> Attempt<()> {
+        self.folders.destination.remove_draft(&self.temporary).await.at_side(Side::Destination)
     }
 
-    /// Whether what is to be replaced under this name is still what it was when that was decided.
+    /// Whether the file that is to be replaced under this name is still the one for which that was decided.
     pub(super) async fn is_still(&self, name: &[u8], replace: Replace) -> Attempt<bool> {
         let Replace::Only(expected) = replace else { return Ok(true) };
         let found = self.look(name).await?;
         Ok(found.is_none_or(|found| found.kind == NodeKind::File && compared(&found) == expected))
     }
 
-    /// Gives a draft its name. That it has no temporary name any more is no reason to give the file up.
+    /// Gives a temporary file its attributes and its name.
     pub(super) async fn finish(
         &self,
         draft: Box<dyn Draft>,
@@ -71,29 +107,24 @@ impl<'a> Transfer<'a> {
         size: u64,
         attributes: &Attributes,
     ) -> Attempt<Placed> {
-        let (attributes, leaves_out) = without_foreign_bits(attributes);
-        match draft.finish(target, size, &attributes, self.context.durability).await {
-            Err(error) if error.class == ErrorClass::Vanished => {
-                Err(Trouble::Changed("the temporary file on the destination is gone".to_owned()))
-            }
-            placed => {
-                if leaves_out && placed == Ok(Placed::Done) {
-                    self.context.board.left_out_special_bits();
-                }
-                placed.on(Side::Destination)
-            }
+        let (attributes, drops_bits) = without_foreign_bits(attributes);
+        let placed =
+            draft.finish(target, size, &attributes, self.context.durability).await.map_err(error_of_temporary_file)?;
+        if drops_bits && placed == Placed::Done {
+            self.context.board.left_out_special_bits();
         }
+        Ok(placed)
     }
 
-    /// That it is there, under its own name or this one, with what is kept of its copy.
-    pub(super) fn copied(&self, facts: &Facts, checksum: Option<[u8; 32]>, beside: Option<&[u8]>) -> CopyOutcome {
-        let identity = facts.shared.filter(|_| self.context.copying.hard_links);
+    /// The outcome of an item that is on the destination, under its own name or `other_name`.
+    pub(super) fn copied(&self, source: &Facts, checksum: Option<Checksum>, other_name: Option<&[u8]>) -> CopyOutcome {
+        let identity = source.shared.filter(|_| self.context.copying.hard_links);
         CopyOutcome::Copied(CopiedFile {
-            name: beside.map(|name| encode_name(name).into_owned()),
-            size: facts.size,
-            modified_ns: facts.modified_ns,
+            name: other_name.map(|name| encode_name(name).into_owned()),
+            size: source.size,
+            modified_ns: source.modified_ns,
             checksum,
-            // Numbers of files and devices are kept by their bits.
+            // The ledger has signed numbers: the bits are kept.
             identity: identity.map(|shared| (shared.device.cast_signed(), shared.inode.cast_signed())),
         })
     }
@@ -104,7 +135,17 @@ impl<'a> Transfer<'a> {
     }
 }
 
-/// The part of facts that comparing is about.
+/// An error of the destination while a temporary file is opened or named. A missing temporary file was removed by
+/// somebody: this attempt fails, and the next one starts over.
+pub(super) fn error_of_temporary_file(error: StoreError) -> AttemptError {
+    if error.class == ErrorClass::Vanished {
+        AttemptError::Changed("the temporary file on the destination is gone".to_owned())
+    } else {
+        AttemptError::Store(Side::Destination, error)
+    }
+}
+
+/// The facts that comparisons use.
 pub(super) fn compared(facts: &Facts) -> FileFacts {
     FileFacts { size: facts.size, modified_ns: facts.modified_ns }
 }

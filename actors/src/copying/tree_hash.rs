@@ -1,4 +1,4 @@
-//! BLAKE3 of a file of which each part was hashed by itself, by whoever copied it.
+//! BLAKE3 of a file whose parts were hashed separately, by the Copiers that copied them.
 //!
 //! The hash is a tree: a part whose length is a power of two and that begins at a multiple of it is a subtree, with a
 //! chaining value of its own, from which together the hash of the whole follows.
@@ -13,12 +13,12 @@ pub(crate) fn hasher_at(offset: u64) -> Hasher {
     hasher
 }
 
-/// The chaining value of what a hasher of [`hasher_at`] was fed with.
+/// The chaining value of the bytes that a hasher of [`hasher_at`] has hashed.
 pub(crate) fn part_value(hasher: &Hasher) -> ChainingValue {
     hasher.finalize_non_root()
 }
 
-/// The hash of a whole from the values of its parts: two or more, all but the last of them equally long.
+/// The hash of a file from the chaining values of its parts: two or more, all of the same length except the last.
 pub(crate) fn whole(values: &[ChainingValue]) -> [u8; 32] {
     let (left, right) = values.split_at(left_length(values.len()));
     *merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash).as_bytes()
@@ -32,13 +32,13 @@ fn subtree(values: &[ChainingValue]) -> ChainingValue {
     merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash)
 }
 
-/// The left half has the largest power of two that leaves something to the right.
+/// How many parts the left subtree has: the largest power of two that is less than `count`.
 fn left_length(count: usize) -> usize {
-    assert!(count >= 2, "a part that is the whole is hashed as a whole");
+    assert!(count >= 2, "a file of one part is hashed without parts");
     count.next_power_of_two() / 2
 }
 
-/// The length of parts for files that are copied in parts from this size on: each of them has more than one.
+/// The length of parts, if files of this size or more are copied in parts: each of them has at least two.
 pub(crate) fn part_bytes(large_from: u64) -> u64 {
     const PART_BYTES_MAX: u64 = 16 << 20;
     let quarter = (large_from / 4).max(1);

@@ -8,7 +8,7 @@ use longhaul_ledger::{CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBat
 use longhaul_model::{FileFacts, NodeId};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::way::Way;
+use super::placement::Placement;
 
 /// Coordinator → Copier: do this.
 #[derive(Clone, Debug, Message)]
@@ -68,8 +68,8 @@ pub struct LargeFile {
     pub parts: u32,
     /// Those that an earlier run copied, by number: it is seen whether they are what they were, instead of copying them.
     pub done: Vec<PartCopied>,
-    /// Where it may go, as far as was known when it was prepared.
-    pub(super) way: Way,
+    /// Where it goes, as was decided when it was prepared.
+    pub(super) placement: Placement,
 }
 
 impl LargeItem {

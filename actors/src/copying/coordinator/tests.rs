@@ -11,7 +11,7 @@ use longhaul_storage::StoreError;
 
 use super::*;
 use crate::copying::LargeFile;
-use crate::copying::way::Way;
+use crate::copying::placement::Placement;
 
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -215,7 +215,7 @@ fn do_it(work: CopyWork) -> Done {
                 part_bytes: 1_024,
                 parts: 5,
                 done: Vec::new(),
-                way: Way::Free,
+                placement: Placement::Free,
             }))
         }
         CopyWork::Part { file, part } => Done::Part { id: file.large.item.id, part, value: Some([1; 32]) },

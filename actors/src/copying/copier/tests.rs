@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::copying::context::Tried;
+use crate::copying::context::Attempted;
 use crate::copying::{CopySchedule, HardLinks};
 use crate::health::Health;
 use crate::pace::Bandwidth;
@@ -176,7 +176,7 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
         retry: RETRY,
         health: BySide::from_fn(|_| Health::new(None)),
         links: HardLinks::default(),
-        tried: Tried::default(),
+        attempted: Attempted::default(),
         bandwidth: Bandwidth::new(None),
         board: Board::default(),
         stop: stop.clone(),

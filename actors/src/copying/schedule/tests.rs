@@ -7,7 +7,7 @@ use longhaul_model::FileFacts;
 use proptest::prelude::*;
 
 use super::*;
-use crate::copying::way::Way;
+use crate::copying::placement::Placement;
 
 const LARGE_FROM: u64 = 4_096;
 
@@ -206,7 +206,7 @@ impl<'a> World<'a> {
                     part_bytes: PART_BYTES,
                     parts,
                     done: Vec::new(),
-                    way: Way::Free,
+                    placement: Placement::Free,
                 }))
             }
             CopyWork::Part { file, part } => {
