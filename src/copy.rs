@@ -42,6 +42,7 @@ pub(crate) fn config(ledger: PathBuf, options: &CopyOptions, limits: LimitArgume
         choices: options.choices.clone(),
         force: options.force,
         ignore_names: options.force,
+        stores: None,
         tuning: Tuning { copiers: options.copiers.map(usize::from), ..tuning(limits) },
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use longhaul_actors::{MigrationConfig, ResumeConfig, Resumed, Tuning, resume, start};
+use longhaul_actors::{MigrationConfig, ResumeConfig, Resumed, Tuning, discover, resume};
 use longhaul_ledger::{CopySettings, Log};
 use longhaul_model::BySide;
 use longhaul_storage::OpenOptions;
@@ -44,8 +44,10 @@ pub(crate) fn begin_run(
         (false, Some(source), Some(destination)) => {
             let locations = BySide { src: source.clone(), dst: destination.clone() };
             let open = OpenOptions { create_destination: arguments.create_destination, one_file_system };
-            let config = MigrationConfig { locations, ledger, open, compare, on_conflict, copying, filter, tuning };
-            Ok(Resumed::Running(start(&config)?))
+            let stores = None;
+            let config =
+                MigrationConfig { locations, stores, ledger, open, compare, on_conflict, copying, filter, tuning };
+            Ok(discover(&config)?)
         }
         (_, source, destination) => {
             if let Some(repaired) = ledger_probe::repair(&ledger)? {

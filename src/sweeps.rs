@@ -1,6 +1,6 @@
 //! The commands that list again what was listed before: `longhaul retry`, `longhaul refresh`.
 
-use longhaul_actors::{Resumed, refresh as begin_refresh, retry as begin_retry};
+use longhaul_actors::{RefreshConfig, refresh as begin_refresh, retry as begin_retry};
 use longhaul_ledger::{Log, Reader};
 
 use crate::cli::{Cli, RefreshArguments, RetryArguments};
@@ -22,7 +22,7 @@ pub(crate) fn refresh(cli: &Cli, arguments: &RefreshArguments) -> anyhow::Result
     ledger_probe::require(&cli.ledger)?;
     let command = PhaseCommand { name: "discover", done: "everything is known", json: *json };
     run_phase(cli, &command, || {
-        let tuning = discover::tuning(*limits);
-        Ok(Resumed::Running(begin_refresh(&cli.ledger, Log::Probed, tuning, under.as_deref())?))
+        let (ledger, under, tuning) = (cli.ledger.clone(), under.clone(), discover::tuning(*limits));
+        Ok(begin_refresh(&RefreshConfig { ledger, log: Log::Probed, under, tuning })?)
     })
 }

@@ -32,6 +32,7 @@ pub(crate) fn begin_run(
         log: if resume { Log::Probed } else { Log::Unknown },
         resume,
         level,
+        stores: None,
         tuning: Tuning { copiers: copiers.map(usize::from), ..tuning(limits) },
     })?)
 }

@@ -1,19 +1,25 @@
 //! What a migration is given to run with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_ledger::{Approving, CopyChoices, CopySettings, FilterRule, Log, Resources};
 use longhaul_model::{BySide, CompareBy, ConflictPolicy, VerifyLevel};
-use longhaul_storage::{Location, OpenOptions};
+use longhaul_storage::{Location, OpenOptions, Store};
 
-use crate::schedule::ScheduleLimits;
+use crate::work::ScheduleLimits;
+
+/// Source and destination, open.
+pub(crate) type OpenStores = BySide<Arc<dyn Store>>;
 
 /// A migration: what it is about, and how it is to be run.
 #[derive(Clone, Debug)]
 pub struct MigrationConfig {
     /// Source and destination, as somebody typed them.
     pub locations: BySide<Location>,
+    /// Both stores, where they are open already; otherwise they are opened by their locations.
+    pub stores: Option<OpenStores>,
     /// The ledger's file. It must not exist.
     pub ledger: PathBuf,
     /// How the stores are opened.
@@ -51,6 +57,19 @@ pub struct ResumeConfig {
     pub tuning: Tuning,
 }
 
+/// A delta pass over what was discovered.
+#[derive(Clone, Debug)]
+pub struct RefreshConfig {
+    /// The ledger's file.
+    pub ledger: PathBuf,
+    /// Whether the ledger's log has been probed.
+    pub log: Log,
+    /// The printable path of the source folder to list again, with everything below it; the root, if `None`.
+    pub under: Option<String>,
+    /// How it is run.
+    pub tuning: Tuning,
+}
+
 /// A copy of what the plan says.
 #[derive(Clone, Debug)]
 pub struct CopyConfig {
@@ -68,6 +87,8 @@ pub struct CopyConfig {
     pub ignore_names: bool,
     /// How it comes by the approval of the plan.
     pub approving: Approving,
+    /// Both stores, where they are open already; otherwise they are opened by their locations.
+    pub stores: Option<OpenStores>,
     /// How it is run.
     pub tuning: Tuning,
 }
@@ -83,6 +104,8 @@ pub struct VerifyConfig {
     pub resume: bool,
     /// How closely it is looked; a verification that was begun goes on as it was begun.
     pub level: VerifyLevel,
+    /// Both stores, where they are open already; otherwise they are opened by their locations.
+    pub stores: Option<OpenStores>,
     /// How it is run.
     pub tuning: Tuning,
 }
@@ -110,7 +133,7 @@ pub struct Tuning {
     pub frontier_folders_max: usize,
     /// Folders of one side that are in the hands of Listers, or recorded and not answered yet.
     pub in_flight_folders_max: usize,
-    /// Entries that are on their way from the Listers to the DB actor.
+    /// Entries that are on their way from the Listers to the ledger actor.
     pub entries_under_way_max: usize,
     /// What is recorded becomes durable after this time at the latest.
     pub commit_interval: Duration,

@@ -12,7 +12,6 @@ use crate::ending::{Ended, Outcome};
 use crate::engine::Engine;
 use crate::messages::{Closed, Interrupt};
 use crate::progress::{Progress, ProgressReader};
-use crate::starting::StartError;
 use crate::traffic::RunTraffic;
 
 /// A migration that is under way. Dropping it does not stop it.
@@ -75,7 +74,7 @@ fn broken() -> Outcome {
 /// Runs an engine in a thread of its own.
 pub(crate) fn launch(
     start: impl FnOnce(Arc<Mutex<Progress>>) -> Engine + Send + 'static,
-) -> Result<Controller, StartError> {
+) -> std::io::Result<Controller> {
     let latest = Arc::new(Mutex::new(Progress::default()));
     let (ended_sender, ended) = bounded(1);
     let (started_sender, started) = bounded(1);

@@ -1,173 +1,107 @@
-//! The Coordinator: the state machine of a run. It gives out folders, knows what is in flight, decides when a
-//! traversal is over, and takes an interrupt through to the checkpoint. It does no I/O and never blocks.
+//! The Coordinator: the state machine of a run, whatever its work is. It asks the ledger for what the work needs next,
+//! assigns batches to workers, knows what is in flight, decides when the run is over, and takes an interrupt through to
+//! the checkpoint. It does no I/O and never blocks.
 
-use std::time::Duration;
-
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MailboxError, Message, Recipient, WrapFuture,
-};
-use longhaul_ledger::{FailedListing, LedgerError};
-use longhaul_model::{BySide, ErrorClass, Phase, Side};
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Recipient};
 
 use crate::ending::{Ended, Ending, Outcome};
 use crate::messages::{
-    ActorDied, BatchDone, Closed, Finish, FoldersPulled, Interrupt, LedgerFailed, ListFolders, Listed,
-    ListingsRecorded, PullFolders, RecordListings, StoreGaveUp, Which,
+    ActorDied, ActorName, Closed, Interrupt, LedgerReply, LedgerRequest, Permitted, StoreGaveUp, WorkDone,
 };
 use crate::progress::Board;
-use crate::schedule::Schedule;
 use crate::traffic::{RunTraffic, Traffic};
+use crate::work::{BATCHES_PER_WORKER, Settled, Work};
 
-/// Folders in one message to a Lister, where listing one takes microseconds.
-pub(crate) const BATCH_FOLDERS_MAX: usize = 64;
-
-/// Messages that a Lister may have: one that it works on, and one so that it never waits for the next.
-const BATCHES_PER_LISTER: usize = 2;
+/// Workers that do the same, and how to reach each of them.
+pub(crate) type Team<W> = Vec<(ActorName, Recipient<<W as Work>::Batch>)>;
 
 /// The Coordinator's surroundings.
 #[derive(Debug)]
-pub struct CoordinatorLinks {
-    /// The Listers of each side.
-    pub listers: BySide<Vec<Recipient<ListFolders>>>,
-    /// Where the Coordinator's own failures are recorded.
-    pub records: Recipient<RecordListings>,
-    /// Who pulls folders from the ledger.
-    pub pulls: Recipient<PullFolders>,
-    /// Who closes the ledger.
-    pub finish: Recipient<Finish>,
-    /// Tells the Listers to stop.
-    pub stop: CancellationToken,
+pub(crate) struct CoordinatorLinks<W: Work> {
+    /// The workers.
+    pub(crate) teams: Vec<Team<W>>,
+    /// Takes requests to the ledger.
+    pub(crate) ledger: Recipient<Permitted<LedgerRequest>>,
     /// Where it shows what it does.
-    pub board: Board,
-    /// Who waits for the end.
-    pub outcome: oneshot::Sender<Outcome>,
+    pub(crate) board: Board,
 }
 
 /// The state machine of a run.
 #[derive(Debug)]
-pub struct Coordinator {
-    schedule: Schedule,
-    /// Messages that each Lister has not reported as done.
-    batches: BySide<Vec<usize>>,
-    batch_folders_max: BySide<usize>,
-    records: Recipient<RecordListings>,
-    pulls: Recipient<PullFolders>,
-    finish: Recipient<Finish>,
-    listers: BySide<Vec<Recipient<ListFolders>>>,
+pub(crate) struct Coordinator<W: Work> {
+    work: W,
+    teams: Vec<Vec<Seat<W>>>,
+    ledger: Recipient<Permitted<LedgerRequest>>,
     board: Board,
     ending: Ending,
     given_back: usize,
-    /// Folders that were given out or failed here; answered are those that were recorded or given back.
     traffic: Traffic,
-    /// Folders that the Listers have reported on, and how many they were given.
-    listers_traffic: BySide<Traffic>,
-    given_to_listers: BySide<u64>,
 }
 
-impl Coordinator {
-    /// The Coordinator of a traversal that begins with what `schedule` has.
-    pub fn new(schedule: Schedule, grace: Duration, links: CoordinatorLinks) -> Self {
-        let CoordinatorLinks { listers, records, pulls, finish, stop, board, outcome } = links;
-        Coordinator {
-            schedule,
-            batches: BySide { src: vec![0; listers.src.len()], dst: vec![0; listers.dst.len()] },
-            batch_folders_max: BySide { src: BATCH_FOLDERS_MAX, dst: BATCH_FOLDERS_MAX },
-            records,
-            pulls,
-            finish,
-            listers,
-            board,
-            ending: Ending::new(stop, grace, outcome),
-            given_back: 0,
-            traffic: Traffic::default(),
-            listers_traffic: BySide::default(),
-            given_to_listers: BySide::default(),
-        }
+/// A worker, as the Coordinator knows it.
+#[derive(Debug)]
+struct Seat<W: Work> {
+    worker: ActorName,
+    address: Recipient<W::Batch>,
+    /// Batches that it has not reported as finished.
+    batches: usize,
+}
+
+impl<W: Work> Coordinator<W> {
+    /// The Coordinator of this work.
+    pub(crate) fn new(work: W, ending: Ending, links: CoordinatorLinks<W>) -> Self {
+        let CoordinatorLinks { teams, ledger, board } = links;
+        let seat = |(worker, address)| Seat { worker, address, batches: 0 };
+        let teams = teams.into_iter().map(|team| team.into_iter().map(seat).collect()).collect();
+        Coordinator { work, teams, ledger, board, ending, given_back: 0, traffic: Traffic::default() }
     }
 
-    /// Gives out no more than so many folders of a side in one message. The folders of a message are listed one after
-    /// the other, so where listing is slow they should be few.
-    #[must_use]
-    pub fn with_batches(mut self, folders_max: BySide<usize>) -> Self {
-        self.batch_folders_max = folders_max;
-        self
-    }
-
-    /// Gives out what can be given out, and notices the end.
-    fn go_on(&mut self, ctx: &mut Context<Self>) {
+    /// Sends and assigns what can be, and notices the end.
+    fn dispatch(&mut self, ctx: &mut Context<Self>) {
         if self.ending.is_finishing() {
             return;
         }
         if self.ending.is_stopping() {
-            if self.all_batches_are_done() {
+            if self.running() == 0 {
                 self.finish_stopping(ctx);
             }
             return;
         }
-        for side in Side::BOTH {
-            self.pull(side);
-            self.fail_blocked(side);
-            self.give_out(side);
-            self.board.scheduled(side, self.schedule.in_flight(side), self.schedule.waiting(side));
+        while let Some(request) = self.work.next_request() {
+            self.traffic.received += request.listings();
+            self.ledger.do_send(request.into());
         }
-        if self.schedule.is_over() && self.all_batches_are_done() {
+        self.assign();
+        self.work.show(&self.board);
+        if self.work.is_over() && self.running() == 0 {
             self.finish(Ended::Done, ctx);
         }
     }
 
-    fn pull(&mut self, side: Side) {
-        if let Some(ids) = self.schedule.next_pull(side) {
-            self.pulls.do_send(PullFolders { side, ids });
-        }
-    }
-
-    fn fail_blocked(&mut self, side: Side) {
-        if side == Side::Source {
-            return;
-        }
-        let mut listed = Vec::new();
-        while let Some(folder) = self.schedule.take_blocked() {
-            let message = "its counterpart on the source could not be listed".to_owned();
-            listed.push(Listed::Failed(FailedListing { folder, class: ErrorClass::Blocked, message, attempts: 0 }));
-        }
-        if !listed.is_empty() {
-            self.traffic.received += listed.len() as u64;
-            self.records.do_send(RecordListings { side, listed, permit: None });
-        }
-    }
-
-    fn give_out(&mut self, side: Side) {
-        // First one message for everybody, then the second.
-        for batches_max in 1..=BATCHES_PER_LISTER {
-            for lister in 0..self.listers[side].len() {
-                if self.batches[side][lister] >= batches_max {
-                    continue;
+    fn assign(&mut self) {
+        for team in &mut self.teams {
+            // First one batch for each worker, then the second.
+            'team: for batches_max in 1..=BATCHES_PER_WORKER {
+                for seat in team.iter_mut().filter(|seat| seat.batches < batches_max) {
+                    let Some(batch) = self.work.next_batch(seat.worker) else { break 'team };
+                    seat.batches += 1;
+                    self.traffic.received += W::size(&batch);
+                    seat.address.do_send(batch);
                 }
-                // Small enough that the others get their share of what waits.
-                let share = self.schedule.waiting(side) / (BATCHES_PER_LISTER * self.listers[side].len());
-                let folders = self.schedule.give_out(side, share.clamp(1, self.batch_folders_max[side]));
-                if folders.is_empty() {
-                    return;
-                }
-                self.batches[side][lister] += 1;
-                self.traffic.received += folders.len() as u64;
-                self.given_to_listers[side] += folders.len() as u64;
-                self.listers[side][lister].do_send(ListFolders(folders));
             }
         }
     }
 
-    fn all_batches_are_done(&self) -> bool {
-        self.running() == 0
-    }
-
+    /// Workers that have something to do.
     fn running(&self) -> usize {
-        self.batches.src.iter().chain(&self.batches.dst).filter(|&&batches| batches > 0).count()
+        self.teams.iter().flatten().filter(|seat| seat.batches > 0).count()
     }
 
-    /// Gives nothing out any more. What is in flight comes to an end, or the grace period does.
+    fn seat(&mut self, worker: ActorName) -> Option<&mut Seat<W>> {
+        self.teams.iter_mut().flatten().find(|seat| seat.worker == worker)
+    }
+
+    /// Assigns nothing any more. What is in flight comes to an end, or the grace period does.
     fn stop_for(&mut self, why: Ended, ctx: &mut Context<Self>) {
         if self.ending.stop_for(why) {
             self.wind_up(ctx);
@@ -175,8 +109,9 @@ impl Coordinator {
     }
 
     fn wind_up(&mut self, ctx: &mut Context<Self>) {
-        ctx.notify_later(GraceOver, self.ending.grace);
-        self.go_on(ctx);
+        // What has not come to an end by then is not waited for.
+        ctx.run_later(self.ending.grace, |this, ctx| this.finish_stopping(ctx));
+        self.dispatch(ctx);
     }
 
     fn finish_stopping(&mut self, ctx: &mut Context<Self>) {
@@ -185,145 +120,126 @@ impl Coordinator {
         }
     }
 
-    /// Closes the ledger behind everything that was sent to it, and tells how it ended.
+    /// Closes the ledger behind everything that was sent to it.
     fn finish(&mut self, ended: Ended, ctx: &mut Context<Self>) {
-        let Some(finish) = self.ending.finish(&ended, Phase::Review) else { return };
-        let closed = self.finish.send(finish).into_actor(self);
-        ctx.spawn(closed.map(move |closed, _, ctx| {
-            // The answer overtakes what the DB actor sent before it: that is in the mailbox, and comes first.
-            ctx.address().do_send(LedgerClosed { ended, closed });
-        }));
+        let Some(finish) = self.ending.finish(ended, W::NEXT_PHASE) else { return };
+        if self.ending.ledger_is_gone() || !self.ledger.connected() {
+            self.tell(None, ctx);
+        } else {
+            self.ledger.do_send(LedgerRequest::Finish(finish).into());
+        }
     }
 
-    /// The counts of all actors in the end. What somebody was given and has not reported on is dropped.
-    fn traffic_of_all(&self, db: Traffic) -> RunTraffic {
+    /// Reports how the run ended, and ends. `closed` is the ledger actor's last reply; `None` where it died.
+    fn tell(&mut self, closed: Option<Result<Closed, longhaul_ledger::LedgerError>>, ctx: &mut Context<Self>) {
+        let (ended, closed) = self.ending.settle(closed);
+        let left_out = self.board.special_bits_left_out();
+        if left_out > 0 {
+            tracing::warn!(
+                nodes = left_out,
+                "set-user and set-group bits are not kept, as the owner is not (--preserve owner)"
+            );
+        }
         let mut coordinator = self.traffic;
         coordinator.close();
-        let listers = BySide::from_fn(|side| {
-            let mut traffic = self.listers_traffic[side];
-            traffic.received = self.given_to_listers[side];
-            traffic.close();
-            traffic
-        });
-        RunTraffic { coordinator, listers, db }
-    }
-}
-
-impl Actor for Coordinator {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        self.go_on(ctx);
-    }
-}
-
-impl Handler<ListingsRecorded> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, ListingsRecorded(listings): ListingsRecorded, ctx: &mut Self::Context) {
-        self.traffic.answered += listings.len() as u64;
-        for listing in listings {
-            self.schedule.recorded(listing);
-        }
-        self.go_on(ctx);
-    }
-}
-
-impl Handler<FoldersPulled> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, FoldersPulled { side, ids, folders }: FoldersPulled, ctx: &mut Self::Context) {
-        self.schedule.pulled(side, &ids, folders);
-        self.go_on(ctx);
-    }
-}
-
-impl Handler<BatchDone> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, BatchDone { side, lister, given_back, traffic }: BatchDone, ctx: &mut Self::Context) {
-        self.batches[side][lister] -= 1;
-        self.given_back += given_back;
-        self.traffic.answered += given_back as u64;
-        self.listers_traffic[side].add(traffic);
-        self.go_on(ctx);
-    }
-}
-
-impl Handler<StoreGaveUp> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, StoreGaveUp { side, path, error }: StoreGaveUp, ctx: &mut Self::Context) {
-        self.stop_for(Ended::StoreGaveUp { side, reason: format!("{side} {path}: {error}") }, ctx);
-    }
-}
-
-impl Handler<LedgerFailed> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, LedgerFailed(error): LedgerFailed, ctx: &mut Self::Context) {
-        if self.ending.ledger_failed(error) {
-            self.wind_up(ctx);
-        }
-    }
-}
-
-impl Handler<ActorDied> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, ActorDied(which): ActorDied, ctx: &mut Self::Context) {
-        // When the run is over the others end, too, and the ledger's fate comes with the answer to Finish.
-        if self.ending.is_finishing() {
-            return;
-        }
-        tracing::error!(?which, "an actor died");
-        if let Which::Lister(side, number) = which {
-            // Its batches never come to an end.
-            self.batches[side][number] = 0;
-        }
-        self.stop_for(Ended::Broken(format!("the {which} died")), ctx);
-        self.go_on(ctx);
-    }
-}
-
-impl Handler<Interrupt> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, _: Interrupt, ctx: &mut Self::Context) {
-        self.stop_for(Ended::Interrupted, ctx);
-    }
-}
-
-/// Coordinator → itself: the ledger is closed, and everything that the DB actor had to say has been heard.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct LedgerClosed {
-    ended: Ended,
-    closed: Result<Result<Closed, LedgerError>, MailboxError>,
-}
-
-impl Handler<LedgerClosed> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, LedgerClosed { ended, closed }: LedgerClosed, ctx: &mut Self::Context) {
-        let (ended, closed) = self.ending.settle(ended, closed);
-        let traffic = self.traffic_of_all(closed.traffic);
+        let traffic = RunTraffic { coordinator, listers: self.work.workers_traffic(), ledger: closed.traffic };
         let (given_back, still_running) = (self.given_back, self.running());
         self.ending.tell(Outcome { ended, closed, given_back, still_running, traffic });
         ctx.stop();
     }
 }
 
-/// Coordinator → itself: what has not come to an end by now is not waited for.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct GraceOver;
+impl<W: Work> Actor for Coordinator<W> {
+    type Context = Context<Self>;
 
-impl Handler<GraceOver> for Coordinator {
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.dispatch(ctx);
+    }
+}
+
+impl<W: Work> Handler<LedgerReply> for Coordinator<W> {
     type Result = ();
 
-    fn handle(&mut self, _: GraceOver, ctx: &mut Self::Context) {
-        self.finish_stopping(ctx);
+    fn handle(&mut self, reply: LedgerReply, ctx: &mut Self::Context) {
+        match reply {
+            LedgerReply::Closed(closed) => return self.tell(Some(closed), ctx),
+            LedgerReply::Failed(error) => {
+                if self.ending.ledger_failed(error) {
+                    self.wind_up(ctx);
+                }
+                return;
+            }
+            LedgerReply::NotDurable(gave_up) => return self.handle(gave_up, ctx),
+            LedgerReply::ListingsRecorded(listings) => {
+                self.traffic.answered += listings.len() as u64;
+                self.work.reply(LedgerReply::ListingsRecorded(listings));
+            }
+            LedgerReply::FoldersPulled { .. }
+            | LedgerReply::PlanPulled { .. }
+            | LedgerReply::ExpectedPulled { .. }
+            | LedgerReply::MadeFolders(_)
+            | LedgerReply::MadeFoldersPulled(_) => self.work.reply(reply),
+        }
+        self.dispatch(ctx);
+    }
+}
+
+impl<W: Work> Handler<WorkDone<W::Report>> for Coordinator<W> {
+    type Result = ();
+
+    fn handle(&mut self, WorkDone { worker, report }: WorkDone<W::Report>, ctx: &mut Self::Context) {
+        if let Some(seat) = self.seat(worker) {
+            seat.batches -= 1;
+        }
+        let Settled { answered, given_back, record } = self.work.done(worker, report);
+        self.traffic.answered += answered;
+        self.given_back += given_back;
+        if let Some(record) = record {
+            self.ledger.do_send(record.into());
+        }
+        self.dispatch(ctx);
+    }
+}
+
+impl<W: Work> Handler<StoreGaveUp> for Coordinator<W> {
+    type Result = ();
+
+    fn handle(&mut self, gave_up: StoreGaveUp, ctx: &mut Self::Context) {
+        if self.ending.store_gave_up(gave_up) {
+            self.wind_up(ctx);
+        }
+    }
+}
+
+impl<W: Work> Handler<ActorDied> for Coordinator<W> {
+    type Result = ();
+
+    fn handle(&mut self, ActorDied(actor): ActorDied, ctx: &mut Self::Context) {
+        if actor == ActorName::Ledger {
+            self.ending.ledger_died();
+        }
+        if self.ending.is_finishing() {
+            // The other actors end when the run does.
+            if actor == ActorName::Ledger {
+                self.tell(None, ctx);
+            }
+            return;
+        }
+        tracing::error!(?actor, "an actor died");
+        if let Some(seat) = self.seat(actor) {
+            // Its batches never come to an end.
+            seat.batches = 0;
+        }
+        self.stop_for(Ended::Broken(format!("the {actor} died")), ctx);
+        self.dispatch(ctx);
+    }
+}
+
+impl<W: Work> Handler<Interrupt> for Coordinator<W> {
+    type Result = ();
+
+    fn handle(&mut self, _: Interrupt, ctx: &mut Self::Context) {
+        self.stop_for(Ended::Interrupted, ctx);
     }
 }
 

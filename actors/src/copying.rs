@@ -1,17 +1,8 @@
-//! Copying: the plan carried out by Copiers.
+//! Copying: how Copiers carry out the plan and verify it.
 
-mod messages;
 mod work;
 
-// The actors, in the order of an item's way, and what the Coordinator decides by.
-mod coordinator;
 mod copier;
-mod db;
-mod schedule;
-mod verify_schedule;
-
-// How they are put together.
-mod engine;
 
 // One item's way, from the plan to the outcome.
 mod story;
@@ -23,6 +14,7 @@ mod parts;
 mod attributes;
 mod contents;
 mod context;
+mod folders;
 mod hard_links;
 mod keep_both;
 mod placement;
@@ -33,16 +25,7 @@ mod tree_hash;
 // Verification of a batch.
 mod verification;
 
-pub use context::CopyContext;
-pub use coordinator::{Agenda, CopyCoordinator, CopyCoordinatorLinks};
-pub use copier::{Copier, CopierLinks};
-pub use db::{CopyDbActor, CopyDbLinks};
-pub use engine::{CopyRun, Task};
-pub use hard_links::HardLinks;
-pub use messages::{
-    BeginMadeFolders, ExpectedPulled, MadeFolders, MadeFoldersPulled, PlanPulled, PullExpected, PullMadeFolders,
-    PullPlan,
-};
-pub use schedule::CopySchedule;
-pub use verify_schedule::VerifySchedule;
-pub use work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};
+pub(crate) use context::{Attempted, CopyContext};
+pub(crate) use copier::Copier;
+pub(crate) use hard_links::HardLinks;
+pub(crate) use work::{CopyReport, CopyWork, LargeFile, LargeItem};

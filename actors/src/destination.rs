@@ -6,9 +6,10 @@ use std::sync::Arc;
 use longhaul_ledger::{CopyRemaining, CopySettings, MigrationSpec};
 use longhaul_model::{BySide, ErrorClass, FIRST_NODE_ID, decode_name};
 use longhaul_storage::{Attributes, Durability, Known, Replace, Store, StoreError, Target};
+use tokio_util::sync::CancellationToken;
 
-use crate::retry::RetryPolicy;
-use crate::starting::StartError;
+use crate::attempts::RetryPolicy;
+use crate::run::StartError;
 use crate::time_step;
 
 /// What is known beforehand to fail is said before anything is done. Returns the steps in which the destination keeps
@@ -21,17 +22,8 @@ pub(crate) async fn refuse_unfit_destination(
     force: bool,
 ) -> Result<Option<u64>, StartError> {
     let unfit = |error: StoreError| StartError::Destination { location: store.location(), reason: error.message };
-    let mut pauses = retry.pauses(FIRST_NODE_ID);
-    let Probed { free_bytes, time_step_ns } = loop {
-        match probe(store, spec).await {
-            Ok(probed) => break probed,
-            Err(error) if error.class.is_retried() => match pauses.next() {
-                Some(pause) => tokio::time::sleep(error.retry_after.unwrap_or(pause)).await,
-                None => return Err(unfit(error)),
-            },
-            Err(error) => return Err(unfit(error)),
-        }
-    };
+    let probed = retry.retry(FIRST_NODE_ID, &CancellationToken::new(), async || probe(store, spec).await).await;
+    let Probed { free_bytes, time_step_ns } = probed.map_err(unfit)?;
     match free_bytes {
         Some(free) if free < needed.unsigned_abs() && !force => {
             Err(StartError::NoRoom { needed: needed.unsigned_abs(), free })

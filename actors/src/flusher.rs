@@ -1,25 +1,15 @@
-//! The Flusher: makes what was written to the destination durable, on a thread of its own, while others go on.
+//! The Flusher: flushes the destination to disk on a thread of its own, while the other actors continue.
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
-use longhaul_storage::{Store, StoreError};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
+use longhaul_storage::Store;
 
-use crate::messages::{ActorDied, DeathNotice, Which};
-
-/// DB actor → Flusher: return when everything that was written before is durable.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Flush;
-
-/// Flusher → DB actor: the answer to [`Flush`].
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Flushed(pub Result<(), StoreError>);
+use crate::messages::{DeathNotice, Flush, Flushed};
 
 /// Flushes one store.
 #[derive(Debug)]
-pub struct Flusher {
+pub(crate) struct Flusher {
     store: Arc<dyn Store>,
     flushed: Recipient<Flushed>,
     #[expect(dead_code, reason = "it speaks when it is dropped")]
@@ -28,8 +18,8 @@ pub struct Flusher {
 
 impl Flusher {
     /// The Flusher of this store.
-    pub fn new(store: Arc<dyn Store>, flushed: Recipient<Flushed>, died: Recipient<ActorDied>) -> Self {
-        Flusher { store, flushed, death_notice: DeathNotice::new(Which::Flusher, died) }
+    pub(crate) fn new(store: Arc<dyn Store>, flushed: Recipient<Flushed>, death_notice: DeathNotice) -> Self {
+        Flusher { store, flushed, death_notice }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether a store answers at all, as seen by all Listers of its side.
+//! Store health: whether a store answers at all, as seen by all workers of its side.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use tokio::time::Instant;
 /// Where nothing else succeeds either, it is the store that is away: nothing is failed for that, and after a while the
 /// run is suspended.
 #[derive(Clone, Debug)]
-pub struct Health {
+pub(crate) struct Health {
     give_up_after: Option<Duration>,
     last_answer: Arc<Mutex<Instant>>,
 }
 
 impl Health {
-    /// Of a store that is given up after so long without an answer; never, with `None`: then every folder has its
-    /// attempts and fails.
-    pub fn new(give_up_after: Option<Duration>) -> Self {
+    /// The health of a store that is given up after this time without an answer; with `None` it never is: then every
+    /// folder has its attempts and fails.
+    pub(crate) fn new(give_up_after: Option<Duration>) -> Self {
         Health { give_up_after, last_answer: Arc::new(Mutex::new(Instant::now())) }
     }
 
@@ -31,10 +31,10 @@ impl Health {
         *self.last_answer.lock() = Instant::now();
     }
 
-    /// Whether it is the store that does not answer, and not just an entry that has failed since `since`: nobody else
-    /// had an answer in the meantime, and the root gives none now.
+    /// Whether it is the store that does not answer, and not just an entry that has failed since `since`: no other
+    /// entry had an answer in the meantime, and the root gives none now.
     pub(crate) async fn store_is_away(&self, store: &Arc<dyn Store>, since: Instant) -> bool {
-        if self.is_folder_s_own(since) {
+        if self.is_entry_s_own(since) {
             return false;
         }
         let root = store.clone().list(b"/").next().await;
@@ -45,8 +45,8 @@ impl Health {
         is_away
     }
 
-    /// Whether a folder whose first attempt was at `since`, and which has had all its attempts, may be called failed.
-    fn is_folder_s_own(&self, since: Instant) -> bool {
+    /// Whether an entry whose first attempt was at `since`, and which has had all its attempts, may be called failed.
+    fn is_entry_s_own(&self, since: Instant) -> bool {
         self.give_up_after.is_none() || *self.last_answer.lock() > since
     }
 

@@ -1,73 +1,62 @@
-//! The engine: actors that list two trees at once and record what they find.
+//! The engine: actors that list two trees, copy what the plan says, verify it, and record all of that in the ledger.
 //!
-//! A folder's way: the Coordinator gives it to a Lister, the Lister sends its listing to the DB actor, the DB actor
-//! gives out ids, queues the rows and tells the Coordinator which folders there are now. Nothing waits for a commit,
-//! nothing polls, and everything that is under way is bounded. [`start`] and [`run`] are the front door; the actors are
-//! public so that each of them can be tried alone.
+//! A run is driven by the Coordinator, whatever its work is: it assigns batches to workers. A worker sends what it found
+//! or did to the ledger actor, which records it and tells the Coordinator. A folder takes four messages: Coordinator →
+//! Lister → ledger actor → Coordinator, and Lister → Coordinator when the batch is finished. Nothing waits for a commit
+//! of listings, nothing polls, and everything that is under way is bounded.
+//!
+//! [`discover`], [`resume`], [`refresh`], [`retry`], [`copy`] and [`verify`] are the front door. A [`Controller`] watches
+//! the run, stops it and waits for its end.
 
+// The front door: what is asked for, and what one can do with a run.
 mod config;
 mod controller;
-pub mod messages;
-mod progress;
-mod starting;
-mod traffic;
+mod run;
 
-// The actors, in the order of a folder's way.
-mod coordinator;
-mod db;
-mod flusher;
-mod lister;
-mod observer;
-mod open_ledger;
-
-// How a run ends, and when something is tried again.
-mod destination;
-mod ending;
-mod pace;
-mod retry;
-
-// How coarse the destination's times are.
-mod time_step;
-
-// The actors that carry out a plan.
-mod copying;
-
-// What Listers of the source leave out.
-mod filter;
-
-// What Listers of one side know of each other's luck.
-mod health;
-
-// What the Coordinator decides by.
-mod frontier;
-mod schedule;
-
-// How they are put together.
+// A run: its actors, put together.
 mod engine;
 
-pub use config::{CopyConfig, MigrationConfig, ResumeConfig, Tuning, VerifyConfig};
+// What actors say to each other.
+mod messages;
+
+// The one that decides, the end of a run, and what a run is about.
+mod coordinator;
+mod ending;
+mod work;
+
+// Those that do it.
+mod copying;
+mod worker;
+
+// The one that records it.
+mod flusher;
+mod ledger_actor;
+
+// Failures: what is retried, given up or suspended.
+mod attempts;
+mod health;
+
+// What is excluded of the source.
+mod filter;
+
+// The destination before the first byte is copied.
+mod destination;
+mod time_step;
+
+// How many calls a store gets.
+mod pace;
+
+// What a run shows of itself.
+mod observer;
+mod progress;
+mod traffic;
+
+pub use config::{CopyConfig, MigrationConfig, RefreshConfig, ResumeConfig, Tuning, VerifyConfig};
 pub use controller::Controller;
-pub use coordinator::{Coordinator, CoordinatorLinks};
-pub use copying::{
-    Agenda, BeginMadeFolders, Copier, CopierLinks, CopyContext, CopyCoordinator, CopyCoordinatorLinks, CopyDbActor,
-    CopyDbLinks, CopyDone, CopyRun, CopySchedule, CopyWork, Done, ExpectedPulled, HardLinks, LargeFile, LargeItem,
-    MadeFolders, MadeFoldersPulled, PlanPulled, PullExpected, PullMadeFolders, PullPlan, RecordCopies, Task,
-    VerifySchedule,
-};
-pub use db::{DbActor, DbLinks};
 pub use ending::{Ended, Outcome};
-pub use engine::{Engine, Placement};
-pub use filter::{Filter, FilterError, read_rules};
-pub use flusher::{Flush, Flushed, Flusher};
-pub use health::Health;
-pub use lister::{Lister, ListerLinks};
-pub use messages::Closed;
-pub use observer::Observer;
-pub use progress::{Board, CopyProgress, Progress, ProgressReader, SideProgress};
-pub use retry::RetryPolicy;
-pub use schedule::{Schedule, ScheduleLimits};
-pub use starting::{
-    Resumed, StartError, copy, copy_with_stores, refresh, resume, retry, run, settle_copy_settings, start,
-    start_with_stores, verify, verify_with_stores,
-};
-pub use traffic::{RunTraffic, Traffic};
+pub use engine::{Engine, Placement, Run, Task};
+pub use filter::read_rules;
+pub use messages::Interrupt;
+pub use progress::{CopyProgress, Progress, ProgressReader, SideProgress};
+pub use run::{Resumed, StartError, copy, discover, refresh, resume, retry, settle_copy_settings, verify};
+pub use work::{Schedule, ScheduleLimits};

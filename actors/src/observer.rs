@@ -20,7 +20,7 @@ const SMOOTHING: f64 = 0.1;
 
 /// Looks at the board from time to time.
 #[derive(Debug)]
-pub struct Observer {
+pub(crate) struct Observer {
     board: Board,
     latest: Arc<Mutex<Progress>>,
     started_at: Instant,
@@ -29,7 +29,7 @@ pub struct Observer {
 
 impl Observer {
     /// Reads `board` and keeps `latest` up to date.
-    pub fn new(board: Board, latest: Arc<Mutex<Progress>>) -> Self {
+    pub(crate) fn new(board: Board, latest: Arc<Mutex<Progress>>) -> Self {
         let now = Instant::now();
         Observer { board, latest, started_at: now, logged_at: now }
     }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Tuning;
-use crate::messages::RecordPace;
+use crate::messages::{LedgerRequest, Permitted};
 pub(crate) use bandwidth::Bandwidth;
 use concurrency::{CONCURRENCY_FIRST, Concurrency};
 use limiter::Limiter;
@@ -94,20 +94,21 @@ pub(crate) enum Permission {
 }
 
 /// The same two stores, with their calls made at their pace where they have one. Each change of it is logged, and recorded
-/// by `records`. Nobody waits for a turn any longer once `stop` is set.
+/// by `ledger`. Nobody waits for a turn any longer once `stop` is set.
 pub(crate) fn at_their_pace(
     stores: &BySide<Arc<dyn Store>>,
     tuning: &Tuning,
     stop: &CancellationToken,
-    records: &Recipient<RecordPace>,
+    ledger: &Recipient<Permitted<LedgerRequest>>,
 ) -> BySide<Arc<dyn Store>> {
-    let records = records.clone();
+    let ledger = ledger.clone();
     let on_change: OnAnyChange = Arc::new(move |side, class, change| {
         let PaceChange { concurrency, rate, cause } = *change;
         tracing::info!(%side, class = class.as_str(), concurrency, rate, "pace: {cause}");
         let concurrency = i32::try_from(concurrency).unwrap_or(i32::MAX);
         let class = class.as_str().to_owned();
-        records.do_send(RecordPace(PaceRow { side, class, concurrency, rate, cause: cause.to_owned() }));
+        let change = PaceRow { side, class, concurrency, rate, cause: cause.to_owned() };
+        ledger.do_send(LedgerRequest::Pace(change).into());
     });
     BySide::from_fn(|side| {
         let store = stores[side].clone();

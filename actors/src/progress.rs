@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 /// Counters for the display, written by the actors and read by the Observer. The only state that actors share; nothing
 /// is decided by it.
 #[derive(Clone, Debug, Default)]
-pub struct Board {
+pub(crate) struct Board {
     sides: Arc<BySide<SideBoard>>,
     copy: Arc<CopyBoard>,
 }

@@ -4,7 +4,7 @@ use longhaul_model::BySide;
 
 /// One actor's count. When a run has ended, what it received is what it answered and what it dropped; and it dropped
 /// something only where the ledger failed, an actor died, or a Lister was left behind after the grace period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Traffic {
     /// What came.
     pub received: u64,
@@ -24,23 +24,18 @@ impl Traffic {
     pub(crate) fn close(&mut self) {
         self.dropped = self.received.saturating_sub(self.answered);
     }
-
-    pub(crate) fn add(&mut self, other: Traffic) {
-        self.received += other.received;
-        self.answered += other.answered;
-        self.dropped += other.dropped;
-    }
 }
 
 /// The counts of all actors of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunTraffic {
-    /// Folders that the Coordinator gave out, or failed itself; answered when they are recorded or given back.
+    /// What the Coordinator assigned: folders, or failed itself, which are answered when they are recorded or given back;
+    /// or batches of copying and verification, which are answered when they are finished.
     pub coordinator: Traffic,
     /// Folders that the Listers of each side were given; answered when they are listed, failed or given back.
     pub listers: BySide<Traffic>,
-    /// Listings, and failures, that came to the DB actor; answered when they are recorded.
-    pub db: Traffic,
+    /// Listings, and failures, or results of copying, that came to the ledger actor; answered when they are recorded.
+    pub ledger: Traffic,
 }
 
 impl RunTraffic {
@@ -50,7 +45,7 @@ impl RunTraffic {
             ("Coordinator", self.coordinator),
             ("Listers of the source", self.listers.src),
             ("Listers of the destination", self.listers.dst),
-            ("DB actor", self.db),
+            ("ledger actor", self.ledger),
         ]
     }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use longhaul_actors::{
-    CopyConfig, Ended, MigrationConfig, Outcome, Resumed, Tuning, VerifyConfig, copy_with_stores, start_with_stores,
-    verify_with_stores,
+    CopyConfig, Ended, MigrationConfig, Outcome, Resumed, Tuning, VerifyConfig, copy, discover, verify,
 };
 use longhaul_ledger::{Approving, CopyChoices, Log, Reader};
 use longhaul_model::{BySide, ConflictPolicy, VerifyLevel};
@@ -169,7 +168,8 @@ impl Place {
         let locations = BySide { src: "src", dst: "dst" };
         let locations = BySide::from_fn(|side| Location::Local(self.path(locations[side])));
         let config = MigrationConfig {
-            locations: locations.clone(),
+            locations,
+            stores: Some(self.stores()),
             ledger: ledger.to_owned(),
             open: OpenOptions { create_destination: false, one_file_system: false },
             compare: None,
@@ -178,12 +178,7 @@ impl Place {
             filter: Vec::new(),
             tuning: Tuning::default(),
         };
-        let stores = self.stores();
-        let opened = BySide {
-            src: (locations.src.clone(), stores.src.clone()),
-            dst: (locations.dst.clone(), stores.dst.clone()),
-        };
-        done(Resumed::Running(start_with_stores(&config, opened).unwrap()));
+        done(discover(&config).unwrap());
     }
 
     fn copy(&self, ledger: &Path) {
@@ -195,9 +190,10 @@ impl Place {
             force: false,
             approving: Approving::Now,
             ignore_names: false,
+            stores: Some(self.stores()),
             tuning: Tuning::default(),
         };
-        done(copy_with_stores(&config, self.stores()).unwrap());
+        done(copy(&config).unwrap());
     }
 
     fn verify(&self, ledger: &Path) {
@@ -206,9 +202,10 @@ impl Place {
             log: Log::Unknown,
             resume: false,
             level: VerifyLevel::Full,
+            stores: Some(self.stores()),
             tuning: Tuning::default(),
         };
-        done(verify_with_stores(&config, self.stores()).unwrap());
+        done(verify(&config).unwrap());
     }
 }
 

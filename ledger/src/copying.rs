@@ -28,7 +28,7 @@ pub(crate) const STATEMENT_IDS: i64 = 65_536;
 const GAP_IDS_MAX: i64 = 1_024;
 
 /// Items of the plan that are in one folder: what a worker is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PlanBatch {
     /// The folder on the source.
     pub folder: NodeId,
@@ -43,7 +43,7 @@ pub struct PlanBatch {
 }
 
 /// One thing to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PlanItem {
     /// The source node.
     pub id: NodeId,
@@ -78,7 +78,7 @@ impl PlanItem {
 }
 
 /// A folder that this migration made on the destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MadeFolder {
     /// The folder on the source.
     pub id: NodeId,
@@ -89,7 +89,7 @@ pub struct MadeFolder {
 }
 
 /// A part of a large file that is at the destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PartCopied {
     /// 0, 1, 2, …
     pub part: u32,
@@ -123,7 +123,7 @@ pub struct CopyRemaining {
 }
 
 /// What became of an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CopyResult {
     /// The source node.
     pub id: NodeId,
@@ -140,7 +140,7 @@ pub struct CopyResult {
 }
 
 /// What became of an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum CopyOutcome {
     /// It is at the destination.
     Copied(CopiedFile),
@@ -162,7 +162,7 @@ pub enum CopyOutcome {
 }
 
 /// What was copied, as it was when it was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CopiedFile {
     /// Its printable name on the destination, where it is another one.
     pub name: Option<String>,

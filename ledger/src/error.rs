@@ -6,7 +6,7 @@ use longhaul_model::{Side, UnknownWord};
 
 /// An error of the ledger. Each variant is something that a caller treats differently. What can be done about it in the
 /// words of a command line is for whoever has one to say.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum LedgerError {
     /// There is a ledger, or some other file, where a new one was to be made.
     #[error("ledger {} exists already", .0.display())]

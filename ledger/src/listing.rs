@@ -9,7 +9,7 @@ use longhaul_model::{ErrorClass, NodeId, Page, Side};
 pub(crate) const NAMED_FOLDERS_MAX: usize = 8_192;
 
 /// A folder that can be listed: what the ledger gives out, and what comes back with its listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Folder {
     /// Its node.
     pub id: NodeId,
@@ -22,7 +22,7 @@ pub struct Folder {
 }
 
 /// A page of a folder's listing.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct ListedPage {
     /// The folder, as it was given out.
     pub folder: Folder,
@@ -35,7 +35,7 @@ pub struct ListedPage {
 }
 
 /// A folder that could not be listed.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct FailedListing {
     /// The folder, as it was given out.
     pub folder: Folder,
@@ -48,7 +48,7 @@ pub struct FailedListing {
 }
 
 /// The answer to a listing that was recorded to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RecordedListing {
     /// On which side.
     pub side: Side,
@@ -61,7 +61,7 @@ pub struct RecordedListing {
 }
 
 /// The folders that a listing found and that are now to be listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FoundFolders {
     /// The ids of all nodes that the listing found, ascending. Its folders are among them, and no others are.
     pub ids: Vec<Range<i64>>,

@@ -11,7 +11,7 @@ use crate::filter::FilterSettings;
 pub const SCHEMA_VERSION: i64 = 6;
 
 /// What a migration is about. Fixed when the ledger is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MigrationSpec {
     /// Where the files are: a canonical path or a URL.
     pub source: String,
@@ -144,7 +144,7 @@ impl Default for CopySettings {
 }
 
 /// The ledger's `migration` row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Migration {
     /// What it is about.
     pub spec: MigrationSpec,
@@ -239,7 +239,7 @@ pub(crate) fn set_phase(connection: &Connection, next: Phase, reason: Option<&st
 }
 
 /// One time that a program worked on the migration.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Run {
     /// 1, 2, 3, …
     pub run: i64,

@@ -16,7 +16,7 @@ use crate::verification::Verified;
 pub const PROBLEMS_MAX: usize = 10;
 
 /// Where a migration stands, in numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Overview {
     /// What it is about, and its phase.
     pub migration: Migration,
@@ -40,7 +40,7 @@ pub struct Overview {
 }
 
 /// A row of the view `problems`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Problem {
     /// `src` or `dst`.
     pub side: String,

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::recorder::Recorder;
 
 /// A change of pace.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PaceRow {
     /// Of which store.
     pub side: Side,

@@ -16,7 +16,7 @@ use crate::sql;
 const BATCH_NODES_MAX: usize = 131_072;
 
 /// What has to be in one folder of the destination, or a part of that.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ExpectedBatch {
     /// The folder on the source.
     pub folder: NodeId,
@@ -36,7 +36,7 @@ impl ExpectedBatch {
 }
 
 /// What has to be at the destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ExpectedNode {
     /// The source node.
     pub id: NodeId,

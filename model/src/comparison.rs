@@ -3,7 +3,7 @@
 use strum::IntoStaticStr;
 
 /// What a listing says of a file, as far as comparing goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileFacts {
     /// Bytes; `None` where the store does not say.
     pub size: Option<i64>,

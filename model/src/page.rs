@@ -6,7 +6,7 @@ use crate::{FileFacts, NodeKind, encode_name_into};
 ///
 /// Columns, because a page travels from the thread that lists to the one that writes and on into DuckDB, which takes
 /// columns: no entry has an allocation of its own.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Page {
     names: String,
     ends: Vec<u32>,

@@ -7,7 +7,7 @@ use longhaul_model::ErrorClass;
 use crate::network::Broken;
 
 /// A call to a store that failed. The class says what is done about it, the message is for people.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{message}")]
 pub struct StoreError {
     /// What kind of thing it is.

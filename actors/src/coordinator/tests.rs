@@ -2,6 +2,7 @@
 
 mod death;
 mod ending;
+mod plan;
 mod traffic;
 mod traversal;
 
@@ -9,13 +10,17 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use actix::{Addr, ResponseFuture};
-use longhaul_ledger::{Folder, FoundFolders, RecordedListing};
-use longhaul_model::NodeId;
+use std::time::Duration;
+
+use actix::{Addr, WrapFuture};
+use longhaul_ledger::{Folder, FoundFolders, LedgerError, RecordedListing};
+use longhaul_model::{BySide, ErrorClass, NodeId, Phase, Side};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::schedule::ScheduleLimits;
+use crate::messages::{Finish, ListFolders, Listed, ListingReport};
+use crate::work::{Schedule, ScheduleLimits, Shares, Traversal};
 
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -28,7 +33,7 @@ enum Told {
     List { side: Side, lister: usize, ids: Vec<i64> },
     Record { side: Side, ids: Vec<i64>, class: ErrorClass, attempts: u32 },
     Pull { side: Side, ids: Range<i64> },
-    Finish { phase: Phase, reason: Option<String>, outcome: &'static str },
+    Finish { phase: Phase, reason: Option<String>, outcome: String },
 }
 
 type Log = Rc<RefCell<Vec<Told>>>;
@@ -53,61 +58,75 @@ impl Handler<ListFolders> for SilentLister {
     }
 }
 
-/// A DB actor without a ledger. It answers `Finish` when it is allowed to.
-struct SilentDb {
+/// A ledger actor without a ledger. It answers `Finish` when it is allowed to.
+struct SilentLedger {
     log: Log,
+    coordinator: Recipient<LedgerReply>,
     may_finish: Option<oneshot::Receiver<()>>,
 }
 
-impl Actor for SilentDb {
+impl Actor for SilentLedger {
     type Context = Context<Self>;
 }
 
-impl Handler<RecordListings> for SilentDb {
+impl Handler<Permitted<LedgerRequest>> for SilentLedger {
     type Result = ();
 
-    fn handle(&mut self, message: RecordListings, _: &mut Self::Context) {
-        assert!(message.permit.is_none(), "what the Coordinator records takes no place");
-        for listed in message.listed {
-            let Listed::Failed(failed) = listed else { panic!("the Coordinator lists nothing: {listed:?}") };
-            let (ids, class) = (vec![failed.folder.id.0], failed.class);
-            let told = Told::Record { side: message.side, ids, class, attempts: failed.attempts };
-            self.log.borrow_mut().push(told);
+    fn handle(&mut self, request: Permitted<LedgerRequest>, ctx: &mut Self::Context) {
+        assert!(request.permit.is_none(), "what the Coordinator records takes no place");
+        let mut log = self.log.borrow_mut();
+        match request.message {
+            LedgerRequest::Listings { side, listed } => log.extend(listed.into_iter().map(|listed| {
+                let Listed::Failed(failed) = listed else { panic!("the Coordinator lists nothing: {listed:?}") };
+                let (ids, class) = (vec![failed.folder.id.0], failed.class);
+                Told::Record { side, ids, class, attempts: failed.attempts }
+            })),
+            LedgerRequest::PullFolders { side, ids } => log.push(Told::Pull { side, ids }),
+            LedgerRequest::Finish(Finish { phase, reason, outcome }) => {
+                log.push(Told::Finish { phase, reason, outcome });
+                let (may_finish, coordinator) = (self.may_finish.take(), self.coordinator.clone());
+                let answer = async move {
+                    if let Some(may_finish) = may_finish {
+                        let _ = may_finish.await;
+                    }
+                    let traffic = Traffic { received: 7, answered: 7, dropped: 0 };
+                    coordinator.do_send(LedgerReply::Closed(Ok(Closed { traffic, ..Closed::default() })));
+                };
+                ctx.spawn(answer.into_actor(self));
+            }
+            request => panic!("a traversal does not ask for this: {request:?}"),
         }
     }
 }
 
-impl Handler<PullFolders> for SilentDb {
-    type Result = ();
-
-    fn handle(&mut self, PullFolders { side, ids }: PullFolders, _: &mut Self::Context) {
-        self.log.borrow_mut().push(Told::Pull { side, ids });
-    }
-}
-
-impl Handler<Finish> for SilentDb {
-    type Result = ResponseFuture<Result<Closed, LedgerError>>;
-
-    fn handle(&mut self, Finish { phase, reason, outcome }: Finish, _: &mut Self::Context) -> Self::Result {
-        self.log.borrow_mut().push(Told::Finish { phase, reason, outcome });
-        let may_finish = self.may_finish.take();
-        Box::pin(async move {
-            if let Some(may_finish) = may_finish {
-                let _ = may_finish.await;
-            }
-            Ok(Closed { traffic: Traffic { received: 7, answered: 7, dropped: 0 }, ..Closed::default() })
-        })
-    }
+/// The Coordinator of a traversal, with Listers that are on this thread.
+fn start(
+    context: Context<Coordinator<Traversal>>,
+    limits: ScheduleLimits,
+    listers: BySide<Vec<Recipient<ListFolders>>>,
+    ledger: Recipient<Permitted<LedgerRequest>>,
+    stop: CancellationToken,
+    outcome: oneshot::Sender<Outcome>,
+) -> Addr<Coordinator<Traversal>> {
+    let schedule = Schedule::new(limits, BySide { src: root(), dst: root() });
+    let shares = BySide::from_fn(|side| Shares::new(listers[side].len(), false));
+    let name = |side, addresses: Vec<_>| {
+        addresses.into_iter().enumerate().map(|(number, address)| (ActorName::Lister(side, number), address)).collect()
+    };
+    let teams = vec![name(Side::Source, listers.src), name(Side::Destination, listers.dst)];
+    let links = CoordinatorLinks { teams, ledger, board: Board::default() };
+    let ending = Ending::new(stop, GRACE, outcome);
+    context.run(Coordinator::new(Traversal::new(schedule, shares), ending, links))
 }
 
 /// A Coordinator that has begun, and everything around it.
 struct Scene {
     log: Log,
-    coordinator: Addr<Coordinator>,
+    coordinator: Addr<Coordinator<Traversal>>,
     stop: CancellationToken,
     outcome: oneshot::Receiver<Outcome>,
     may_finish: oneshot::Sender<()>,
-    db: Addr<SilentDb>,
+    ledger: Addr<SilentLedger>,
 }
 
 impl Scene {
@@ -115,25 +134,18 @@ impl Scene {
     fn begin(listers: usize, limits: ScheduleLimits) -> Self {
         let log = Log::default();
         let (may_finish, finish_allowed) = oneshot::channel();
-        let db = SilentDb { log: log.clone(), may_finish: Some(finish_allowed) }.start();
+        let context = Context::new();
+        let replies = context.address().recipient();
+        let ledger = SilentLedger { log: log.clone(), coordinator: replies, may_finish: Some(finish_allowed) }.start();
         let (sender, outcome) = oneshot::channel();
         let stop = CancellationToken::new();
         let lister = |side| {
             let log = &log;
             (0..listers).map(move |number| SilentLister { side, number, log: log.clone() }.start().recipient())
         };
-        let links = CoordinatorLinks {
-            listers: BySide::from_fn(|side| lister(side).collect()),
-            records: db.clone().recipient(),
-            pulls: db.clone().recipient(),
-            finish: db.clone().recipient(),
-            stop: stop.clone(),
-            board: Board::default(),
-            outcome: sender,
-        };
-        let schedule = Schedule::new(limits, BySide { src: root(), dst: root() });
-        let coordinator = Coordinator::new(schedule, GRACE, links).start();
-        Scene { log, coordinator, stop, outcome, may_finish, db }
+        let listers = BySide::from_fn(|side| lister(side).collect());
+        let coordinator = start(context, limits, listers, ledger.clone().recipient(), stop.clone(), sender);
+        Scene { log, coordinator, stop, outcome, may_finish, ledger }
     }
 
     /// What the neighbours were told since the last time.
@@ -143,11 +155,11 @@ impl Scene {
     }
 
     fn recorded(&self, listing: RecordedListing) {
-        self.coordinator.do_send(ListingsRecorded(vec![listing]));
+        self.coordinator.do_send(LedgerReply::ListingsRecorded(vec![listing]));
     }
 
     fn done(&self, side: Side, lister: usize, given_back: usize) {
-        self.coordinator.do_send(BatchDone { side, lister, given_back, traffic: Traffic::default() });
+        self.coordinator.do_send(done(side, lister, given_back));
     }
 
     /// The source's root is listed and has these folders; they have been given out.
@@ -159,6 +171,11 @@ impl Scene {
         let told = scene.told().await;
         (scene, told)
     }
+}
+
+fn done(side: Side, lister: usize, given_back: usize) -> WorkDone<ListingReport> {
+    let report = ListingReport { given_back, traffic: Traffic::default() };
+    WorkDone { worker: ActorName::Lister(side, lister), report }
 }
 
 /// Lets everybody on this thread do what they have to do.
@@ -190,6 +207,6 @@ fn found(side: Side, listed: i64, folders: Vec<Folder>) -> RecordedListing {
     }
 }
 
-fn finish(phase: Phase, reason: Option<&str>, outcome: &'static str) -> Told {
-    Told::Finish { phase, reason: reason.map(str::to_owned), outcome }
+fn finish(phase: Phase, reason: Option<&str>, outcome: &str) -> Told {
+    Told::Finish { phase, reason: reason.map(str::to_owned), outcome: outcome.to_owned() }
 }

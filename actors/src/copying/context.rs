@@ -10,14 +10,14 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::hard_links::HardLinks;
+use crate::attempts::RetryPolicy;
 use crate::health::Health;
 use crate::pace::Bandwidth;
 use crate::progress::Board;
-use crate::retry::RetryPolicy;
 
 /// What all Copiers share.
 #[derive(Debug)]
-pub struct CopyContext {
+pub(crate) struct CopyContext {
     /// The source and the destination.
     pub stores: BySide<Arc<dyn Store>>,
     /// The migration's settings.

@@ -1,28 +1,27 @@
-//! The Copier: does one thing after the other that the plan says, and sends what becomes of it to the DB actor.
+//! The Copier: does one thing after the other that the plan says, and sends the results to the ledger actor.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use longhaul_ledger::{
     CopyDurability, CopyOutcome, CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBatch, PlanItem,
 };
 use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Reason, Side, child_path, decode_name};
-use longhaul_storage::{Folder, StoreError};
-use tokio::sync::Semaphore;
+use longhaul_storage::StoreError;
 use tokio::time::Instant;
 
 use super::attributes::without_foreign_bits;
 use super::context::{AtSide, Attempt, AttemptError, CopyContext, is_gone};
+use super::folders::OpenFolders;
 use super::parts::{Prepared, UNHASHED};
-use super::transfer::{Folders, Names, Transfer};
+use super::transfer::{Names, Transfer};
 use super::verification::Checking;
-use super::verify_schedule::first_id;
-use super::work::{CopyDone, CopyWork, Done, LargeFile, LargeItem, RecordCopies};
-use crate::messages::{ActorDied, DeathNotice, StoreGaveUp, Which};
-use crate::progress::Board;
-use crate::retry::Pauses;
+use super::work::{CopyReport, CopyWork, LargeFile, LargeItem};
+use crate::attempts::{AfterFailure, Attempts, Probe, WatchedStore, wait};
+use crate::messages::{ActorName, CopyRecords, DeathNotice, LedgerRequest, VerifyRecords};
+use crate::work::first_id;
+use crate::worker::WorkerLinks;
 
 /// Bytes read at a time.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -30,41 +29,26 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// What was done is sent on after this time at the latest.
 const SEND_AFTER: Duration = Duration::from_millis(100);
 
-/// A Copier's surroundings. Everything it needs is given to it, so that it can be tried alone.
-#[derive(Clone, Debug)]
-pub struct CopierLinks {
-    /// Where results go.
-    pub records: Recipient<RecordCopies>,
-    /// Who is told that work is done.
-    pub done: Recipient<CopyDone>,
-    /// Who is told that a store gave up.
-    pub gave_up: Recipient<StoreGaveUp>,
-    /// Who is told if the actor dies.
-    pub died: Recipient<ActorDied>,
-    /// Places for results that are under way to the DB actor or wait for a commit.
-    pub places: Arc<Semaphore>,
-    /// How many places there are.
-    pub places_max: usize,
-    /// Where it shows what it does.
-    pub board: Board,
-}
-
-/// Copies what the plan says.
+/// Copies what the plan says, and verifies what was copied.
 #[derive(Debug)]
-pub struct Copier {
-    number: usize,
+pub(crate) struct Copier {
+    name: ActorName,
     context: Arc<CopyContext>,
-    links: CopierLinks,
+    links: WorkerLinks<CopyReport>,
     buffer: Vec<u8>,
     #[expect(dead_code, reason = "it speaks when it is dropped")]
     death_notice: DeathNotice,
 }
 
 impl Copier {
-    /// The Copier with this number.
-    pub fn new(number: usize, context: Arc<CopyContext>, links: CopierLinks) -> Self {
-        let death_notice = DeathNotice::new(Which::Copier(number), links.died.clone());
-        Copier { number, context, links, buffer: vec![0; BUFFER_BYTES], death_notice }
+    /// The Copier with this name.
+    pub(crate) fn new(
+        name: ActorName,
+        context: Arc<CopyContext>,
+        links: WorkerLinks<CopyReport>,
+        death_notice: DeathNotice,
+    ) -> Self {
+        Copier { name, context, links, buffer: vec![0; BUFFER_BYTES], death_notice }
     }
 }
 
@@ -80,13 +64,14 @@ impl Handler<CopyWork> for Copier {
             context: self.context.clone(),
             links: self.links.clone(),
             buffer: std::mem::take(&mut self.buffer),
-            record: RecordCopies::default(),
+            copied: CopyRecords::default(),
+            verified: VerifyRecords::default(),
             sent_at: Instant::now(),
         };
         // One thing after the other: the next message is looked at when this one is done.
-        ctx.wait(job.work(work).into_actor(self).map(|(done, buffer), this, _| {
+        ctx.wait(job.work(work).into_actor(self).map(|(report, buffer), this, _| {
             this.buffer = buffer;
-            this.links.done.do_send(CopyDone { copier: this.number, done });
+            this.links.done(this.name, report);
         }));
     }
 }
@@ -94,54 +79,71 @@ impl Handler<CopyWork> for Copier {
 /// One message's work.
 struct Job {
     context: Arc<CopyContext>,
-    links: CopierLinks,
+    links: WorkerLinks<CopyReport>,
     buffer: Vec<u8>,
-    record: RecordCopies,
+    copied: CopyRecords,
+    verified: VerifyRecords,
     sent_at: Instant,
 }
 
-/// The attempts at one thing.
-struct Tries {
-    attempts: u32,
-    since: Instant,
-    pauses: Pauses,
+/// What the attempts at one thing came to.
+enum Attempted<T> {
+    Done(T),
+    /// The source changed: the whole file starts over.
+    Changed,
+    /// It failed for good, with this result.
+    GivenUp(CopyOutcome),
+    /// It stays pending.
+    GivenBack,
 }
 
-/// What an attempt that came to nothing leads to.
-enum Next {
-    Again,
-    /// It is over: this is what became of it.
-    Over(CopyOutcome),
-    /// It stays pending.
-    GiveBack,
+/// An item that is being attempted.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    item: &'a PlanItem,
+    /// The printable path on the source of the folder that it is in.
+    folder: &'a str,
+    /// Of a file that was prepared: which attempt at the whole file this is. It starts over where it changed.
+    file_attempt: Option<u32>,
+}
+
+impl<'a> Subject<'a> {
+    fn of_large(large: &'a LargeItem) -> Self {
+        Subject { item: &large.item, folder: &large.folder, file_attempt: Some(large.attempt) }
+    }
+
+    fn path(&self) -> String {
+        child_path(self.folder, &self.item.name)
+    }
 }
 
 impl Job {
-    async fn work(mut self, work: CopyWork) -> (Done, Vec<u8>) {
-        let done = match work {
+    async fn work(mut self, work: CopyWork) -> (CopyReport, Vec<u8>) {
+        let report = match work {
             CopyWork::Items(batches) => self.items(batches).await,
-            CopyWork::Prepare(large) => self.prepare(large).await,
+            CopyWork::Prepare(large) => self.prepare(&large).await,
             CopyWork::Part { file, part } => self.part(&file, part).await,
             CopyWork::Place { file, checksum } => self.place(&file, checksum).await,
+            CopyWork::Fail { large, outcome, attempts } => self.large_is_over(&large, outcome, attempts).await,
             CopyWork::FinishFolders(folders) => self.finish_folders(folders).await,
             CopyWork::Verify(batches) => self.verify(batches).await,
         };
         self.send().await;
-        (done, self.buffer)
+        (report, self.buffer)
     }
 
-    async fn items(&mut self, batches: Vec<PlanBatch>) -> Done {
+    async fn items(&mut self, batches: Vec<PlanBatch>) -> CopyReport {
         let (mut made, mut lost, mut given_back) = (Vec::new(), Vec::new(), 0);
         for batch in batches {
             let mut opened = OpenFolders::new(&batch.path, batch.path_on_destination());
             for item in &batch.items {
-                let became = self.one_item(&mut opened, &batch.path, item).await;
-                let is_over = became.as_ref().is_some_and(|(outcome, _)| !matches!(outcome, CopyOutcome::Copied(_)));
+                let result = self.one_item(&mut opened, &batch.path, item).await;
+                let is_over = result.as_ref().is_some_and(|(outcome, _)| !matches!(outcome, CopyOutcome::Copied(_)));
                 if is_over && self.context.may_be_begun(item.id) {
                     self.tidy_up(&opened.paths.dst, item.id).await;
                 }
                 self.context.attempted.remove(item.id);
-                let Some((outcome, attempts)) = became else {
+                let Some((outcome, attempts)) = result else {
                     given_back += 1;
                     continue;
                 };
@@ -154,10 +156,10 @@ impl Job {
                 self.record(item, batch.depth, outcome, attempts).await;
             }
         }
-        Done::Items { made, lost, given_back }
+        CopyReport::Items { made, lost, given_back }
     }
 
-    /// What becomes of an item, and after how many attempts; `None` where it stays pending.
+    /// The result of an item, and after how many attempts; `None` where it stays pending.
     async fn one_item(
         &mut self,
         opened: &mut OpenFolders,
@@ -167,216 +169,159 @@ impl Job {
         if let Some(outcome) = &opened.failed {
             return Some((outcome.clone(), 0));
         }
-        let names = names_of(item);
-        let mut tries = self.tries(item.id);
-        loop {
-            let attempt = match opened.open(&self.context).await {
-                Ok(folders) => {
-                    let transfer = Transfer::new(&self.context, folders, item, borrowed(&names));
-                    transfer.attempt(&mut self.buffer).await
+        let mut attempts = self.context.retry.first_attempt(item.id);
+        let subject = Subject { item, folder, file_attempt: None };
+        let mut is_again = false;
+        let attempted = self
+            .attempt(subject, opened, &mut attempts, async |transfer, buffer| {
+                if std::mem::replace(&mut is_again, true) {
+                    transfer.context.attempted.insert(item.id);
                 }
-                Err(trouble) => Err(trouble),
-            };
-            let trouble = match attempt {
-                Ok(outcome) => {
-                    self.answered();
-                    return Some((outcome, tries.attempts));
-                }
-                Err(trouble) => trouble,
-            };
-            match self.after(trouble, &mut tries, || child_path(folder, &item.name)).await {
-                Next::Again => {
-                    opened.close();
-                    self.context.attempted.insert(item.id);
-                }
-                Next::GiveBack => return None,
-                Next::Over(outcome) => {
-                    if opened.folders.is_none() {
-                        opened.failed = Some(outcome.clone());
-                    }
-                    return Some((outcome, tries.attempts));
-                }
+                transfer.attempt(buffer).await
+            })
+            .await;
+        match attempted {
+            Attempted::Done(outcome) => {
+                self.answered();
+                Some((outcome, attempts.made()))
             }
+            Attempted::GivenUp(outcome) => {
+                if !opened.are_open() {
+                    opened.failed = Some(outcome.clone());
+                }
+                Some((outcome, attempts.made()))
+            }
+            Attempted::Changed | Attempted::GivenBack => None,
         }
     }
 
-    async fn prepare(&mut self, large: Arc<LargeItem>) -> Done {
-        let id = large.item.id;
-        let mut opened = OpenFolders::new(&large.folder, large.folder_on_destination());
-        let names = names_of(&large.item);
-        let mut tries = self.tries(id);
-        loop {
-            let attempt = match opened.open(&self.context).await {
-                Ok(folders) => {
-                    let transfer = Transfer::new(&self.context, folders, &large.item, borrowed(&names));
-                    transfer.prepare(&large, &mut self.buffer).await
+    async fn prepare(&mut self, large: &LargeItem) -> CopyReport {
+        let mut opened = OpenFolders::of_large(large);
+        let mut attempts = self.context.retry.first_attempt(large.item.id);
+        let subject = Subject { file_attempt: None, ..Subject::of_large(large) };
+        let prepared = self
+            .attempt(subject, &mut opened, &mut attempts, async |transfer, buffer| {
+                transfer.prepare(large, buffer).await
+            })
+            .await;
+        match prepared {
+            Attempted::Done(Prepared::File(file)) => {
+                if file.done.is_empty() && !(large.item.parts.is_empty() && large.attempt == 1) {
+                    self.copied.forget.push(large.item.id);
                 }
-                Err(trouble) => Err(trouble),
-            };
-            match attempt {
-                Ok(Prepared::File(file)) => {
-                    if file.done.is_empty() && !(large.item.parts.is_empty() && large.attempt == 1) {
-                        self.record.forget.push(id);
-                    }
-                    return Done::Prepared(Arc::new(file));
-                }
-                Ok(Prepared::Outcome(outcome)) => return self.large_is_over(&large, outcome, tries.attempts).await,
-                Err(trouble) => match self.after(trouble, &mut tries, || path_of(&large)).await {
-                    Next::Again => opened.close(),
-                    Next::GiveBack => return Done::LargeGivenBack(id),
-                    Next::Over(outcome) => return self.large_is_over(&large, outcome, tries.attempts).await,
-                },
+                CopyReport::Prepared(file)
             }
+            Attempted::Done(Prepared::Outcome(outcome)) | Attempted::GivenUp(outcome) => {
+                self.large_is_over(large, outcome, attempts.made()).await
+            }
+            Attempted::Changed | Attempted::GivenBack => CopyReport::LargeGivenBack(large.item.id),
         }
     }
 
-    async fn part(&mut self, file: &Arc<LargeFile>, part: u32) -> Done {
+    async fn part(&mut self, file: &LargeFile, part: u32) -> CopyReport {
         let large = &file.large;
         let id = large.item.id;
-        let mut opened = OpenFolders::new(&large.folder, large.folder_on_destination());
-        let names = names_of(&large.item);
-        let mut tries = self.tries(id);
-        loop {
-            let attempt = match opened.open(&self.context).await {
-                Ok(folders) => {
-                    let transfer = Transfer::new(&self.context, folders, &large.item, borrowed(&names));
-                    transfer.copy_part(file, part, &mut self.buffer).await
-                }
-                Err(trouble) => Err(trouble),
-            };
-            match attempt {
-                Ok(value) => {
-                    self.answered();
-                    let range = file.range(part);
-                    self.links.board.copied(0, range.end - range.start);
-                    let is_recorded = file.done.iter().any(|done| done.part == part && done.value == value);
-                    if !is_recorded && self.tells_whether_it_is_there(value) {
-                        self.record.parts.push((id, PartCopied { part, facts: file.facts, value }));
-                    }
-                    return Done::Part { id, part, value: (value != UNHASHED).then_some(value) };
-                }
-                Err(trouble) => match self.after_large(trouble, &mut tries, file).await {
-                    None => opened.close(),
-                    Some(done) => return done,
-                },
+        let mut opened = OpenFolders::of_large(large);
+        let mut attempts = self.context.retry.first_attempt(id);
+        let copied = self
+            .attempt(Subject::of_large(large), &mut opened, &mut attempts, async |transfer, buffer| {
+                transfer.copy_part(file, part, buffer).await
+            })
+            .await;
+        let value = match copied {
+            Attempted::Done(value) => value,
+            Attempted::Changed => return CopyReport::Changed(id),
+            Attempted::GivenBack => return CopyReport::LargeGivenBack(id),
+            Attempted::GivenUp(outcome) => {
+                return CopyReport::PartFailed { id, outcome, attempts: attempts.made() };
             }
+        };
+        self.answered();
+        let range = file.range(part);
+        self.context.board.copied(0, range.end - range.start);
+        let is_recorded = file.done.iter().any(|done| done.part == part && done.value == value);
+        if !is_recorded && self.tells_whether_it_is_there(value) {
+            self.copied.parts.push((id, PartCopied { part, facts: file.facts, value }));
         }
+        CopyReport::Part { id, part, value: (value != UNHASHED).then_some(value) }
     }
 
-    /// Whether what was recorded of a part tells afterwards whether it is there: where nothing was hashed it does not, if
-    /// nobody saw to it that the part is durable.
+    /// Whether what was recorded of a part tells afterwards whether it is complete: where nothing was hashed it does not,
+    /// unless the part was flushed to disk.
     fn tells_whether_it_is_there(&self, value: [u8; 32]) -> bool {
         value != UNHASHED || self.context.copying.durability != CopyDurability::None
     }
 
-    async fn place(&mut self, file: &Arc<LargeFile>, checksum: Option<[u8; 32]>) -> Done {
+    async fn place(&mut self, file: &LargeFile, checksum: Option<[u8; 32]>) -> CopyReport {
         let large = &file.large;
-        let mut opened = OpenFolders::new(&large.folder, large.folder_on_destination());
-        let names = names_of(&large.item);
-        let mut tries = self.tries(large.item.id);
-        loop {
-            let attempt = match opened.open(&self.context).await {
-                Ok(folders) => {
-                    let transfer = Transfer::new(&self.context, folders, &large.item, borrowed(&names));
-                    transfer.place(file, checksum, &mut self.buffer).await
-                }
-                Err(trouble) => Err(trouble),
-            };
-            match attempt {
-                Ok(outcome) => return self.large_is_over(large, outcome, tries.attempts).await,
-                Err(trouble) => {
-                    // It may have its name all the same.
-                    self.context.attempted.insert(large.item.id);
-                    match self.after_large(trouble, &mut tries, file).await {
-                        None => opened.close(),
-                        Some(done) => return done,
-                    }
-                }
-            }
-        }
-    }
-
-    /// As [`Job::after`], for a file that was prepared: where it changed it is begun again as a whole. `None` means
-    /// that the same thing is tried once more.
-    async fn after_large(&mut self, trouble: AttemptError, tries: &mut Tries, file: &Arc<LargeFile>) -> Option<Done> {
-        let large = &file.large;
-        if let AttemptError::Changed(message) = &trouble
-            && large.attempt < self.context.retry.attempts_max
-        {
-            tracing::debug!(path = path_of(large), attempt = large.attempt, "begun again: {message}");
-            return Some(Done::Changed(large.item.id));
-        }
-        if matches!(trouble, AttemptError::Changed(_)) {
-            tries.attempts = large.attempt;
-        }
-        match self.after(trouble, tries, || path_of(large)).await {
-            Next::Again => None,
-            Next::GiveBack => Some(Done::LargeGivenBack(large.item.id)),
-            Next::Over(outcome) => Some(self.large_is_over(large, outcome, tries.attempts).await),
-        }
-    }
-
-    /// Records what became of a large file, unless another part of it has: several may fail at a time.
-    async fn large_is_over(&mut self, large: &Arc<LargeItem>, outcome: CopyOutcome, attempts: u32) -> Done {
         let id = large.item.id;
-        if large.is_recorded.swap(true, Relaxed) {
-            return Done::Large(id);
+        let mut opened = OpenFolders::of_large(large);
+        let mut attempts = self.context.retry.first_attempt(id);
+        let placed = self
+            .attempt(Subject::of_large(large), &mut opened, &mut attempts, async |transfer, buffer| {
+                let placed = transfer.place(file, checksum, buffer).await;
+                if placed.is_err() {
+                    // It may have its name all the same.
+                    transfer.context.attempted.insert(id);
+                }
+                placed
+            })
+            .await;
+        match placed {
+            Attempted::Done(outcome) | Attempted::GivenUp(outcome) => {
+                self.large_is_over(large, outcome, attempts.made()).await
+            }
+            Attempted::Changed => CopyReport::Changed(id),
+            Attempted::GivenBack => CopyReport::LargeGivenBack(id),
         }
+    }
+
+    /// Records the result of a large file of which nothing else is in flight.
+    async fn large_is_over(&mut self, large: &LargeItem, outcome: CopyOutcome, attempts: u32) -> CopyReport {
+        let id = large.item.id;
         self.context.attempted.remove(id);
         if !matches!(outcome, CopyOutcome::Copied(_)) {
             let folder = decode_name(large.folder_on_destination()).expect("the ledger gives out printable paths");
             self.tidy_up(&folder, id).await;
         }
-        self.record.forget.push(id);
+        self.copied.forget.push(id);
         self.record(&large.item, large.depth, outcome, attempts.max(large.attempt)).await;
-        Done::Large(id)
+        CopyReport::Large(id)
     }
 
-    /// Removes what an attempt, or an earlier run, may have left of something that is not copied, as far as that goes.
+    /// Removes what an attempt, or an earlier run, may have left of something that is not copied, as far as possible.
     /// The folder may be gone from the source.
     async fn tidy_up(&self, folder: &[u8], id: NodeId) {
         let temporary = self.context.temporary_name(id);
-        let mut tries = self.tries(id);
-        loop {
-            let removed = match self.context.stores.dst.clone().folder(folder).await {
-                Ok(folder) => folder.remove_draft(&temporary).await,
-                Err(error) => Err(error),
-            };
-            let Err(error) = removed else { return };
-            let is_again = error.class.is_retried() && tries.attempts < self.context.retry.attempts_max;
-            if !is_again || self.context.stop.is_cancelled() {
-                tracing::debug!(%id, "its temporary file stays, if there is one: {error}");
-                return;
-            }
-            tokio::time::sleep(tries.pauses.next().unwrap_or(self.context.retry.pause_max)).await;
-            tries.attempts += 1;
+        let removed = self.context.retry.retry(id, &self.context.stop, async || {
+            self.context.stores.dst.clone().folder(folder).await?.remove_draft(&temporary).await
+        });
+        if let Err(error) = removed.await {
+            tracing::debug!(%id, "its temporary file stays, if there is one: {error}");
         }
     }
 
-    async fn finish_folders(&mut self, folders: Vec<MadeFolder>) -> Done {
+    async fn finish_folders(&mut self, folders: Vec<MadeFolder>) -> CopyReport {
         for folder in folders {
-            let id = folder.id;
-            let mut tries = self.tries(id);
-            loop {
-                let trouble = match self.finish_folder(&folder).await {
-                    Ok(()) => break,
-                    Err(trouble) => trouble,
-                };
-                match self.after(trouble, &mut tries, || folder.path.clone()).await {
-                    Next::Again => {}
-                    // Set again by the next run.
-                    Next::GiveBack => return Done::Folders,
-                    Next::Over(CopyOutcome::Failed { message, .. }) => {
+            let mut attempts = self.context.retry.first_attempt(folder.id);
+            while let Err(trouble) = self.finish_folder(&folder).await {
+                match self.after(trouble, &mut attempts, || folder.path.clone()).await {
+                    None => {}
+                    Some(Attempted::GivenUp(CopyOutcome::Failed { message, .. })) => {
                         let remark = format!("its time and permissions could not be set: {message}");
-                        self.record.remarks.push((id, remark));
+                        self.copied.remarks.push((folder.id, remark));
                         break;
                     }
                     // It is gone from the source: there is nothing to be set.
-                    Next::Over(_) => break,
+                    Some(Attempted::GivenUp(_)) => break,
+                    // Set again by the next run.
+                    Some(Attempted::Done(()) | Attempted::Changed | Attempted::GivenBack) => {
+                        return CopyReport::Folders;
+                    }
                 }
             }
         }
-        Done::Folders
+        CopyReport::Folders
     }
 
     async fn finish_folder(&mut self, folder: &MadeFolder) -> Attempt<()> {
@@ -393,44 +338,42 @@ impl Job {
         Ok(())
     }
 
-    async fn verify(&mut self, batches: Vec<ExpectedBatch>) -> Done {
+    async fn verify(&mut self, batches: Vec<ExpectedBatch>) -> CopyReport {
         let mut verified = Vec::with_capacity(batches.len());
         for batch in batches {
             let mut checking = Checking::new(&batch, self.context.level);
-            let mut tries = self.tries(batch.folder);
+            let mut attempts = self.context.retry.first_attempt(batch.folder);
             loop {
                 let before = checking.progress();
                 let Err(trouble) = checking.run(&self.context, &mut self.buffer).await else { break };
                 if checking.progress() > before {
-                    tries = self.tries(batch.folder);
+                    attempts = self.context.retry.first_attempt(batch.folder);
                 }
-                match self.after(trouble, &mut tries, || batch.path.clone()).await {
-                    Next::Again => {}
-                    Next::GiveBack => return Done::Verified(verified),
-                    Next::Over(outcome) => {
+                match self.after(trouble, &mut attempts, || batch.path.clone()).await {
+                    None => {}
+                    Some(Attempted::GivenUp(outcome)) => {
                         let message = match outcome {
                             CopyOutcome::Failed { message, .. } => message,
                             CopyOutcome::Vanished(reason) => reason.to_string(),
                             outcome => unreachable!("trouble does not lead to {outcome:?}"),
                         };
                         checking.give_up(&message);
-                        tries = self.tries(batch.folder);
+                        attempts = self.context.retry.first_attempt(batch.folder);
+                    }
+                    Some(Attempted::Done(()) | Attempted::Changed | Attempted::GivenBack) => {
+                        return CopyReport::Verified(verified);
                     }
                 }
             }
             let checked = checking.into_checked();
             self.answered();
-            self.links.board.copied(batch.nodes.len() as u64, checked.bytes_read);
-            self.record.verified += batch.nodes.len() as u64;
-            self.record.bytes_read += checked.bytes_read;
-            self.record.differences.extend(checked.differences);
+            self.context.board.copied(batch.nodes.len() as u64, checked.bytes_read);
+            self.verified.nodes += batch.nodes.len() as u64;
+            self.verified.bytes_read += checked.bytes_read;
+            self.verified.differences.extend(checked.differences);
             verified.push(first_id(&batch));
         }
-        Done::Verified(verified)
-    }
-
-    fn tries(&self, id: NodeId) -> Tries {
-        Tries { attempts: 1, since: Instant::now(), pauses: self.context.retry.pauses(id) }
+        CopyReport::Verified(verified)
     }
 
     fn answered(&self) {
@@ -439,74 +382,70 @@ impl Job {
         }
     }
 
-    /// What an attempt that came to nothing leads to. Waits before it says that it should be made again.
-    async fn after(&mut self, trouble: AttemptError, tries: &mut Tries, path: impl Fn() -> String) -> Next {
-        let retry = &self.context.retry;
+    /// Attempts something with an item, in its two folders, until it succeeds or makes no sense any more.
+    async fn attempt<T>(
+        &mut self,
+        subject: Subject<'_>,
+        opened: &mut OpenFolders,
+        attempts: &mut Attempts,
+        mut once: impl AsyncFnMut(Transfer<'_>, &mut Vec<u8>) -> Attempt<T>,
+    ) -> Attempted<T> {
+        let names = names_of(subject.item);
+        loop {
+            let attempt = match opened.open(&self.context).await {
+                Ok(folders) => {
+                    let transfer = Transfer::new(&self.context, folders, subject.item, borrowed(&names));
+                    once(transfer, &mut self.buffer).await
+                }
+                Err(trouble) => Err(trouble),
+            };
+            let trouble = match attempt {
+                Ok(done) => return Attempted::Done(done),
+                Err(trouble) => trouble,
+            };
+            if let (AttemptError::Changed(message), Some(attempt)) = (&trouble, subject.file_attempt) {
+                if attempt < self.context.retry.attempts_max {
+                    tracing::debug!(path = subject.path(), attempt, "starts over: {message}");
+                    return Attempted::Changed;
+                }
+                attempts.count_as(attempt);
+            }
+            if let Some(over) = self.after(trouble, attempts, || subject.path()).await {
+                return over;
+            }
+            opened.close();
+        }
+    }
+
+    /// What a failed attempt leads to; `None` where it is to be retried. Waits before it says so.
+    async fn after<T>(
+        &mut self,
+        trouble: AttemptError,
+        attempts: &mut Attempts,
+        path: impl Fn() -> String,
+    ) -> Option<Attempted<T>> {
         let (side, error) = match trouble {
-            AttemptError::Stopped => return Next::GiveBack,
+            AttemptError::Stopped => return Some(Attempted::GivenBack),
             AttemptError::Changed(message) => (None, StoreError::new(ErrorClass::Transient, message)),
             AttemptError::Store(side, error) => (Some(side), error),
         };
-        let (is_refused, error) = match self.probe(side, &error).await {
-            // Whether it is the entry's own trouble or the store's cannot be told: both are asked again.
-            Err(lost) if lost.class.is_retried() => (false, lost),
-            probed => (probed.is_err(), error),
-        };
-        if error.class.suspends() || is_refused {
-            // Whoever started the run gets to know it as well, and says it louder.
-            tracing::info!(path = path(), class = %error.class, "{error}");
-            self.give_up(side, path(), error);
-            return Next::GiveBack;
-        }
-        if !error.class.is_retried() {
-            return Next::Over(outcome_of(side, error));
-        }
-        // To be asked for patience is no failure, however often that happens, where the pace sees to it.
-        let is_patient = error.class == ErrorClass::Throttled
-            && side.is_some_and(|side| self.context.stores[side].capabilities().has_a_pace);
-        if tries.attempts >= retry.attempts_max && !is_patient {
-            let Some(side) = side else { return Next::Over(outcome_of(None, error)) };
-            let (health, store) = (&self.context.health[side], &self.context.stores[side]);
-            if !health.store_is_away(store, tries.since).await {
-                return Next::Over(outcome_of(Some(side), error));
+        let CopyContext { stores, health, .. } = &*self.context;
+        let store = side.map(|side| WatchedStore { store: &stores[side], health: &health[side] });
+        match attempts.after(store, error, Probe::Store, &path).await {
+            AfterFailure::Retry(pause) => {
+                // What others wait for should not wait for this.
+                self.send().await;
+                (!wait(pause, &self.context.stop).await).then_some(Attempted::GivenBack)
+            }
+            AfterFailure::GiveUp(error) => Some(Attempted::GivenUp(outcome_of(side, error))),
+            AfterFailure::Suspend(error) => {
+                self.links.suspend(side.unwrap_or(Side::Source), path(), error);
+                // Whatever comes next would only end in the same way. After the message: that something is given back
+                // must not arrive before the reason.
+                self.context.stop.cancel();
+                Some(Attempted::GivenBack)
             }
         }
-        if let Some(side) = side
-            && let (health, store) = (&self.context.health[side], &self.context.stores[side])
-            && let Some(away) = health.away_for()
-            // One that had nothing to answer for so long, as what was asked took long, is not away for that.
-            && health.store_is_away(store, tries.since).await
-        {
-            let message = format!("{error}, and nothing else for {} s", away.as_secs());
-            self.give_up(Some(side), path(), StoreError::new(error.class, message));
-            return Next::GiveBack;
-        }
-        let pause = error.retry_after.or_else(|| tries.pauses.next()).unwrap_or(retry.pause_max);
-        tracing::debug!(path = path(), attempt = tries.attempts, class = %error.class, "{error}");
-        // What others wait for should not wait for this.
-        self.send().await;
-        tokio::select! {
-            // The stop first: where both have come, chance must not decide.
-            biased;
-            () = self.context.stop.cancelled() => return Next::GiveBack,
-            () = tokio::time::sleep(pause) => {}
-        }
-        tries.attempts += u32::from(!is_patient);
-        Next::Again
-    }
-
-    /// Asks the store as a whole, where an error may mean that it refuses us, and not just one entry.
-    async fn probe(&self, side: Option<Side>, error: &StoreError) -> Result<(), StoreError> {
-        let Some(side) = side.filter(|_| !error.class.is_retried() && !error.class.suspends()) else { return Ok(()) };
-        self.context.stores[side].clone().answers().await
-    }
-
-    fn give_up(&self, side: Option<Side>, path: String, error: StoreError) {
-        let side = side.unwrap_or(Side::Source);
-        self.links.gave_up.do_send(StoreGaveUp { side, path, error });
-        // Whatever comes next would only end in the same way. After the message: nobody must hear that something was
-        // given back before they hear why.
-        self.context.stop.cancel();
     }
 
     async fn record(&mut self, item: &PlanItem, depth: i32, mut outcome: CopyOutcome, attempts: u32) {
@@ -519,9 +458,9 @@ impl Job {
             tracing::debug!(name = item.name, %class, attempts, "not copied: {message}");
         }
         let bytes = item.facts.size.filter(|_| item.kind == NodeKind::File).map_or(0, i64::unsigned_abs);
-        self.links.board.copied(1, if matches!(outcome, CopyOutcome::Copied(_)) { bytes } else { 0 });
+        self.context.board.copied(1, if matches!(outcome, CopyOutcome::Copied(_)) { bytes } else { 0 });
         let (id, kind, size) = (item.id, item.kind, item.facts.size);
-        self.record.results.push(CopyResult { id, depth, kind, size, outcome, attempts });
+        self.copied.results.push(CopyResult { id, depth, kind, size, outcome, attempts });
         if self.sent_at.elapsed() >= SEND_AFTER {
             self.send().await;
         }
@@ -530,15 +469,16 @@ impl Job {
     /// Sends what was done, when there is room for it.
     async fn send(&mut self) {
         self.sent_at = Instant::now();
-        let places = self.record.len().min(self.links.places_max);
-        if places == 0 {
-            return;
+        let places = self.copied.len();
+        if places > 0 {
+            let copied = std::mem::take(&mut self.copied);
+            self.links.ledger.send(LedgerRequest::Copies(copied), places).await;
         }
-        let places = u32::try_from(places).expect("places are fewer than 2^32");
-        // The semaphore is never closed: only then could this fail.
-        let permit = self.links.places.clone().acquire_many_owned(places).await.ok();
-        let record = std::mem::take(&mut self.record);
-        self.links.records.do_send(RecordCopies { permit, ..record });
+        if self.verified.nodes > 0 {
+            let verified = std::mem::take(&mut self.verified);
+            let places = 1 + verified.differences.len();
+            self.links.ledger.send(LedgerRequest::Verified(verified), places).await;
+        }
     }
 }
 
@@ -552,47 +492,11 @@ fn borrowed(names: &BySide<Vec<u8>>) -> Names<'_> {
     BySide { src: &names.src, dst: &names.dst }
 }
 
-fn path_of(large: &LargeItem) -> String {
-    child_path(&large.folder, &large.item.name)
-}
-
 fn outcome_of(side: Option<Side>, error: StoreError) -> CopyOutcome {
     match side {
         Some(side) if is_gone(side, &error) => CopyOutcome::Vanished(Reason::message(&error.message)),
         Some(side) => CopyOutcome::Failed { class: error.class, message: format!("on the {side}: {}", error.message) },
         None => CopyOutcome::Failed { class: error.class, message: error.message },
-    }
-}
-
-/// The two folders of a batch: opened when they are first needed, and again after trouble.
-struct OpenFolders {
-    paths: BySide<Vec<u8>>,
-    folders: Option<BySide<Box<dyn Folder>>>,
-    /// They cannot be opened: this becomes of everything in them.
-    failed: Option<CopyOutcome>,
-}
-
-impl OpenFolders {
-    fn new(on_source: &str, on_destination: &str) -> Self {
-        let paths = BySide { src: on_source, dst: on_destination };
-        let paths = BySide::from_fn(|side| decode_name(paths[side]).expect("the ledger gives out printable paths"));
-        OpenFolders { paths, folders: None, failed: None }
-    }
-
-    /// Has them opened again: those of a file server that was restarted are of no use any more.
-    fn close(&mut self) {
-        self.folders = None;
-    }
-
-    async fn open(&mut self, context: &CopyContext) -> Attempt<Folders<'_>> {
-        if self.folders.is_none() {
-            let src = context.stores.src.clone().folder(&self.paths.src).await.at_side(Side::Source)?;
-            let dst = context.stores.dst.clone().folder(&self.paths.dst).await.at_side(Side::Destination)?;
-            self.folders = Some(BySide { src, dst });
-        }
-        let folders = self.folders.as_ref().expect("opened above");
-        let (source, destination) = (folders.src.as_ref(), folders.dst.as_ref());
-        Ok(Folders { source, destination, path: &self.paths.dst, source_path: &self.paths.src })
     }
 }
 

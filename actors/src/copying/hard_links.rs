@@ -20,7 +20,7 @@ use super::transfer::{Transfer, compared};
 
 /// Where files with several names were copied to. Files with one name are not in it.
 #[derive(Clone, Debug, Default)]
-pub struct HardLinks(Arc<Mutex<HashMap<FileIdentity, Copied>>>);
+pub(crate) struct HardLinks(Arc<Mutex<HashMap<FileIdentity, Copied>>>);
 
 #[derive(Debug)]
 enum Copied {
@@ -58,7 +58,7 @@ pub(super) enum Linked {
 
 impl HardLinks {
     /// With what earlier runs have copied: device, inode and a path on the destination.
-    pub fn new(copied: impl IntoIterator<Item = (FileIdentity, Vec<u8>)>) -> Self {
+    pub(crate) fn new(copied: impl IntoIterator<Item = (FileIdentity, Vec<u8>)>) -> Self {
         let known = copied.into_iter().map(|(identity, path)| (identity, Copied::At(path.into()))).collect();
         HardLinks(Arc::new(Mutex::new(known)))
     }

@@ -1,7 +1,5 @@
 //! The way of a large file: prepared once, copied in parts by several Copiers, and placed when all parts are there.
 
-use std::sync::Arc;
-
 use longhaul_ledger::{CopyOutcome, PartCopied};
 use longhaul_model::{PlanAction, Side, encode_name};
 use longhaul_storage::{Draft, Original, Placed, Replace, Target};
@@ -30,7 +28,7 @@ pub(super) enum Prepared {
 impl Transfer<'_> {
     /// Decides where a large file goes, and which of its parts are still to be copied. Parts of an earlier run count if
     /// the source has not changed since.
-    pub(super) async fn prepare(&self, large: &Arc<LargeItem>, buffer: &mut [u8]) -> Attempt<Prepared> {
+    pub(super) async fn prepare(&self, large: &LargeItem, buffer: &mut [u8]) -> Attempt<Prepared> {
         let Transfer { context, folders, item, names, .. } = *self;
         let source = folders.source.open(names.src).await.at_side(Side::Source)?;
         let facts = source.facts_at_opening();

@@ -10,7 +10,7 @@ use longhaul_storage::Replace;
 use super::reasons::Refusal;
 
 /// Where an item goes, or why nothing is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Placement {
     /// The name is free: create the item.
     Free,

@@ -3,7 +3,7 @@
 use longhaul_model::{ConflictPolicy, NodeKind, Reason, ReasonCode};
 
 /// Why an item is not copied although no store failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Refusal {
     /// The destination has an entry of another kind under this name.
     OtherKind { source: NodeKind, destination: NodeKind },

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_actors::messages::Interrupt;
-use longhaul_actors::{Engine, Outcome};
+use longhaul_actors::{Engine, Interrupt, Outcome};
 use longhaul_model::BySide;
 use longhaul_storage::Store;
 

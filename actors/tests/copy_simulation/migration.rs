@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use longhaul_actors::{CopyRun, Ended, Engine, Outcome, Placement, Schedule, ScheduleLimits, Task};
+use longhaul_actors::{Ended, Engine, Outcome, Placement, Run, Schedule, ScheduleLimits, Task};
 use longhaul_ledger::{Log, MigrationSpec, Opened, Recorder};
 use longhaul_model::{BySide, Phase};
 use longhaul_storage::Store;
@@ -111,7 +111,9 @@ impl Migration<'_> {
         (calm.faults, calm.losses, calm.latency_ms) = (Vec::new(), 0, (0, 0));
         let tuning = self.scenario.tuning.clone();
         let start = |stores: &BySide<Arc<dyn Store>>| {
-            Engine::start(stores, recorder, schedule, &tuning, Arc::default(), Placement::OneThread)
+            let task = Task::Traverse { schedule, filter: None };
+            let run = Run { stores: stores.clone(), recorder, task };
+            Engine::start(run, &tuning, Arc::default(), Placement::OneThread)
         };
         let undisturbed = RunPlan { disturbance: None, changes: Vec::new() };
         let Driven { outcome, .. } = drive(calm, &undisturbed, &ledger, &self.next_ledger(), start);
@@ -175,9 +177,7 @@ impl Migration<'_> {
         };
         let tuning = self.scenario.tuning.clone();
         let start = |stores: &BySide<Arc<dyn Store>>| {
-            let CopyRun { recorder, settings, copying, task, .. } = run(stores.clone());
-            let run = CopyRun { stores: stores.clone(), recorder, settings, copying, task };
-            Engine::start_copy(run, &tuning, Arc::default(), Placement::OneThread)
+            Engine::start(run(stores.clone()), &tuning, Arc::default(), Placement::OneThread)
         };
         let Driven { outcome, left } = drive(self.world.clone(), plan, &ledger, &next, start);
         self.world = left.world.clone();
@@ -211,7 +211,7 @@ impl Migration<'_> {
     }
 
     /// Opens the ledger and begins a run of it. What is to be done waits for its stores.
-    fn begin(&self, purpose: Purpose, ledger: &Path) -> impl FnOnce(BySide<Arc<dyn Store>>) -> CopyRun + use<> {
+    fn begin(&self, purpose: Purpose, ledger: &Path) -> impl FnOnce(BySide<Arc<dyn Store>>) -> Run + use<> {
         // Looking at the log first takes one more instance of DuckDB, which takes as long as all the rest.
         let log = if self.seed.is_multiple_of(8) { Log::Unknown } else { Log::Probed };
         let resources = &self.scenario.tuning.resources;
@@ -229,15 +229,15 @@ impl Migration<'_> {
                 let (chosen, remaining) = recorder.begin_copying(&copying).expect("copying can begin");
                 assert_eq!(remaining.temporary_prefix.as_bytes(), temporary_prefix());
                 copying = chosen;
-                Task::Copy { remaining, durability: self.scenario.durability }
+                Task::Copy { settings, copying, remaining, durability: self.scenario.durability }
             }
             Purpose::Verify { goes_on } => {
                 let level = self.scenario.level;
                 let (level, remaining) = recorder.begin_verifying(goes_on, level).expect("verifying can begin");
-                Task::Verify { remaining, level }
+                Task::Verify { settings, copying, remaining, level }
             }
         };
-        move |stores| CopyRun { stores, recorder, settings, copying, task }
+        move |stores| Run { stores, recorder, task }
     }
 
     /// Looks at the ledger of a run that has it open.

@@ -112,7 +112,7 @@ pub(crate) fn when_complete(image: &Image, expected: &Expected) -> Wrong {
 pub(crate) fn nothing_is_lost_between_actors(outcome: &Outcome) -> Wrong {
     let mut wrong = Wrong::new();
     for (actor, traffic) in outcome.traffic.by_actor() {
-        let may_drop = actor != "DB actor" && outcome.still_running > 0;
+        let may_drop = actor != "ledger actor" && outcome.still_running > 0;
         if !traffic.adds_up() || (traffic.dropped > 0 && !may_drop) {
             wrong.push(format!("{actor}: {traffic:?}, with {} Listers left behind", outcome.still_running));
         }

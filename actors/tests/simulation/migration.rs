@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_actors::messages::Interrupt;
-use longhaul_actors::{Ended, Engine, Outcome, Placement, Schedule};
+use longhaul_actors::{Ended, Engine, Interrupt, Outcome, Placement, Run, Schedule, Task};
 use longhaul_ledger::{Log, MigrationSpec, Opened, Recorder, Settings};
 use longhaul_model::{BySide, Comparison, ConflictPolicy, Phase, Side, encode_name};
 use longhaul_storage::Store;
@@ -182,8 +181,8 @@ impl Migration<'_> {
         let (outcome, passed) = system.block_on(async {
             let started = Instant::now();
             let stores = self.stores(&calls, started);
-            let engine =
-                Engine::start(&stores, recorder, schedule, &self.scenario.tuning, Arc::default(), Placement::OneThread);
+            let run = Run { stores, recorder, task: Task::Traverse { schedule, filter: None } };
+            let engine = Engine::start(run, &self.scenario.tuning, Arc::default(), Placement::OneThread);
             let coordinator = engine.coordinator.clone();
             let has_come = async {
                 match moment {

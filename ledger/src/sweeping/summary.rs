@@ -6,7 +6,7 @@ use longhaul_model::{BySide, Side};
 use crate::error::Result;
 
 /// The last sweep: what it is, how far it has come, and what it has found.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SweepSummary {
     /// `retry` or `refresh`.
     pub kind: String,
@@ -24,7 +24,7 @@ pub struct SweepSummary {
 }
 
 /// What a sweep has found to be different on one side, in nodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SweepFound {
     /// Not known before.
     pub new: i64,

@@ -48,6 +48,7 @@ impl Moved {
                 log: Log::Unknown,
                 resume: is_begun,
                 level,
+                stores: None,
                 tuning: Tuning::default(),
             };
             moved.verified = run(|| verify(&config), interrupt)?;
@@ -97,6 +98,7 @@ fn config(ledger: &Path, settings: CopySettings, resume: bool) -> CopyConfig {
         choices: settings.into(),
         force: false,
         ignore_names: false,
+        stores: None,
         tuning: Tuning::default(),
     }
 }

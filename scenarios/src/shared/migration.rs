@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use longhaul_actors::{
-    Controller, Ended, MigrationConfig, Outcome, ResumeConfig, Resumed, StartError, Tuning, resume, start,
-    start_with_stores,
-};
+use longhaul_actors::{Controller, Ended, MigrationConfig, Outcome, ResumeConfig, Resumed, Tuning, discover, resume};
 use longhaul_ledger::{Counters, Log, Reader, log_of};
 use longhaul_model::{BySide, Side};
 use longhaul_storage::{Location, OpenOptions, Store};
@@ -44,12 +41,13 @@ impl Run {
         interrupt: &Interrupt,
     ) -> Result<Run> {
         let locations = BySide { src: stores.src.0.clone(), dst: stores.dst.0.clone() };
-        Run::begin(&scratch.join(LEDGER), locations, interrupt, |config| start_with_stores(config, stores))
+        let stores = BySide { src: stores.src.1, dst: stores.dst.1 };
+        Run::begin(&scratch.join(LEDGER), locations, Some(stores), interrupt)
     }
 
     /// Traverses two places, with the engine's own settings, into a ledger in `scratch`.
     pub(crate) fn of_places(scratch: &Path, locations: BySide<Location>, interrupt: &Interrupt) -> Result<Run> {
-        Run::begin(&scratch.join(LEDGER), locations, interrupt, start)
+        Run::begin(&scratch.join(LEDGER), locations, None, interrupt)
     }
 
     /// As [`Run::of_places`], into another ledger; whatever has its name is replaced.
@@ -60,7 +58,7 @@ impl Run {
                 _ => {}
             }
         }
-        Run::begin(ledger, locations, interrupt, start)
+        Run::begin(ledger, locations, None, interrupt)
     }
 
     /// Goes on where an earlier run in `scratch` was. `None` where that had not come so far as to have a ledger.
@@ -91,11 +89,12 @@ impl Run {
     fn begin(
         ledger: &Path,
         locations: BySide<Location>,
+        stores: Option<BySide<Arc<dyn Store>>>,
         interrupt: &Interrupt,
-        start: impl FnOnce(&MigrationConfig) -> Result<Controller, StartError>,
     ) -> Result<Run> {
         let config = MigrationConfig {
             locations,
+            stores,
             ledger: ledger.to_owned(),
             open: OpenOptions::default(),
             compare: None,
@@ -105,7 +104,8 @@ impl Run {
             tuning: Tuning::default(),
         };
         let started = Instant::now();
-        let outcome = attend(start(&config)?, interrupt, folders_so_far)?;
+        let Resumed::Running(controller) = discover(&config)? else { bail!("a new migration has nothing to list") };
+        let outcome = attend(controller, interrupt, folders_so_far)?;
         let took = started.elapsed();
         Run::of(config.ledger, Some(outcome), false, took)
     }

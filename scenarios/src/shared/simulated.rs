@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use longhaul_actors::{Ended, Engine, Outcome, Placement, Schedule, ScheduleLimits, Tuning};
+use longhaul_actors::{Ended, Engine, Outcome, Placement, Run, Schedule, ScheduleLimits, Task, Tuning};
 use longhaul_ledger::{MigrationSpec, Reader, Settings};
 use longhaul_model::{BySide, Comparison};
 use longhaul_spectra::{ChaosConfig, Config, Mode, RateConfig, Spectra};
@@ -106,7 +106,8 @@ async fn discover_in_simulated_time(
         ScheduleLimits { lead_nodes_max: 1 << 40, frontier_folders_max: 1 << 16, in_flight_folders_max: 4_096 };
     let schedule = Schedule::new(limits, recorder.begin_traversal()?);
     let began = Instant::now();
-    let engine = Engine::start(&stores, recorder, schedule, &tuning, Arc::default(), Placement::OneThread);
+    let run = Run { stores, recorder, task: Task::Traverse { schedule, filter: None } };
+    let engine = Engine::start(run, &tuning, Arc::default(), Placement::OneThread);
     let world = simulator.world(WORLDS.src)?;
     let mut listed = Vec::new();
     let outcome = tokio::select! {

@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::config::Tuning;
-use crate::db::{DbActor, DbLinks};
-use crate::engine::{Engine, Placement};
+use crate::engine::{Engine, Placement, Run, Task};
+use crate::ledger_actor::LedgerActor;
+use crate::messages::DeathNotice;
 use crate::progress::Progress;
 
 /// Longer than anything that is waited for on purpose. The clock is paused, so it costs nothing.
@@ -26,12 +27,12 @@ pub(super) fn recorder(folder: &tempfile::TempDir) -> Recorder {
 }
 
 #[actix::test]
-async fn a_dead_db_actor_is_told_as_broken() {
-    let Scene { coordinator, db, outcome, may_finish, .. } = busy_with_the_root().await;
+async fn a_dead_ledger_actor_is_reported_as_broken() {
+    let Scene { coordinator, ledger, outcome, may_finish, .. } = busy_with_the_root().await;
     drop(may_finish);
-    db.do_send(Die);
+    ledger.do_send(Die);
     settle().await;
-    coordinator.do_send(BatchDone { side: Side::Source, lister: 0, given_back: 1, traffic: Traffic::default() });
+    coordinator.do_send(done(Side::Source, 0, 1));
     coordinator.do_send(Interrupt);
     let outcome = outcome.await.unwrap();
     assert!(matches!(outcome.ended, Ended::Broken(_)), "{outcome:?}");
@@ -43,11 +44,11 @@ async fn busy_with_the_root() -> Scene {
     scene
 }
 
-#[derive(Message)]
+#[derive(actix::Message)]
 #[rtype(result = "()")]
 struct Die;
 
-impl Handler<Die> for SilentDb {
+impl Handler<Die> for SilentLedger {
     type Result = ();
 
     fn handle(&mut self, _: Die, ctx: &mut Self::Context) {
@@ -57,40 +58,35 @@ impl Handler<Die> for SilentDb {
 
 /// Nobody interrupts it: the run has to notice by itself.
 #[actix::test]
-async fn a_db_actor_that_panics_ends_the_run_as_broken() {
+async fn a_ledger_actor_that_panics_ends_the_run_as_broken() {
     tokio::time::pause();
     let folder = tempfile::tempdir().unwrap();
     let log = Log::default();
     let (outcome_sender, outcome) = oneshot::channel();
-    let context = Context::<Coordinator>::new();
-    let links = DbLinks {
-        recorded: context.address().recipient(),
-        pulled: context.address().recipient(),
-        failed: context.address().recipient(),
-        died: context.address().recipient(),
-        board: Board::default(),
-    };
-    let db = DbActor::new(recorder(&folder), Duration::from_millis(500), links).start();
+    let context = Context::new();
+    let address = context.address();
+    let notice = DeathNotice::new(ActorName::Ledger, address.clone().recipient());
+    let interval = Duration::from_millis(500);
+    let ledger =
+        LedgerActor::new(recorder(&folder), interval, None, address.recipient(), notice, Board::default()).start();
     let lister = |side| SilentLister { side, number: 0, log: log.clone() }.start().recipient();
-    let links = CoordinatorLinks {
-        listers: BySide { src: vec![lister(Side::Source)], dst: vec![lister(Side::Destination)] },
-        records: db.clone().recipient(),
-        pulls: db.clone().recipient(),
-        finish: db.clone().recipient(),
-        stop: CancellationToken::new(),
-        board: Board::default(),
-        outcome: outcome_sender,
-    };
-    let schedule = Schedule::new(ROOMY, BySide { src: root(), dst: root() });
-    let coordinator = context.run(Coordinator::new(schedule, GRACE, links));
+    let listers = BySide { src: vec![lister(Side::Source)], dst: vec![lister(Side::Destination)] };
+    let requests = ledger.clone().recipient();
+    let coordinator = start(context, ROOMY, listers, requests, CancellationToken::new(), outcome_sender);
     settle().await;
     // No tree is as deep as this: the arithmetic of it overflows.
     let folder = Folder { depth: i32::MAX, ..root() };
     let page = ListedPage { folder, page: Page::default(), is_last: true, attempts: 1 };
-    db.do_send(RecordListings { side: Side::Source, listed: vec![Listed::Page(page)], permit: None });
-    coordinator.do_send(BatchDone { side: Side::Source, lister: 0, given_back: 0, traffic: Traffic::default() });
+    let request = LedgerRequest::Listings { side: Side::Source, listed: vec![Listed::Page(page)] };
+    ledger.do_send(Permitted::from(request));
+    coordinator.do_send(done(Side::Source, 0, 0));
     let outcome = tokio::time::timeout(LONG, outcome).await.expect("the run hangs").unwrap();
     assert!(matches!(outcome.ended, Ended::Broken(_)), "{outcome:?}");
+}
+
+pub(super) fn traversal(stores: BySide<Arc<dyn Store>>, recorder: Recorder) -> Run {
+    let schedule = Schedule::new(ROOMY, BySide { src: root(), dst: root() });
+    Run { stores, recorder, task: Task::Traverse { schedule, filter: None } }
 }
 
 #[derive(Debug)]
@@ -116,9 +112,7 @@ async fn a_lister_that_panics_ends_the_run_as_broken() {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(PanickingStore);
     let engine = Engine::start(
-        &BySide { src: store.clone(), dst: store },
-        recorder(&folder),
-        Schedule::new(ROOMY, BySide { src: root(), dst: root() }),
+        traversal(BySide { src: store.clone(), dst: store }, recorder(&folder)),
         &Tuning::default(),
         Arc::new(Mutex::new(Progress::default())),
         Placement::OneThread,

@@ -13,7 +13,7 @@ async fn busy() -> Scene {
     scene
 }
 
-fn suspended(reason: &str, outcome: &'static str) -> Told {
+fn suspended(reason: &str, outcome: &str) -> Told {
     finish(Phase::Suspended, Some(reason), outcome)
 }
 
@@ -36,7 +36,7 @@ async fn an_interrupt_gives_nothing_more_out_and_waits_for_what_is_in_flight() {
     assert_eq!((outcome.given_back, outcome.still_running, outcome.closed.traffic.answered), (2, 0, 7));
 }
 
-/// The DB actor records what the Listers sent last, and then comes to `Finish`: its answers are still on their way.
+/// The ledger actor records what the Listers sent last, and then comes to `Finish`: its answers are still on their way.
 #[actix::test]
 async fn what_is_recorded_after_the_interrupt_gives_nothing_out_while_the_ledger_is_closed() {
     let scene = busy().await;
@@ -115,8 +115,8 @@ async fn a_store_that_gives_up_suspends_the_run_with_its_reason() {
     assert_eq!(reason, "destination /a: credentials refused");
 }
 
-fn disk_full() -> LedgerFailed {
-    LedgerFailed(LedgerError::DiskFull("somewhere".to_owned()))
+fn disk_full() -> LedgerReply {
+    LedgerReply::Failed(LedgerError::DiskFull("somewhere".to_owned()))
 }
 
 #[actix::test]

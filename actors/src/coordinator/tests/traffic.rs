@@ -8,7 +8,7 @@ use longhaul_model::{NodeKind, Page};
 use longhaul_storage::{Capabilities, PageStream, Store};
 use tokio::sync::Notify;
 
-use super::death::recorder;
+use super::death::{recorder, traversal};
 use super::*;
 use crate::config::Tuning;
 use crate::engine::{Engine, Placement};
@@ -53,14 +53,10 @@ async fn wherever_it_is_interrupted_every_actor_answers_all_that_it_received() {
     for moment in [0, 1, 5, 40, 100, 1_000] {
         let folder = tempfile::tempdir().unwrap();
         let source = Arc::new(Binary { moment, ..Binary::default() });
-        let engine = Engine::start(
-            &BySide { src: source.clone(), dst: Arc::new(Binary { moment: usize::MAX, ..Binary::default() }) },
-            recorder(&folder),
-            Schedule::new(ROOMY, BySide { src: root(), dst: root() }),
-            &Tuning::default(),
-            Arc::default(),
-            Placement::Threads,
-        );
+        let destination = Arc::new(Binary { moment: usize::MAX, ..Binary::default() });
+        let stores = BySide { src: source.clone() as Arc<dyn Store>, dst: destination };
+        let engine =
+            Engine::start(traversal(stores, recorder(&folder)), &Tuning::default(), Arc::default(), Placement::Threads);
         let coordinator = engine.coordinator.clone();
         let mut ended = std::pin::pin!(engine.join());
         let outcome = tokio::select! {
@@ -73,9 +69,9 @@ async fn wherever_it_is_interrupted_every_actor_answers_all_that_it_received() {
         for (actor, traffic) in outcome.traffic.by_actor() {
             assert!(traffic.adds_up() && traffic.dropped == 0, "{actor}, interrupted at {moment}: {traffic:?}");
         }
-        let RunTraffic { coordinator, listers, db } = outcome.traffic;
+        let RunTraffic { coordinator, listers, ledger } = outcome.traffic;
         assert_eq!(coordinator.received, listers.src.received + listers.dst.received);
-        assert_eq!(coordinator.received, db.received + outcome.given_back as u64);
+        assert_eq!(coordinator.received, ledger.received + outcome.given_back as u64);
         assert_eq!(matches!(outcome.ended, Ended::Done), moment == 1_000);
     }
 }

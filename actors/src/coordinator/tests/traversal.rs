@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use actix::WrapFuture;
+
 use super::*;
+use crate::work::BATCH_FOLDERS_MAX;
 
 /// Both trees, and whoever lists and records them: every folder down to `depth_max` has `width` folders in it.
 struct Trees {
@@ -15,7 +18,7 @@ struct Trees {
     in_flight: BySide<usize>,
     in_flight_max: BySide<usize>,
     given_out: BySide<Vec<i64>>,
-    coordinator: Option<Addr<Coordinator>>,
+    coordinator: Option<Addr<Coordinator<Traversal>>>,
 }
 
 impl Trees {
@@ -78,10 +81,11 @@ impl Handler<ListFolders> for QuickLister {
                 tokio::task::yield_now().await;
                 let listing = trees.borrow_mut().list(side, &folder);
                 trees.borrow_mut().in_flight[side] -= 1;
-                coordinator.do_send(ListingsRecorded(vec![listing]));
+                coordinator.do_send(LedgerReply::ListingsRecorded(vec![listing]));
             }
             let traffic = Traffic { received: count, answered: count, dropped: 0 };
-            coordinator.do_send(BatchDone { side, lister, given_back: 0, traffic });
+            let report = ListingReport { given_back: 0, traffic };
+            coordinator.do_send(WorkDone { worker: ActorName::Lister(side, lister), report });
         };
         ctx.wait(work.into_actor(self));
     }
@@ -90,23 +94,15 @@ impl Handler<ListFolders> for QuickLister {
 /// Runs a traversal of two equal trees to its end.
 async fn traverse(trees: &Rc<RefCell<Trees>>, listers: usize, limits: ScheduleLimits) -> (Outcome, Vec<Told>) {
     let log = Log::default();
-    let db = SilentDb { log: log.clone(), may_finish: None }.start();
     let (outcome_sender, outcome) = oneshot::channel();
-    let context = Context::<Coordinator>::new();
-    trees.borrow_mut().coordinator = Some(context.address());
+    let context = Context::new();
+    let address: Addr<Coordinator<Traversal>> = context.address();
+    let ledger = SilentLedger { log: log.clone(), coordinator: address.clone().recipient(), may_finish: None }.start();
+    trees.borrow_mut().coordinator = Some(address);
     let lister =
         |side| (0..listers).map(move |number| QuickLister { side, number, trees: trees.clone() }.start().recipient());
-    let links = CoordinatorLinks {
-        listers: BySide::from_fn(|side| lister(side).collect()),
-        records: db.clone().recipient(),
-        pulls: db.clone().recipient(),
-        finish: db.recipient(),
-        stop: CancellationToken::new(),
-        board: Board::default(),
-        outcome: outcome_sender,
-    };
-    let schedule = Schedule::new(limits, BySide { src: root(), dst: root() });
-    context.run(Coordinator::new(schedule, GRACE, links));
+    let listers = BySide::from_fn(|side| lister(side).collect());
+    start(context, limits, listers, ledger.recipient(), CancellationToken::new(), outcome_sender);
     let outcome = outcome.await.unwrap();
     settle().await;
     let told = std::mem::take(&mut *log.borrow_mut());
@@ -205,7 +201,7 @@ async fn folders_that_were_not_named_are_pulled_and_given_out() {
     let told = scene.told().await;
     let Some(Told::Pull { side: Side::Source, ids }) = told.first() else { panic!("{told:?}") };
     assert_eq!(ids.start, 2);
-    let pulled = FoldersPulled { side: Side::Source, ids: ids.clone(), folders: vec![folder(9, 9)] };
+    let pulled = LedgerReply::FoldersPulled { side: Side::Source, ids: ids.clone(), folders: vec![folder(9, 9)] };
     scene.coordinator.do_send(pulled);
     let told = scene.told().await;
     assert!(told.contains(&list(Side::Source, 0, [9])), "{told:?}");

@@ -17,11 +17,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::copying::context::Attempted;
-use crate::copying::{CopySchedule, HardLinks};
+use crate::attempts::RetryPolicy;
+use crate::copying::{Attempted, HardLinks};
 use crate::health::Health;
+use crate::messages::{ActorDied, Permitted, StoreGaveUp, WorkDone};
 use crate::pace::Bandwidth;
-use crate::retry::RetryPolicy;
+use crate::progress::Board;
+use crate::work::CopySchedule;
+use crate::worker::LedgerQueue;
 use longhaul_model::VerifyLevel;
 use scene::{Entry, PREFIX, Scene, Tree};
 use scripted::{Call, Judge, Script, ScriptedStore, Verdict};
@@ -41,8 +44,8 @@ const SMALL_BUFFER_BYTES: usize = 400;
 /// What a Copier said.
 #[derive(Debug)]
 enum Heard {
-    Records(RecordCopies),
-    Done(CopyDone),
+    Records(CopyRecords),
+    Done(WorkDone<CopyReport>),
     GaveUp(StoreGaveUp),
     Died(ActorDied),
 }
@@ -64,18 +67,21 @@ impl Actor for Neighbours {
     type Context = Context<Self>;
 }
 
-impl Handler<RecordCopies> for Neighbours {
+impl Handler<Permitted<LedgerRequest>> for Neighbours {
     type Result = ();
 
-    fn handle(&mut self, message: RecordCopies, _: &mut Self::Context) {
-        self.tell(Heard::Records(message));
+    fn handle(&mut self, request: Permitted<LedgerRequest>, _: &mut Self::Context) {
+        match request.message {
+            LedgerRequest::Copies(records) => self.tell(Heard::Records(records)),
+            request => panic!("a Copier copies: {request:?}"),
+        }
     }
 }
 
-impl Handler<CopyDone> for Neighbours {
+impl Handler<WorkDone<CopyReport>> for Neighbours {
     type Result = ();
 
-    fn handle(&mut self, message: CopyDone, _: &mut Self::Context) {
+    fn handle(&mut self, message: WorkDone<CopyReport>, _: &mut Self::Context) {
         self.tell(Heard::Done(message));
     }
 }
@@ -136,7 +142,7 @@ impl Run {
         self.results.iter().map(|result| (result.id, word(&result.outcome))).collect()
     }
 
-    fn take(&mut self, record: RecordCopies) {
+    fn take(&mut self, record: CopyRecords) {
         self.parts.extend(record.parts);
         self.parts.retain(|(id, _)| !record.forget.contains(id));
         self.remarks.extend(record.remarks);
@@ -183,8 +189,9 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
     });
     let copiers: Vec<_> = (0..how.copiers)
         .map(|number| {
-            let links = links(&neighbours);
-            let mut copier = Copier::new(number, context.clone(), links);
+            let name = ActorName::Copier(number);
+            let death_notice = DeathNotice::new(name, neighbours.clone().recipient());
+            let mut copier = Copier::new(name, context.clone(), links(&neighbours), death_notice);
             copier.buffer = vec![0; SMALL_BUFFER_BYTES];
             copier.start()
         })
@@ -210,14 +217,11 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
         match heard.recv().await.unwrap() {
             Heard::Records(record) => run.take(record),
             Heard::GaveUp(gave_up) => run.gave_up.push(gave_up),
-            Heard::Done(CopyDone { copier, done }) => {
+            Heard::Done(WorkDone { worker, report }) => {
+                let ActorName::Copier(copier) = worker else { panic!("{worker} is no Copier") };
                 idle.insert(copier);
-                run.given_back += match &done {
-                    Done::Items { given_back, .. } => *given_back,
-                    Done::LargeGivenBack(_) => 1,
-                    _ => 0,
-                };
-                schedule.done(done);
+                run.given_back += report.given_back();
+                schedule.done(report);
             }
             Heard::Died(died) => panic!("{died:?}"),
         }
@@ -248,15 +252,11 @@ async fn carry_out(scene: &Scene, how: How) -> Run {
     run
 }
 
-fn links(neighbours: &Addr<Neighbours>) -> CopierLinks {
-    CopierLinks {
-        records: neighbours.clone().recipient(),
+fn links(neighbours: &Addr<Neighbours>) -> WorkerLinks<CopyReport> {
+    WorkerLinks {
+        ledger: LedgerQueue::new(neighbours.clone().recipient(), PLACES),
         done: neighbours.clone().recipient(),
         gave_up: neighbours.clone().recipient(),
-        died: neighbours.clone().recipient(),
-        places: Arc::new(Semaphore::new(PLACES)),
-        places_max: PLACES,
-        board: Board::default(),
     }
 }
 

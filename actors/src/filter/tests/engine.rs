@@ -11,8 +11,8 @@ use longhaul_storage::{Capabilities, PageStream, Store};
 use super::*;
 use crate::config::Tuning;
 use crate::ending::Ended;
-use crate::engine::{Engine, Placement};
-use crate::schedule::{Schedule, ScheduleLimits};
+use crate::engine::{Engine, Placement, Run, Task};
+use crate::work::{Schedule, ScheduleLimits};
 
 /// Every folder has the folders `a`, `b` and `cache` and two files, down to the third level, in pages of two entries.
 #[derive(Debug, Default)]
@@ -59,14 +59,10 @@ async fn neither_store_is_asked_for_a_folder_that_is_left_out() {
     let roots = recorder.begin_traversal().unwrap();
     let limits = ScheduleLimits { lead_nodes_max: 1_000, frontier_folders_max: 1_000, in_flight_folders_max: 1_000 };
     let stores = BySide::from_fn(|_| Arc::new(Bushy::default()));
-    let engine = Engine::start(
-        &BySide { src: stores.src.clone(), dst: stores.dst.clone() },
-        recorder,
-        Schedule::new(limits, roots),
-        &Tuning::default(),
-        Arc::default(),
-        Placement::OneThread,
-    );
+    let filter = Filter::new(recorder.filter()).unwrap();
+    let task = Task::Traverse { schedule: Schedule::new(limits, roots), filter };
+    let run = Run { stores: BySide { src: stores.src.clone(), dst: stores.dst.clone() }, recorder, task };
+    let engine = Engine::start(run, &Tuning::default(), Arc::default(), Placement::OneThread);
     let outcome = engine.join().await.unwrap();
     assert!(matches!(outcome.ended, Ended::Done), "{outcome:?}");
     for store in [&stores.src, &stores.dst] {

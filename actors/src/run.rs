@@ -1,0 +1,62 @@
+//! The front door: one function for each thing that a run can do. Each takes its configuration, refuses what can be known
+//! beforehand to fail, and begins the run in the background.
+
+mod discovery;
+
+mod copying;
+
+mod verification;
+
+mod error;
+
+use longhaul_ledger::{LedgerError, Marked, MigrationSpec, Recorder};
+use longhaul_model::{BySide, Phase, Side};
+use longhaul_storage::{Location, OpenOptions, open_pair};
+
+pub use self::copying::{copy, retry, settle_copy_settings};
+pub use self::discovery::{discover, refresh, resume};
+pub use self::error::StartError;
+pub use self::verification::verify;
+use crate::config::{OpenStores, Tuning};
+use crate::controller::{Controller, launch};
+use crate::engine::{Engine, Placement, Run, Task};
+
+/// What came of starting a run.
+#[derive(Debug)]
+pub enum Resumed {
+    /// It is under way.
+    Running(Controller),
+    /// It had come to its end before, in this phase.
+    NothingToDo(Phase),
+    /// What was marked for retry is to be done, along with other things that nobody has approved: that comes first.
+    ToApprove(Marked),
+}
+
+/// The stores that the ledger names, unless they are open already.
+fn open_stores(spec: &MigrationSpec, open: Option<&OpenStores>) -> Result<OpenStores, StartError> {
+    open.map_or_else(|| open_recorded_pair(spec), |stores| Ok(stores.clone()))
+}
+
+/// Runs the engine in the background.
+fn begin(stores: OpenStores, recorder: Recorder, task: Task, tuning: Tuning) -> Result<Resumed, StartError> {
+    let run = Run { stores, recorder, task };
+    Ok(Resumed::Running(launch(move |latest| Engine::start(run, &tuning, latest, Placement::Threads))?))
+}
+
+fn open_recorded_pair(spec: &MigrationSpec) -> Result<OpenStores, StartError> {
+    let location = |text: &str| {
+        Location::from_recorded(text).map_err(|error| LedgerError::Inconsistent(format!("location {text}: {error}")))
+    };
+    let locations = BySide { src: location(&spec.source)?, dst: location(&spec.destination)? };
+    let options = OpenOptions { create_destination: false, one_file_system: spec.settings.one_file_system };
+    let opened = open_pair(&locations, options)?;
+    for side in Side::BOTH {
+        let (recorded, now) = (&locations[side], &opened[side].0);
+        if now != recorded {
+            let (recorded, now) = (recorded.to_string(), now.to_string());
+            return Err(StartError::Elsewhere { side, recorded, now });
+        }
+    }
+    let BySide { src: (_, src), dst: (_, dst) } = opened;
+    Ok(BySide { src, dst })
+}

@@ -1,0 +1,151 @@
+//! Starting to copy: what the plan says, or what is marked to be copied again.
+
+use longhaul_ledger::{
+    BegunCopy, CopyChoices, CopySettings, LedgerError, Migration, Opened, Recorder, Retry, Settings, system_now_ns,
+};
+use longhaul_model::Phase;
+
+use super::error::{StartError, different};
+use super::{Resumed, begin, open_stores};
+use crate::attempts::RetryPolicy;
+use crate::config::{CopyConfig, OpenStores, Tuning};
+use crate::destination::{lost_on_the_way, refuse_unfit_destination, remove_given_up, reopen_folders};
+use crate::engine::Task;
+use crate::filter::Filter;
+use crate::work::Schedule;
+
+/// Begins to copy what the plan says, or resumes that.
+pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
+    let tuning = config.tuning.clone();
+    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
+    let migration = opened.migration().clone();
+    match migration.current_phase() {
+        Phase::Created | Phase::Traversing => return Err(LedgerError::NotDiscovered.into()),
+        phase @ (Phase::Verifying | Phase::Complete) => return Ok(Resumed::NothingToDo(phase)),
+        Phase::Copying if !config.resume => return Err(StartError::CopyBegun),
+        _ => {}
+    }
+    let settings = settle_copy_settings(&migration, &config.choices)?;
+    opened.require_approval(config.approving)?;
+    let to_do = opened.totals()?.src;
+    if !(config.resume || config.ignore_names || to_do.copy_pending() == 0) {
+        refuse_names(&opened)?;
+    }
+    let stores = open_stores(&migration.spec, config.stores.as_ref())?;
+    // A large file that was begun has some of its room already.
+    let needed = to_do.copy_pending_bytes() - opened.begun_bytes()?;
+    let retry = RetryPolicy::from(&tuning);
+    let time_step_ns =
+        block_on(refuse_unfit_destination(&stores.dst, &migration.spec, retry, needed.max(0), config.force))?;
+    // What was measured when copying began stays.
+    let settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
+    let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
+    let approval = recorder.note_approval()?;
+    let (settings, remaining) = recorder.begin_copying(&settings)?;
+    let begun = BegunCopy { approval, settings, remaining };
+    block_on(reopen_folders(&stores.dst, &begun.remaining));
+    begin_copy(stores, recorder, migration.spec.settings, begun, tuning)
+}
+
+/// Begins a sweep over what is marked for retry: lists folders again, or copies again what could not be copied. Where
+/// nobody has approved what else there is to do, it is only made pending again.
+pub fn retry(config: &CopyConfig) -> Result<Resumed, StartError> {
+    let tuning = config.tuning.clone();
+    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
+    let migration = opened.migration().clone();
+    let marked = match migration.current_phase() {
+        Phase::Created | Phase::Traversing => return Err(LedgerError::NotDiscovered.into()),
+        _ => opened.require_marks()?,
+    };
+    let mut settings = settle_copy_settings(&migration, &config.choices)?;
+    let filter = Filter::new(&migration.spec.settings.filter)?;
+    let stores = open_stores(&migration.spec, config.stores.as_ref())?;
+    if marked.folders == 0 {
+        // Only what can be written to at all; how much of it there is room for shows.
+        let retry = RetryPolicy::from(&tuning);
+        let time_step_ns = block_on(refuse_unfit_destination(&stores.dst, &migration.spec, retry, 0, true))?;
+        settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
+    }
+    // Nothing is refused from here on: what follows has changed the ledger.
+    let mut recorder = opened.begin("retry", system_now_ns)?;
+    let begun = recorder.begin_retry(&settings)?;
+    tracing::info!(folders = marked.folders, copies = marked.copies, "retrying");
+    match begun {
+        Retry::Listing(_) => {
+            let schedule = Schedule::going_on(tuning.schedule_limits(), recorder.go_on_traversal()?);
+            begin(stores, recorder, Task::Traverse { schedule, filter }, tuning)
+        }
+        Retry::Copying(_, begun) => {
+            block_on(reopen_folders(&stores.dst, &begun.remaining));
+            begin_copy(stores, recorder, migration.spec.settings, begun, tuning)
+        }
+        Retry::ToApprove(marked) => {
+            recorder.end_change(true)?;
+            Ok(Resumed::ToApprove(marked))
+        }
+    }
+}
+
+fn begin_copy(
+    stores: OpenStores,
+    recorder: Recorder,
+    settings: Settings,
+    begun: BegunCopy,
+    tuning: Tuning,
+) -> Result<Resumed, StartError> {
+    let BegunCopy { approval, settings: copying, remaining } = begun;
+    tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, plan = approval.hash, "copying");
+    for what in lost_on_the_way(&stores, &copying) {
+        tracing::warn!(nodes = remaining.nodes, "the destination does not keep {what}: they are not carried over");
+    }
+    block_on(remove_given_up(&stores.dst, &remaining));
+    let durability = copying.durability;
+    begin(stores, recorder, Task::Copy { settings, copying, remaining, durability }, tuning)
+}
+
+/// How files are copied is chosen once: what was chosen before, with what is chosen now where nothing was. Anything else
+/// is refused.
+pub fn settle_copy_settings(migration: &Migration, choices: &CopyChoices) -> Result<CopySettings, StartError> {
+    let recorded = migration.chosen_copy_settings();
+    let settings = choices.on_top_of(recorded.unwrap_or_default());
+    match recorded {
+        Some(recorded) if recorded.completed_by(settings) != settings => {
+            let (given, recorded) = differences(&settings, &recorded);
+            Err(different("way of copying", &given, &recorded))
+        }
+        _ => Ok(settings),
+    }
+}
+
+/// What is different between two ways of copying, in words: `checksum: false` and `checksum: true`.
+fn differences(given: &CopySettings, recorded: &CopySettings) -> (String, String) {
+    let fields = |settings| match serde_json::to_value(settings) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => unreachable!("settings are plain data with names"),
+    };
+    let (given, recorded) = (fields(given), fields(recorded));
+    let in_words = |these: &serde_json::Map<String, _>, others: &serde_json::Map<String, serde_json::Value>| {
+        let different = these.iter().filter(|(name, value)| others.get(*name) != Some(value));
+        different.map(|(name, value)| format!("{}: {value}", name.replace('_', " "))).collect::<Vec<_>>().join(", ")
+    };
+    (in_words(&given, &recorded), in_words(&recorded, &given))
+}
+
+/// Names that the destination would refuse or fold are said before the first byte is copied.
+fn refuse_names(opened: &Opened) -> Result<(), StartError> {
+    const SHOWN: u32 = 3;
+    let linted = opened.lint(None, None)?;
+    let count = linted.count()?;
+    if count == 0 {
+        return Ok(());
+    }
+    let first = linted.page(None, SHOWN)?;
+    let shown: Vec<_> = first.iter().map(|found| format!("{} ({})", found.path, found.reason)).collect();
+    Err(StartError::Names { count, rules: linted.rules(), such_as: shown.join(", ") })
+}
+
+/// Runs a future that may have to wait, on a thread without a runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime without threads or files can be made").block_on(future)
+}
