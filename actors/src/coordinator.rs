@@ -110,7 +110,7 @@ impl<W: Work> Coordinator<W> {
 
     fn wind_up(&mut self, ctx: &mut Context<Self>) {
         // What has not come to an end by then is not waited for.
-        ctx.run_later(self.ending.grace, |this, ctx| this.finish_stopping(ctx));
+        ctx.run_later(self.ending.grace, Self::finish_stopping);
         self.dispatch(ctx);
     }
 

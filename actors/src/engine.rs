@@ -102,11 +102,11 @@ impl Engine {
         let observer = (Board::default(), latest);
         match task {
             Task::Traverse { schedule, filter } => {
-                traverse(Assembly::new(stores, recorder, false, tuning, placement, observer), schedule, filter)
+                traverse(Assembly::new(&stores, recorder, false, tuning, placement, observer), schedule, filter)
             }
             Task::Copy { settings, copying, remaining, durability } => {
                 let flushes = durability == CopyDurability::Batch;
-                let assembly = Assembly::new(stores, recorder, flushes, tuning, placement, observer);
+                let assembly = Assembly::new(&stores, recorder, flushes, tuning, placement, observer);
                 let large_from = assembly.stores.dst.keeps().parts.then_some(copying.large_from);
                 let schedule = CopySchedule::new(&remaining, large_from);
                 assembly.board.to_be_copied(remaining.nodes.unsigned_abs(), remaining.bytes.unsigned_abs());
@@ -124,7 +124,7 @@ impl Engine {
                 })
             }
             Task::Verify { settings, copying, remaining, level } => {
-                let assembly = Assembly::new(stores, recorder, false, tuning, placement, observer);
+                let assembly = Assembly::new(&stores, recorder, false, tuning, placement, observer);
                 assembly.board.to_be_copied(remaining.nodes.unsigned_abs(), remaining.bytes.unsigned_abs());
                 let context = assembly.copy_context(settings, copying, &CopyRemaining::default());
                 employ_copiers(assembly, CopyContext { level, ..context }, |_| Verification::new(&remaining))
@@ -215,9 +215,9 @@ struct Assembly<'a, W: Work> {
 
 impl<'a, W: Work> Assembly<'a, W> {
     fn new(
-        stores: BySide<Arc<dyn Store>>,
+        stores: &BySide<Arc<dyn Store>>,
         recorder: Recorder,
-        flushes: bool,
+        is_flushed: bool,
         tuning: &'a Tuning,
         placement: Placement,
         (board, latest): (Board, Arc<Mutex<Progress>>),
@@ -226,7 +226,7 @@ impl<'a, W: Work> Assembly<'a, W> {
         let mut arbiters = Vec::new();
         let ledger = {
             let (coordinator, store, board) = (coordinator.address(), stores.dst.clone(), board.clone());
-            let flush_thread = flushes.then(|| own_thread(placement, &mut arbiters));
+            let flush_thread = is_flushed.then(|| own_thread(placement, &mut arbiters));
             let commit_interval = tuning.commit_interval;
             let thread = own_thread(placement, &mut arbiters);
             start_on(thread.as_ref(), move |ctx: &mut Context<LedgerActor>| {
@@ -240,7 +240,7 @@ impl<'a, W: Work> Assembly<'a, W> {
             })
         };
         let stop = CancellationToken::new();
-        let stores = at_their_pace(&stores, tuning, &stop, &ledger.clone().recipient());
+        let stores = at_their_pace(stores, tuning, &stop, &ledger.clone().recipient());
         Assembly { tuning, placement, arbiters, coordinator, ledger, stores, stop, board, latest }
     }
 

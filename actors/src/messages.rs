@@ -202,6 +202,7 @@ pub(crate) struct Finish {
 /// Ledger actor → Coordinator: everything that it can answer.
 #[derive(Debug, Message, Serialize, Deserialize)]
 #[rtype(result = "()")]
+#[allow(clippy::large_enum_variant, reason = "the large one is sent once in a run")]
 pub(crate) enum LedgerReply {
     /// These listings are recorded, though not necessarily durable.
     ListingsRecorded(Vec<RecordedListing>),

@@ -98,8 +98,7 @@ impl Editor {
 /// Changes the copy statuses of the nodes in the temporary table `changing` (see [`CopyChanges`]), inside the transaction
 /// that is open, and sums up what changed. `reopened_by` is what reopens those that are settled.
 pub(crate) fn change_statuses(recorder: &mut Recorder, reopened_by: CopyChange) -> Result<Changed> {
-    let changes = CopyChanges { nodes: "changing", reopened_by: Some(reopened_by) };
-    let changed = recorder.change_copies(&changes)?;
+    let changed = recorder.change_copies(&CopyChanges { nodes: "changing", reopened_by: Some(reopened_by) })?;
     sum_up(recorder, &changed)
 }
 

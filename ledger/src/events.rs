@@ -191,19 +191,19 @@ impl Events {
     pub(crate) fn change_copies(
         &mut self,
         connection: &Connection,
-        changes: &CopyChanges<'_>,
+        set: &CopyChanges<'_>,
     ) -> Result<Vec<ChangedAtDepth>> {
         assert_eq!(self.waiting(), 0, "events are flushed before a set is derived from them");
         let ranges: Vec<i64> = connection
             .prepare(&format!(
                 "SELECT DISTINCT id // {RANGE_IDS} FROM ({nodes}) ORDER BY ALL",
-                nodes = query(changes.nodes)
+                nodes = query(set.nodes)
             ))?
             .query_map([], |row| row.get(0))?
             .collect::<duckdb::Result<_>>()?;
         let mut changed = BTreeMap::new();
         for range in ranges {
-            self.change_range(connection, changes, &(range * RANGE_IDS..(range + 1) * RANGE_IDS), &mut changed)?;
+            self.change_range(connection, set, &(range * RANGE_IDS..(range + 1) * RANGE_IDS), &mut changed)?;
         }
         Ok(changed.into_values().collect())
     }
@@ -212,31 +212,31 @@ impl Events {
     pub(crate) fn change_copies_within(
         &mut self,
         connection: &Connection,
-        changes: &CopyChanges<'_>,
+        set: &CopyChanges<'_>,
         ids: &Range<i64>,
     ) -> Result<Vec<ChangedAtDepth>> {
         assert_eq!(self.waiting(), 0, "events are flushed before a set is derived from them");
         let mut changed = BTreeMap::new();
-        self.change_range(connection, changes, ids, &mut changed)?;
+        self.change_range(connection, set, ids, &mut changed)?;
         Ok(changed.into_values().collect())
     }
 
     fn change_range(
         &mut self,
         connection: &Connection,
-        changes: &CopyChanges<'_>,
+        set: &CopyChanges<'_>,
         ids: &Range<i64>,
         changed: &mut BTreeMap<(i32, CopyStatus, CopyStatus), ChangedAtDepth>,
     ) -> Result<()> {
         let Range { start, end } = *ids;
-        let set = format!(
+        let rows_of_set = format!(
             "SELECT c.id, c.change, c.reason, {was} AS was
              FROM (SELECT id, change, reason FROM ({nodes}) WHERE id >= {start} AND id < {end}) c
              LEFT JOIN ({latest}) l ON l.id = c.id
              LEFT JOIN (SELECT DISTINCT src_id FROM matches WHERE src_id >= {start} AND src_id < {end} AND same) m
                ON m.src_id = c.id",
             was = sql::copy_status("l", "m.src_id IS NOT NULL"),
-            nodes = query(changes.nodes),
+            nodes = query(set.nodes),
             latest = sql::latest(Side::Source, Some(ids)),
         );
         // What the tables of the model say of each combination that occurs.
@@ -245,7 +245,7 @@ impl Events {
             let mut statement = connection.prepare(&format!(
                 "SELECT n.depth, s.was::VARCHAR, s.change, s.reason IS NOT NULL, count(*),
                    coalesce(sum(n.size) FILTER (WHERE n.kind = '{file}'), 0)::BIGINT
-                 FROM ({set}) s
+                 FROM ({rows_of_set}) s
                  JOIN (SELECT id, depth, kind, size FROM src_nodes WHERE id >= {start} AND id < {end}) n ON n.id = s.id
                  GROUP BY ALL",
                 file = NodeKind::File
@@ -254,7 +254,7 @@ impl Events {
             while let Some(row) = rows.next()? {
                 let was = copy_status(&row.get::<_, String>(1)?)?;
                 let change = row.get::<_, Option<String>>(2)?.map(|word| copy_change(&word)).transpose()?;
-                let is = changes.after(was, change).map_err(|error| LedgerError::Inconsistent(error.to_string()))?;
+                let is = set.after(was, change).map_err(|error| LedgerError::Inconsistent(error.to_string()))?;
                 require_reason(Some(is), row.get(3)?)?;
                 becomes.insert((was, change), is);
                 let depth = row.get(0)?;
@@ -276,7 +276,7 @@ impl Events {
             &format!(
                 "INSERT INTO src_status_events
                  SELECT ? + s.id, s.id, NULL, b.becomes::copy_status, 0, ?, ?, s.reason
-                 FROM ({set}) s
+                 FROM ({rows_of_set}) s
                  JOIN (VALUES {table}) b (was, change, becomes) ON b.was = s.was AND b.change = coalesce(s.change, '')",
                 table = table.collect::<Vec<_>>().join(", ")
             ),

@@ -461,9 +461,9 @@ impl Recorder {
     }
 
     /// Changes the copy statuses of a set of source nodes, inside the transaction that is open, and counts them.
-    pub(crate) fn change_copies(&mut self, changes: &CopyChanges<'_>) -> Result<Vec<ChangedAtDepth>> {
+    pub(crate) fn change_copies(&mut self, set: &CopyChanges<'_>) -> Result<Vec<ChangedAtDepth>> {
         self.flush_rows()?;
-        let changed = self.events.change_copies(&self.connection, changes)?;
+        let changed = self.events.change_copies(&self.connection, set)?;
         self.count_changed(&changed);
         Ok(changed)
     }

@@ -377,15 +377,7 @@ impl Recorder {
                 "INSERT INTO changing
                  SELECT
                    id,
-                   CASE becomes
-                     WHEN 'vanished' THEN '{gone}'
-                     WHEN 'skipped' THEN '{not_carried_over}'
-                     WHEN 'already_existed' THEN '{found_on_destination}'
-                     WHEN 'conflict' THEN '{conflicting}'
-                     WHEN 'pending' THEN NULL
-                     -- None of the others is found by looking: they only stay.
-                     ELSE error('a sweep found ' || becomes)
-                   END,
+                   {found},
                    reason
                  FROM (
                    SELECT
@@ -458,16 +450,18 @@ impl Recorder {
                    )
                  )
                  WHERE was <> becomes OR (becomes = 'conflict' AND is_taken AND reason IS DISTINCT FROM was_reason)",
-                gone = CopyChange::Gone,
-                not_carried_over = CopyChange::NotCarriedOver,
-                found_on_destination = CopyChange::FoundOnDestination,
-                conflicting = CopyChange::Conflicting,
+                found = what_was_found("becomes"),
                 was = sql::copy_status("c", "m.same"),
                 is_excluded = sql::is_status("c.copy_status", CopyStatus::is_excluded),
                 is_gone = sql::reason(ReasonCode::Gone, &[]),
                 other_kind = sql::reason(ReasonCode::OtherKind, &[]),
             ))?;
         }
+        self.apply_statuses()
+    }
+
+    /// Changes the statuses of the nodes in `changing`, and forgets what was recorded of their copies.
+    fn apply_statuses(&mut self) -> Result<()> {
         self.connection.execute_batch(&format!(
             "DELETE FROM copied WHERE src_id IN (SELECT id FROM changing WHERE change IS DISTINCT FROM '{}');
                  DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
@@ -520,6 +514,22 @@ fn forget_gone_on_destination(connection: &Connection, run: i32) -> Result<()> {
          DELETE FROM dst_folders WHERE id IN (FROM gone_dst);
          DELETE FROM dst_nodes WHERE id IN (FROM gone_dst);",
     )?)
+}
+
+/// What happens to a reopened node for it to get the copy status in a column.
+fn what_was_found(becomes: &str) -> String {
+    let changes =
+        [CopyChange::Gone, CopyChange::NotCarriedOver, CopyChange::FoundOnDestination, CopyChange::Conflicting];
+    let cases = changes.map(|change| {
+        let status = CopyStatus::Pending.after(change).expect("each of these can happen to a pending node");
+        format!("WHEN '{status}' THEN '{change}'")
+    });
+    // No other status is found by looking: nodes only keep it.
+    format!(
+        "CASE {becomes} WHEN '{}' THEN NULL {} ELSE error('a sweep found ' || {becomes}) END",
+        CopyStatus::Pending,
+        cases.join(" ")
+    )
 }
 
 /// Whether a source node `s` and a destination node `d` of the same kind are the same, as an SQL expression.

@@ -167,8 +167,8 @@ mod tests {
     fn durations_have_two_parts_at_most() {
         assert_eq!(duration(Duration::from_millis(1_260)), "1.2 s");
         assert_eq!(duration(Duration::from_secs(63)), "1 min 03 s");
-        assert_eq!(duration(Duration::from_secs(3_900)), "1 h 05 min");
-        assert_eq!(duration(Duration::from_secs(90_000)), "1 d 1 h");
+        assert_eq!(duration(Duration::from_mins(65)), "1 h 05 min");
+        assert_eq!(duration(Duration::from_hours(25)), "1 d 1 h");
     }
 
     #[test]

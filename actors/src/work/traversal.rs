@@ -82,7 +82,9 @@ impl Work for Traversal {
     fn reply(&mut self, reply: LedgerReply) {
         match reply {
             LedgerReply::ListingsRecorded(listings) => {
-                listings.into_iter().for_each(|listing| self.schedule.recorded(listing));
+                for listing in listings {
+                    self.schedule.recorded(listing);
+                }
             }
             LedgerReply::FoldersPulled { side, ids, folders } => self.schedule.pulled(side, &ids, folders),
             reply => unreachable!("this was not asked for: {reply:?}"),
@@ -122,7 +124,9 @@ impl Work for Traversal {
     fn workers_traffic(&self) -> BySide<Traffic> {
         let mut listers = self.listers;
         // What a Lister was given and has not reported on is dropped.
-        Side::BOTH.into_iter().for_each(|side| listers[side].close());
+        for side in Side::BOTH {
+            listers[side].close();
+        }
         listers
     }
 }

@@ -82,8 +82,8 @@ fn a_set_changes_by_the_current_statuses_of_its_nodes() {
     // A file that is pending, one that is the same on both sides, and a folder that failed and is only reopened.
     let nodes =
         "SELECT * FROM (VALUES (2, 'gone', 'gone'), (3, 'gone', 'gone'), (4, NULL, NULL)) v (id, change, reason)";
-    let changes = CopyChanges { nodes, reopened_by: Some(CopyChange::FoundDifferent) };
-    let changed = events.change_copies(&connection, &changes).unwrap();
+    let set = CopyChanges { nodes, reopened_by: Some(CopyChange::FoundDifferent) };
+    let changed = events.change_copies(&connection, &set).unwrap();
     let is = |was, is, nodes, bytes| ChangedAtDepth { depth: 1, was, is, nodes, bytes };
     assert_eq!(
         changed,
@@ -167,7 +167,10 @@ fn there_is_no_other_door() {
                 continue;
             }
             let is_test = name.ends_with("tests.rs") || name.ends_with("forest.rs");
-            if !name.ends_with(".rs") || is_test || name.ends_with("ledger/src/events.rs") {
+            if path.extension().is_none_or(|extension| extension != "rs")
+                || is_test
+                || name.ends_with("ledger/src/events.rs")
+            {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();

@@ -43,6 +43,7 @@ const SMALL_BUFFER_BYTES: usize = 400;
 
 /// What a Copier said.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few of them")]
 enum Heard {
     Records(CopyRecords),
     Done(WorkDone<CopyReport>),

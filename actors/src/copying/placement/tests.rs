@@ -94,6 +94,7 @@ const fn differs(kind: NodeKind, is_new: bool, policy: ConflictPolicy) -> Refusa
 }
 
 /// In each row contents are compared if, and only if, they have to be.
+#[allow(clippy::too_many_lines, reason = "a row for each case")]
 fn table() -> Vec<(&'static str, Situation, Placement)> {
     use NodeKind::{File, Folder, Symlink};
     use Placement as P;
