@@ -15,9 +15,9 @@ fn it_says_what_runs_in_totals_and_in_items() {
         assert_eq!(said.code, Some(0), "{}", said.err);
         said.out.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(plan(&[]), ["create_folder,2,0", "copy,3,9", "skip,1,1"]);
+    assert_eq!(plan(&[]), ["create_folder,2,0", "copy,3,9", "already_existed,1,1"]);
     assert_eq!(plan(&["--under", "/a_b"]), ["create_folder,folder,,/a_b,", "copy,file,2,/a_b/new,"]);
-    assert_eq!(plan(&["--action", "skip"]), ["skip,file,1,/there,it is there already"]);
+    assert_eq!(plan(&["--action", "already_existed"]), ["already_existed,file,1,/there,it is there already"]);
     assert_eq!(plan(&["--action", "copy", "--limit", "1"]), ["copy,file,3,/aXb/new,"]);
     assert_eq!(plan(&["--under", "/"]).len(), 6);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use duckdb::{Config, Connection, Row};
 use longhaul_ledger::DepthCounters;
-use longhaul_model::{BySide, Side, child_path};
+use longhaul_model::{BySide, Reason, Side, child_path};
 
 /// Reads ledgers, one after the other. One instance of DuckDB for all of them: it takes long to come up.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ impl ImageReader {
             )?,
             events: self.rows(
                 &format!(
-                    "SELECT seq, node_id, traversal_status::VARCHAR, copy_status::VARCHAR, attempt, run, error
+                    "SELECT seq, node_id, traversal_status::VARCHAR, copy_status::VARCHAR, attempt, run, reason
                      FROM {prefix}_status_events
                      ORDER BY seq"
                 ),
@@ -190,7 +190,7 @@ impl ImageReader {
                         copy: row.get(3)?,
                         attempt: row.get(4)?,
                         run: row.get(5)?,
-                        error: row.get(6)?,
+                        error: row.get::<_, Option<String>>(6)?.as_deref().map(sentence),
                     })
                 },
             )?,
@@ -294,4 +294,9 @@ impl Image {
         }
         statuses
     }
+}
+
+/// What the views show of a reason as it is stored.
+fn sentence(stored: &str) -> String {
+    Reason::from_stored(stored).expect("the ledger stores reasons").to_string()
 }

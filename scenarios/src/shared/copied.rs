@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use longhaul_ledger::{DepthCounters, Reader};
-use longhaul_model::{BySide, CopyStatus, NodeKind, Side};
+use longhaul_model::{BySide, CopyStatus, NodeKind, PlanAction, Side};
 
 use super::expectation::walk_both;
 use super::ledger_rows::{self, number};
@@ -188,9 +188,9 @@ pub(crate) fn verify_second(report: &mut Report<'_>, reader: &Reader, due: &Due)
     let number_of = |sql: &str| -> Result<u64> { Ok(number(reader, sql)?.unsigned_abs()) };
     report.line("a second migration, with a ledger of its own:")?;
     report.check_text("phase", "complete", reader.migration()?.phase.as_str())?;
-    let skipped = ["skip", "conflict", "not_copied"];
     let actions: BTreeSet<String> = reader.plan_totals()?.into_iter().map(|total| total.action).collect();
-    let others: Vec<&str> = actions.iter().map(String::as_str).filter(|action| !skipped.contains(action)).collect();
+    let is_work = |action: &str| action.parse::<PlanAction>().map_or(true, PlanAction::is_work);
+    let others: Vec<&str> = actions.iter().map(String::as_str).filter(|action| is_work(action)).collect();
     let shown = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
     let failed = due.count(CopyStatus::Failed);
     // What could not be copied is tried again.
