@@ -30,21 +30,41 @@ pub(crate) fn run(ledger: &Path, arguments: &TreeArguments) -> anyhow::Result<Ex
     Ok(Exit::Done)
 }
 
+/// The column in which nodes are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Pending,
+    Done,
+    Failed,
+    LeftOut,
+}
+
+impl Column {
+    const fn of(status: CopyStatus) -> Self {
+        match status {
+            CopyStatus::Pending => Self::Pending,
+            CopyStatus::Successful | CopyStatus::AlreadyExisted => Self::Done,
+            CopyStatus::Failed => Self::Failed,
+            CopyStatus::Skipped
+            | CopyStatus::Conflict
+            | CopyStatus::ExcludedExplicit
+            | CopyStatus::ExcludedInherited
+            | CopyStatus::Vanished => Self::LeftOut,
+        }
+    }
+}
+
 /// As much as fits beside a path.
 fn for_people(rows: &[TreeRow]) -> Table {
     let columns =
         ["path", "kind", "on", "status", "nodes", "bytes", "pending", "done", "failed", "left out", "only dst"];
     let rows = rows.iter().map(|row| {
         let totals = &row.totals;
-        let sum = |statuses: &[CopyStatus]| statuses.iter().map(|status| totals.with(*status)).sum::<i64>();
-        let failed = totals.with(CopyStatus::Failed) + totals.unlistable;
-        let left_out = [
-            CopyStatus::Skipped,
-            CopyStatus::Conflict,
-            CopyStatus::ExcludedExplicit,
-            CopyStatus::ExcludedInherited,
-            CopyStatus::Vanished,
-        ];
+        let sum = |column| {
+            let of_column = CopyStatus::ALL.into_iter().filter(|status| Column::of(*status) == column);
+            of_column.map(|status| totals.with(status)).sum::<i64>()
+        };
+        let failed = sum(Column::Failed) + totals.unlistable;
         let (nodes, bytes) =
             if row.src.is_some() { (totals.nodes, totals.bytes) } else { (totals.dst_nodes, totals.dst_bytes) };
         vec![
@@ -54,10 +74,10 @@ fn for_people(rows: &[TreeRow]) -> Table {
             Some(status(row)),
             Some(nodes.to_string()),
             Some(bytes.to_string()),
-            Some(totals.with(CopyStatus::Pending).to_string()),
-            Some(sum(&[CopyStatus::Successful, CopyStatus::AlreadyExisted]).to_string()),
+            Some(sum(Column::Pending).to_string()),
+            Some(sum(Column::Done).to_string()),
             Some(failed.to_string()),
-            Some(sum(&left_out).to_string()),
+            Some(sum(Column::LeftOut).to_string()),
             Some(totals.not_on_src.to_string()),
         ]
     });

@@ -135,10 +135,7 @@ impl<W: Work> Coordinator<W> {
         let (ended, closed) = self.ending.settle(closed);
         let left_out = self.board.special_bits_left_out();
         if left_out > 0 {
-            tracing::warn!(
-                nodes = left_out,
-                "set-user and set-group bits are not kept, as the owner is not (--preserve owner)"
-            );
+            tracing::warn!(nodes = left_out, "set-user and set-group bits are not kept, as the owner is not");
         }
         let mut coordinator = self.traffic;
         coordinator.close();

@@ -3,7 +3,8 @@
 //! Every change of a status is an event, and every event is written here: one at a time ([`Events::change_copy`] and its
 //! neighbours), or for a set of nodes that a query gives ([`Events::change_copies`]). Both take the new status from the
 //! tables of the `model` crate, number the events, and refuse a change that these tables do not allow, or a status without
-//! the reason that it has to carry. Nothing else writes to `src_status_events` and `dst_status_events`.
+//! the reason that it has to carry. For a set, the status that a node had is read here; for one node, it is what the caller
+//! says. Nothing else writes to `src_status_events` and `dst_status_events`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -241,6 +242,7 @@ impl Events {
         );
         // What the tables of the model say of each combination that occurs.
         let mut becomes: BTreeMap<(CopyStatus, Option<CopyChange>), CopyStatus> = BTreeMap::new();
+        let mut nodes = 0;
         {
             let mut statement = connection.prepare(&format!(
                 "SELECT n.depth, s.was::VARCHAR, s.change, s.reason IS NOT NULL, count(*),
@@ -260,7 +262,9 @@ impl Events {
                 let depth = row.get(0)?;
                 let sum =
                     changed.entry((depth, was, is)).or_insert(ChangedAtDepth { depth, was, is, nodes: 0, bytes: 0 });
-                sum.nodes += row.get::<_, i64>(4)?;
+                let counted: i64 = row.get(4)?;
+                nodes += counted;
+                sum.nodes += counted;
                 sum.bytes += row.get::<_, i64>(5)?;
             }
         }
@@ -272,7 +276,7 @@ impl Events {
             .iter()
             .map(|((was, change), is)| format!("('{was}', '{}', '{is}')", change.map_or("", CopyChange::as_str)));
         // Numbers that are passed over do no harm; to number without a gap takes a sort.
-        connection.execute(
+        let written = connection.execute(
             &format!(
                 "INSERT INTO src_status_events
                  SELECT ? + s.id, s.id, NULL, b.becomes::copy_status, 0, ?, ?, s.reason
@@ -283,6 +287,11 @@ impl Events {
             params![self.next_seq - start, self.run, (self.now_ns)()],
         )?;
         self.next_seq += end - start;
+        if i64::try_from(written) != Ok(nodes) {
+            return Err(LedgerError::Inconsistent(format!(
+                "{nodes} nodes were to change, and {written} events were written"
+            )));
+        }
         Ok(())
     }
 }

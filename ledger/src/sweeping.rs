@@ -218,7 +218,9 @@ impl Recorder {
             let ids = statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?;
             Ok(ids)
         };
-        let left_over = ids("SELECT f.id FROM dst_folders f SEMI JOIN gone_src g ON g.id = f.src_id")?;
+        // What was gone before this sweep is left over already.
+        let left_over = ids("SELECT f.id FROM dst_folders f SEMI JOIN gone_src g ON g.id = f.src_id
+             JOIN dst_current c ON c.id = f.id AND c.traversal_status <> 'not_on_src'")?;
         let failed = ids(
             "SELECT c.id FROM src_current c SEMI JOIN gone_src g ON g.id = c.id WHERE c.traversal_status = 'failed'",
         )?;

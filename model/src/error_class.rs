@@ -35,12 +35,18 @@ impl ErrorClass {
 
     /// Whether the same call is worth making again.
     pub const fn is_retried(self) -> bool {
-        matches!(self, ErrorClass::Transient | ErrorClass::Throttled)
+        match self {
+            Self::Transient | Self::Throttled => true,
+            Self::Denied | Self::Vanished | Self::BadName | Self::NoSpace | Self::Fatal | Self::Blocked => false,
+        }
     }
 
     /// Whether the run stops here instead of recording the node as failed.
     pub const fn suspends(self) -> bool {
-        matches!(self, ErrorClass::NoSpace | ErrorClass::Fatal)
+        match self {
+            Self::NoSpace | Self::Fatal => true,
+            Self::Transient | Self::Throttled | Self::Denied | Self::Vanished | Self::BadName | Self::Blocked => false,
+        }
     }
 
     /// The word used in the ledger.

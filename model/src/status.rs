@@ -348,7 +348,7 @@ mod tests {
         text
     }
 
-    /// Set UPDATE_DOCS=1 to write them.
+    /// Set `UPDATE_DOCS=1` to write them.
     #[test]
     fn the_architecture_document_has_the_tables_of_statuses() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/architecture.md");

@@ -229,7 +229,7 @@ fn patiently<T>(attempt: impl FnMut() -> Result<T, StoreError>) -> Result<T, Sto
     let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS - 1);
     attempt
         .retry(pauses.with_jitter())
-        .when(|error| matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled))
+        .when(|error| error.class.is_retried())
         .notify(|error, _| std::thread::sleep(error.retry_after.unwrap_or_default().min(PAUSE_MAX)))
         .call()
 }

@@ -50,7 +50,7 @@ fn what_is_found_comes_as_a_table_csv_or_json() {
         find("csv").out,
         format!(
             "path,kind,size,modified,traversal_status,copy_status,action,error\n\
-             /both/there,file,1,{modified},successful,already_existed,skip,\n"
+             /both/there,file,1,{modified},successful,already_existed,already_existed,\n"
         )
     );
     assert!(find("json").out.contains("\"copy_status\": \"already_existed\""));

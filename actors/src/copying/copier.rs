@@ -150,7 +150,10 @@ impl Job {
                 if item.kind == NodeKind::Folder {
                     match outcome {
                         CopyOutcome::Copied(_) | CopyOutcome::AlreadyThere => made.push(item.id),
-                        _ => lost.push(item.id),
+                        CopyOutcome::Skipped(_)
+                        | CopyOutcome::Conflict(_)
+                        | CopyOutcome::Vanished(_)
+                        | CopyOutcome::Failed { .. } => lost.push(item.id),
                     }
                 }
                 self.record(item, batch.depth, outcome, attempts).await;

@@ -23,7 +23,7 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
         Phase::Created | Phase::Traversing => return Err(LedgerError::NotDiscovered.into()),
         phase @ (Phase::Verifying | Phase::Complete) => return Ok(Resumed::NothingToDo(phase)),
         Phase::Copying if !config.resume => return Err(StartError::CopyBegun),
-        _ => {}
+        Phase::Review | Phase::Copying | Phase::Suspended => {}
     }
     let settings = settle_copy_settings(&migration, &config.choices)?;
     opened.require_approval(config.approving)?;
@@ -55,7 +55,9 @@ pub fn retry(config: &CopyConfig) -> Result<Resumed, StartError> {
     let migration = opened.migration().clone();
     let marked = match migration.current_phase() {
         Phase::Created | Phase::Traversing => return Err(LedgerError::NotDiscovered.into()),
-        _ => opened.require_marks()?,
+        Phase::Review | Phase::Copying | Phase::Verifying | Phase::Complete | Phase::Suspended => {
+            opened.require_marks()?
+        }
     };
     let mut settings = settle_copy_settings(&migration, &config.choices)?;
     let filter = Filter::new(&migration.spec.settings.filter)?;

@@ -69,7 +69,9 @@ pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
     let limits = tuning.schedule_limits();
     let schedule = match phase {
         Phase::Created => Schedule::new(limits, recorder.begin_traversal()?),
-        _ => Schedule::going_on(limits, recorder.go_on_traversal()?),
+        Phase::Traversing | Phase::Review | Phase::Copying | Phase::Verifying | Phase::Complete | Phase::Suspended => {
+            Schedule::going_on(limits, recorder.go_on_traversal()?)
+        }
     };
     tracing::info!(source = spec.source, destination = spec.destination, was = %phase, "traversing again");
     begin(stores, recorder, Task::Traverse { schedule, filter }, tuning)

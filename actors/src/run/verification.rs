@@ -16,7 +16,9 @@ pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
     match migration.current_phase() {
         phase @ Phase::Complete if config.resume => return Ok(Resumed::NothingToDo(phase)),
         Phase::Verifying | Phase::Complete => {}
-        _ => return Err(StartError::NotCopied),
+        Phase::Created | Phase::Traversing | Phase::Review | Phase::Copying | Phase::Suspended => {
+            return Err(StartError::NotCopied);
+        }
     }
     let stores = open_stores(&migration.spec, config.stores.as_ref())?;
     let mut recorder = opened.begin(if config.resume { "verify --resume" } else { "verify" }, system_now_ns)?;

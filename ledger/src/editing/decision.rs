@@ -111,7 +111,8 @@ impl Editor {
                 &format!(
                     "CREATE OR REPLACE TEMP TABLE changing AS
                      SELECT id, ?::VARCHAR AS change, {reason}::VARCHAR AS reason
-                     FROM deciding"
+                     FROM deciding
+                     ORDER BY id"
                 ),
                 params![change.map(CopyChange::as_str)],
             )?;
@@ -148,7 +149,8 @@ impl Editor {
                    WHERE copy_status = 'conflict' AND node_id IN (SELECT id FROM deciding)
                    GROUP BY node_id
                  ) e ON e.node_id = d.id
-                 WHERE d.was <> 'conflict';
+                 WHERE d.was <> 'conflict'
+                 ORDER BY d.id;
 
                  UPDATE plan
                  SET action = 'conflict', reason = c.reason

@@ -323,7 +323,8 @@ impl Recorder {
              SELECT DISTINCT m.node_id AS id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
              FROM marks m
              JOIN src_current c ON c.id = m.node_id AND c.copy_status IN ('failed', 'conflict')
-             WHERE m.phase = 'copying'",
+             WHERE m.phase = 'copying'
+             ORDER BY id",
         )?;
         cover_changing(&self.connection)?;
         let changed = change_statuses(self, CopyChange::MarkedForRetry)?;

@@ -111,7 +111,7 @@ pub(super) fn problems() -> String {
     FROM swept
     WHERE {is_problem}
     UNION ALL
-    SELECT 'dst'::side, s.id, s.path, s.kind, s.size, 'different', NULL, 'message' || chr(31) || d.message, 0
+    SELECT 'dst'::side, s.id, s.path, s.kind, s.size, 'different', NULL, 'message' || chr(31) || replace(d.message, chr(31), ' '), 0
     FROM swept s
     JOIN (
       FROM differences
