@@ -266,8 +266,8 @@ pub(crate) fn reason(code: ReasonCode, parameters: &[&str]) -> String {
     format!("({text})")
 }
 
-/// The sentence of a reason in its stored form: [`Reason`](longhaul_model::Reason)'s `Display`. The expression is
-/// repeated in it, and should be a short one.
+/// The sentence of a reason in its stored form: [`Reason`](longhaul_model::Reason)'s `Display`. What has no code that is
+/// known stays as it is, and does not disappear. The expression is repeated in it, and should be a short one.
 pub(crate) fn sentence(stored: &str) -> String {
     let separator = u32::from(REASON_SEPARATOR);
     let cases = ReasonCode::ALL.iter().map(|code| {
@@ -288,6 +288,7 @@ pub(crate) fn sentence(stored: &str) -> String {
     format!(
         "CASE WHEN {stored} IS NOT NULL THEN CASE split_part({stored}, chr({separator}), 1)
              {cases}
+             ELSE {stored}
            END END"
     )
 }

@@ -142,3 +142,10 @@ fn statuses_and_actions_are_told_apart_as_in_rust() {
         assert_eq!(found, action.is_work(), "{action}");
     }
 }
+
+#[test]
+fn a_reason_with_an_unknown_code_is_shown_as_it_is() {
+    let connection = connection();
+    let sql = format!("SELECT {} FROM (SELECT 'not a code'::VARCHAR AS r)", sentence("r"));
+    assert_eq!(connection.query_row(&sql, [], |row| row.get::<_, String>(0)).unwrap(), "not a code");
+}
