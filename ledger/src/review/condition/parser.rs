@@ -3,6 +3,7 @@
 //! Every construct is told by its first word, so that nothing is ever tried and taken back: whatever goes wrong is
 //! reported where it is.
 
+use longhaul_model::human::parse_bytes;
 use longhaul_model::{CopyStatus, NodeKind, PlanAction, Side, TraversalStatus};
 use winnow::combinator::opt;
 use winnow::error::{ErrMode, ParserError};
@@ -191,7 +192,7 @@ fn test(input: &mut Input<'_>) -> Parsed<Option<Expression>> {
         }
         "side" => return side(input, position).map(|()| None),
         "size" => {
-            return ordered_test(input, "a size, such as 10M", bytes, Test::Size).map(Some);
+            return ordered_test(input, "a size, such as 10M", parse_bytes, Test::Size).map(Some);
         }
         "depth" => {
             return ordered_test(
@@ -366,36 +367,4 @@ fn peek(input: &mut Input<'_>) -> Option<(usize, char)> {
     spaces(input).ok()?;
     let rest: &str = input.input.as_ref();
     rest.chars().next().map(|character| (input.current_token_start(), character))
-}
-
-/// Reads a number of bytes: `1500`, `10M` and `10MiB` (1024 each time), `10MB` (1000), `1.5G`.
-fn bytes(text: &str) -> Option<i64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = unit.to_ascii_lowercase();
-    let (letter, base) =
-        match unit.strip_suffix("ib").map(|letter| (letter, 1024)).or_else(|| Some((unit.strip_suffix('b')?, 1000))) {
-            Some(("", 1024)) => return None,
-            Some(split) => split,
-            None => (unit.as_str(), 1024),
-        };
-    let power = match letter {
-        "" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        "p" => 5,
-        _ => return None,
-    };
-    let factor = i128::from(base).pow(power);
-    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, part)| (whole, Some(part)));
-    let whole: i128 = whole.parse::<i64>().ok()?.into();
-    // More digits than this say nothing about bytes.
-    let fraction = match fraction {
-        None => 0,
-        Some(part) if part.is_empty() || part.len() > 18 => return None,
-        Some(part) => i128::from(part.parse::<i64>().ok()?) * factor / 10_i128.pow(u32::try_from(part.len()).ok()?),
-    };
-    i64::try_from(whole * factor + fraction).ok()
 }
