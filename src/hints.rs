@@ -62,7 +62,6 @@ fn about_start(error: &StartError) -> Option<String> {
         StartError::Stores(error) => return about_stores(error),
         StartError::Ledger(error) => return about_ledger(error),
         StartError::LedgerInside { .. } => "choose another place with --ledger",
-        StartError::NotCopied => "copy first, or go on with it, with copy --resume",
         StartError::CopyBegun => "go on with it with --resume",
         StartError::NoRoom { .. } => "make room, or go on with --force",
         StartError::Names { .. } => {
@@ -88,6 +87,7 @@ fn about_ledger(error: &LedgerError) -> Option<String> {
         LedgerError::NotWritable { .. } => "check the folder and its permissions, or choose another file with --ledger",
         LedgerError::NotReadable { .. } => "check its permissions, or choose another file with --ledger",
         LedgerError::NotDiscovered => "go on with it first, with discover --resume",
+        LedgerError::NotCopied => "copy first, or go on with it, with copy --resume",
         LedgerError::NotApproved => {
             "look at it with longhaul plan, and approve it with longhaul approve, or with copy --approve"
         }

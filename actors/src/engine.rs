@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, ArbiterHandle, AsyncContext, Context, Handler, Recipient};
-use longhaul_ledger::{CopyDurability, CopyRemaining, CopySettings, Recorder, Settings, VerifyRemaining};
+use longhaul_ledger::{
+    CopyDurability, CopyRemaining, CopySettings, CopyWriter, DiscoverWriter, RunWriter, Settings, VerifyRemaining,
+    VerifyWriter,
+};
 use longhaul_model::{BySide, Side, VerifyLevel, decode_name};
 use longhaul_storage::{Durability, FileIdentity, Store};
 use parking_lot::Mutex;
@@ -45,9 +48,7 @@ pub enum Placement {
 pub struct Run {
     /// Source and destination.
     pub stores: BySide<Arc<dyn Store>>,
-    /// The ledger, which has begun this run.
-    pub recorder: Recorder,
-    /// What the run is about.
+    /// What the run is about, with the writer of its ledger.
     pub task: Task,
 }
 
@@ -56,6 +57,8 @@ pub struct Run {
 pub enum Task {
     /// List both trees.
     Traverse {
+        /// Of the ledger, which has begun this run.
+        writer: DiscoverWriter,
         /// What there is to be listed.
         schedule: Schedule,
         /// What is excluded of the source.
@@ -63,6 +66,8 @@ pub enum Task {
     },
     /// Carry out the plan.
     Copy {
+        /// Of the ledger, which has begun this run.
+        writer: CopyWriter,
         /// What the migration keeps to.
         settings: Settings,
         /// How files are copied.
@@ -74,6 +79,8 @@ pub enum Task {
     },
     /// Verify the destination.
     Verify {
+        /// Of the ledger, which has begun this run.
+        writer: VerifyWriter,
         /// What the migration keeps to.
         settings: Settings,
         /// How files were copied.
@@ -98,15 +105,15 @@ pub struct Engine {
 impl Engine {
     /// Starts a run. Must be called inside an actix system.
     pub fn start(run: Run, tuning: &Tuning, latest: Arc<Mutex<Progress>>, placement: Placement) -> Engine {
-        let Run { stores, recorder, task } = run;
+        let Run { stores, task } = run;
         let observer = (Board::default(), latest);
         match task {
-            Task::Traverse { schedule, filter } => {
-                traverse(Assembly::new(&stores, recorder, false, tuning, placement, observer), schedule, filter)
+            Task::Traverse { writer, schedule, filter } => {
+                traverse(Assembly::new(&stores, writer.into(), false, tuning, placement, observer), schedule, filter)
             }
-            Task::Copy { settings, copying, remaining, durability } => {
+            Task::Copy { writer, settings, copying, remaining, durability } => {
                 let flushes = durability == CopyDurability::Batch;
-                let assembly = Assembly::new(&stores, recorder, flushes, tuning, placement, observer);
+                let assembly = Assembly::new(&stores, writer.into(), flushes, tuning, placement, observer);
                 let large_from = assembly.stores.dst.keeps().parts.then_some(copying.large_from);
                 let schedule = CopySchedule::new(&remaining, large_from);
                 assembly.board.to_be_copied(remaining.nodes.unsigned_abs(), remaining.bytes.unsigned_abs());
@@ -123,8 +130,8 @@ impl Engine {
                     Plan::new(schedule.with_shares(BATCHES_PER_WORKER * copiers), copiers)
                 })
             }
-            Task::Verify { settings, copying, remaining, level } => {
-                let assembly = Assembly::new(&stores, recorder, false, tuning, placement, observer);
+            Task::Verify { writer, settings, copying, remaining, level } => {
+                let assembly = Assembly::new(&stores, writer.into(), false, tuning, placement, observer);
                 assembly.board.to_be_copied(remaining.nodes.unsigned_abs(), remaining.bytes.unsigned_abs());
                 let context = assembly.copy_context(settings, copying, &CopyRemaining::default());
                 employ_copiers(assembly, CopyContext { level, ..context }, |_| Verification::new(&remaining))
@@ -216,7 +223,7 @@ struct Assembly<'a, W: Work> {
 impl<'a, W: Work> Assembly<'a, W> {
     fn new(
         stores: &BySide<Arc<dyn Store>>,
-        recorder: Recorder,
+        writer: RunWriter,
         is_flushed: bool,
         tuning: &'a Tuning,
         placement: Placement,
@@ -236,7 +243,7 @@ impl<'a, W: Work> Assembly<'a, W> {
                     start_on(thread.as_ref(), |_| flusher).recipient()
                 });
                 let (replies, notice) = (coordinator.clone().recipient(), notice(ActorName::Ledger));
-                LedgerActor::new(recorder, commit_interval, flusher, replies, notice, board)
+                LedgerActor::new(writer, commit_interval, flusher, replies, notice, board)
             })
         };
         let stop = CancellationToken::new();

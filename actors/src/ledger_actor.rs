@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Recipient};
-use longhaul_ledger::{LedgerError, RecordedListing, Recorder};
+use longhaul_ledger::{LedgerError, RecordedListing, RunWriter};
 use longhaul_model::{ErrorClass, Phase, Side};
 use longhaul_storage::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,8 +26,8 @@ use crate::traffic::Traffic;
 #[derive(Debug)]
 struct LedgerGuard {
     /// `None` once it is closed.
-    recorder: Option<Recorder>,
-    /// Why there is no recorder any more, where it was an error.
+    writer: Option<RunWriter>,
+    /// Why there is no writer any more, where it was an error.
     failure: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct LedgerActor {
 impl LedgerActor {
     /// Takes over the ledger. `flusher` flushes the destination before results of copying are recorded.
     pub(crate) fn new(
-        recorder: Recorder,
+        writer: RunWriter,
         commit_interval: Duration,
         flusher: Option<Recipient<Flush>>,
         replies: Recipient<LedgerReply>,
@@ -74,7 +74,7 @@ impl LedgerActor {
         board: Board,
     ) -> Self {
         LedgerActor {
-            ledger: LedgerGuard { recorder: Some(recorder), failure: None },
+            ledger: LedgerGuard { writer: Some(writer), failure: None },
             replies,
             death_notice,
             board,
@@ -95,14 +95,14 @@ impl LedgerActor {
     }
 
     /// Does something with the ledger; `None` where that is not possible any more. The first error is reported.
-    fn with<T>(&mut self, action: impl FnOnce(&mut Recorder) -> Result<T, LedgerError>) -> Option<T> {
-        match action(self.ledger.recorder.as_mut()?) {
+    fn with<T>(&mut self, action: impl FnOnce(&mut RunWriter) -> Result<T, LedgerError>) -> Option<T> {
+        match action(self.ledger.writer.as_mut()?) {
             Ok(value) => Some(value),
             Err(error) => {
                 // Whoever started the run is told as well, and says it louder.
                 tracing::info!("{error}");
-                if let Some(recorder) = self.ledger.recorder.take() {
-                    recorder.abandon();
+                if let Some(writer) = self.ledger.writer.take() {
+                    writer.abandon();
                 }
                 self.ledger.failure = Some(error.to_string());
                 self.replies.do_send(LedgerReply::Failed(error));
@@ -112,7 +112,7 @@ impl LedgerActor {
     }
 
     /// Asks the ledger and sends its answer on.
-    fn answer(&mut self, ask: impl FnOnce(&mut Recorder) -> Result<LedgerReply, LedgerError>) {
+    fn answer(&mut self, ask: impl FnOnce(&mut RunWriter) -> Result<LedgerReply, LedgerError>) {
         if let Some(reply) = self.with(ask) {
             self.replies.do_send(reply);
         }
@@ -134,21 +134,22 @@ impl LedgerActor {
         let count = listed.len() as u64;
         self.traffic.received += count;
         let board = self.board.clone();
-        let recorded = self.with(|recorder| {
+        let recorded = self.with(|writer| {
+            let writer = writer.discovery()?;
             let mut recorded = Vec::with_capacity(listed.len());
             for listed in listed {
                 match listed {
                     Listed::Page(page) => {
                         board.found(side, page.page.len(), page.is_last);
-                        recorded.extend(recorder.record_page(side, page)?);
+                        recorded.extend(writer.record_page(side, page)?);
                     }
                     Listed::Failed(failed) => {
                         board.failed(side);
-                        recorded.extend(recorder.record_failure(side, failed)?);
+                        recorded.extend(writer.record_failure(side, failed)?);
                     }
                 }
             }
-            Ok((recorded, recorder.has_unmatched(), recorder.should_commit()))
+            Ok((recorded, writer.has_unmatched(), writer.should_commit()))
         });
         // There is room for more before anything is committed.
         drop(permit);
@@ -208,11 +209,9 @@ impl LedgerActor {
         let flushed = std::mem::take(&mut self.flushing.under_way);
         let count = flushed.iter().map(|request| results_in(&request.message)).sum::<u64>();
         let recorded = if self.flushing.failure.is_none() {
-            self.with(|recorder| {
-                flushed.iter().try_for_each(|request| record_flushed(recorder, &request.message))?;
-                let recorded = recorder.match_recorded()?;
-                recorder.commit()?;
-                Ok(recorded)
+            self.with(|writer| {
+                flushed.iter().try_for_each(|request| record_flushed(writer, &request.message))?;
+                writer.commit()
             })
         } else {
             None
@@ -228,7 +227,7 @@ impl LedgerActor {
             return;
         }
         if std::mem::take(&mut self.made_folders_are_due) {
-            self.answer(|recorder| recorder.begin_made_folders().map(LedgerReply::MadeFolders));
+            self.answer(|writer| writer.copy()?.begin_made_folders().map(LedgerReply::MadeFolders));
         }
         if let Some(finish) = self.finish.take() {
             self.close(finish, ctx);
@@ -242,11 +241,8 @@ impl LedgerActor {
             let reason = Some(not_durable(error).reason());
             finish = Finish { phase: Phase::Suspended, reason, outcome: "suspended".to_owned() };
         }
-        let ended = self
-            .ledger
-            .recorder
-            .take()
-            .map(|recorder| recorder.end(finish.phase, finish.reason.as_deref(), &finish.outcome));
+        let ended =
+            self.ledger.writer.take().map(|writer| writer.end(finish.phase, finish.reason.as_deref(), &finish.outcome));
         let (traffic, failed) = (self.traffic, self.ledger.failure.take());
         let closed = ended.transpose().map(|overview| Closed { overview, traffic, dropped: traffic.dropped, failed });
         self.death_notice.not_needed();
@@ -265,25 +261,26 @@ fn not_durable(error: StoreError) -> StoreGaveUp {
 }
 
 /// Records what had to wait for the flush of the destination.
-fn record_flushed(recorder: &mut Recorder, request: &LedgerRequest) -> Result<(), LedgerError> {
+fn record_flushed(writer: &mut RunWriter, request: &LedgerRequest) -> Result<(), LedgerError> {
     match request {
         LedgerRequest::Copies(CopyRecords { results, parts, forget, remarks }) => {
+            let writer = writer.copy()?;
             for (id, part) in parts {
-                recorder.record_part(*id, part.part, part.facts, &part.value)?;
+                writer.record_part(*id, part.part, part.facts, &part.value)?;
             }
             for id in forget {
-                recorder.forget_parts(*id)?;
+                writer.forget_parts(*id)?;
             }
             for (id, remark) in remarks {
-                recorder.record_remark(Side::Source, *id, remark)?;
+                writer.record_remark(Side::Source, *id, remark)?;
             }
-            recorder.record_copies(results)
+            writer.record_copies(results)
         }
         LedgerRequest::Verified(VerifyRecords { nodes, bytes_read, differences }) => {
-            recorder.record_verified(*nodes, *bytes_read, differences)
+            writer.verification()?.record_verified(*nodes, *bytes_read, differences)
         }
         LedgerRequest::VerifiedBelow(id) => {
-            recorder.set_verified_below(*id);
+            writer.verification()?.set_verified_below(*id);
             Ok(())
         }
         LedgerRequest::Listings { .. }
@@ -326,22 +323,22 @@ impl Handler<Permitted<LedgerRequest>> for LedgerActor {
             }
             LedgerRequest::Listings { side, listed } => self.record_listings(side, listed, permit, ctx),
             LedgerRequest::Pace(change) => {
-                self.with(|recorder| recorder.record_pace(&change));
+                self.with(|writer| writer.record_pace(&change));
             }
-            LedgerRequest::PullFolders { side, ids } => self.answer(|recorder| {
-                let folders = recorder.pull_folders(side, &ids)?;
+            LedgerRequest::PullFolders { side, ids } => self.answer(|writer| {
+                let folders = writer.discovery()?.pull_folders(side, &ids)?;
                 Ok(LedgerReply::FoldersPulled { side, ids, folders })
             }),
-            LedgerRequest::PullPlan(ids) => self.answer(|recorder| {
-                let batches = recorder.pull_plan(&ids)?;
+            LedgerRequest::PullPlan(ids) => self.answer(|writer| {
+                let batches = writer.copy()?.pull_plan(&ids)?;
                 Ok(LedgerReply::PlanPulled { ids, batches })
             }),
-            LedgerRequest::PullExpected(ids) => self.answer(|recorder| {
-                let batches = recorder.pull_expected(&ids)?;
+            LedgerRequest::PullExpected(ids) => self.answer(|writer| {
+                let batches = writer.verification()?.pull_expected(&ids)?;
                 Ok(LedgerReply::ExpectedPulled { ids, batches })
             }),
             LedgerRequest::PullMadeFolders(ids) => {
-                self.answer(|recorder| recorder.pull_made_folders(&ids).map(LedgerReply::MadeFoldersPulled));
+                self.answer(|writer| writer.copy()?.pull_made_folders(&ids).map(LedgerReply::MadeFoldersPulled));
             }
             LedgerRequest::BeginMadeFolders => {
                 self.made_folders_are_due = true;
@@ -373,7 +370,7 @@ impl Handler<MatchRecorded> for LedgerActor {
 
     fn handle(&mut self, _: MatchRecorded, _: &mut Self::Context) {
         self.match_is_due = false;
-        let recorded = self.with(Recorder::match_recorded).unwrap_or_default();
+        let recorded = self.with(|writer| writer.discovery()?.match_recorded()).unwrap_or_default();
         self.reply_recorded(recorded);
     }
 }

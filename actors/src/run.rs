@@ -1,15 +1,12 @@
 //! The front door: one function for each thing that a run can do. Each takes its configuration, refuses what can be known
 //! beforehand to fail, and begins the run in the background.
 
-mod discovery;
-
 mod copying;
-
+mod discovery;
+mod error;
 mod verification;
 
-mod error;
-
-use longhaul_ledger::{LedgerError, Marked, MigrationSpec, Recorder};
+use longhaul_ledger::{DiscoverWriter, LedgerError, Marked, MigrationSpec, ToList};
 use longhaul_model::{BySide, Phase, Side};
 use longhaul_storage::{Location, OpenOptions, open_pair};
 
@@ -20,6 +17,8 @@ pub use self::verification::verify;
 use crate::config::{OpenStores, Tuning};
 use crate::controller::{Controller, launch};
 use crate::engine::{Engine, Placement, Run, Task};
+use crate::filter::Filter;
+use crate::work::Schedule;
 
 /// What came of starting a run.
 #[derive(Debug)]
@@ -37,9 +36,14 @@ fn open_stores(spec: &MigrationSpec, open: Option<&OpenStores>) -> Result<OpenSt
     open.map_or_else(|| open_recorded_pair(spec), |stores| Ok(stores.clone()))
 }
 
+/// The task of listing what there is to be listed.
+fn traverse(writer: DiscoverWriter, to_list: ToList, filter: Option<Filter>, tuning: &Tuning) -> Task {
+    Task::Traverse { writer, schedule: Schedule::new(tuning.schedule_limits(), to_list), filter }
+}
+
 /// Runs the engine in the background.
-fn begin(stores: OpenStores, recorder: Recorder, task: Task, tuning: Tuning) -> Result<Resumed, StartError> {
-    let run = Run { stores, recorder, task };
+fn begin(stores: OpenStores, task: Task, tuning: Tuning) -> Result<Resumed, StartError> {
+    let run = Run { stores, task };
     Ok(Resumed::Running(launch(move |latest| Engine::start(run, &tuning, latest, Placement::Threads))?))
 }
 

@@ -1,5 +1,7 @@
 //! The copy phase as the ledger sees it: items of the plan out, what became of them in.
 
+mod writer;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -13,6 +15,10 @@ use crate::counters::Counters;
 use crate::error::{LedgerError, Result};
 use crate::renames::{find_renamed_folders, renamed_paths};
 use crate::sql;
+
+pub(crate) use writer::settle_copying;
+
+pub use writer::CopyWriter;
 
 /// Items of one batch at most: one message, so that neither the size of a folder nor a single worker decides how long
 /// the others wait.
@@ -528,3 +534,6 @@ fn temporary_prefix(connection: &Connection) -> Result<String> {
         prefix.insert(prefix.len() - 1, 'x');
     }
 }
+
+#[cfg(test)]
+mod tests;

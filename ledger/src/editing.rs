@@ -9,14 +9,14 @@ mod renaming;
 mod retry;
 mod selection;
 
-pub(crate) use approval::plan_approval;
-pub(crate) use exclusion::{apply_exclusions, cover_changing};
+pub(crate) use approval::{note_plan, plan_approval, require_approval};
+pub(crate) use exclusion::{cover_changing, exclude_what_is_new};
 pub(crate) use retry::marked;
 
 pub use approval::{Approval, Approving};
 pub use decision::Decision;
 pub use renaming::Renamed;
-pub use retry::{BegunCopy, Marked, Marking, Retry};
+pub use retry::{Marked, Marking, Retry};
 pub use selection::Selection;
 
 use std::path::Path;
@@ -24,13 +24,13 @@ use std::path::Path;
 use duckdb::Connection;
 use longhaul_model::{CopyChange, CopyStatus, Phase};
 
-use crate::error::{LedgerError, Result};
+use crate::error::Result;
 use crate::events::{ChangedAtDepth, CopyChanges};
 use crate::fold::fold_events;
+use crate::idle::{Discovered, IdleLedger};
 use crate::migration::{Migration, set_phase};
-use crate::opening::Resources;
-use crate::recorder::Recorder;
-use crate::{Log, Opened};
+use crate::opening::{Log, Resources};
+use crate::writer::Writer;
 
 /// What a change to the plan came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -63,7 +63,7 @@ pub struct ChangedStatus {
 /// A ledger that is open for changing its plan.
 #[derive(Debug)]
 pub struct Editor {
-    opened: Opened,
+    ledger: Discovered,
     now_ns: fn() -> i64,
 }
 
@@ -73,37 +73,34 @@ impl Editor {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         // No worker runs beside it.
         let resources = Resources { memory_mib: 512, threads: u16::try_from(cores).unwrap_or(8) };
-        let opened = Opened::open(path, log, &resources)?;
-        if !opened.is_discovered() {
-            return Err(LedgerError::NotDiscovered);
-        }
-        fold_events(&opened.connection)?;
-        Ok(Editor { opened, now_ns })
+        let ledger = IdleLedger::open(path, log, &resources)?.discovered()?;
+        fold_events(&ledger.connection)?;
+        Ok(Editor { ledger, now_ns })
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        &self.opened.connection
+        &self.ledger.connection
     }
 
     /// Begins a run with this name, does something in it in one transaction, and ends it. Nothing has changed when it
     /// fails.
-    fn in_run<T>(self, command: &str, change: impl FnOnce(&mut Recorder) -> Result<T>) -> Result<T> {
-        let mut recorder = self.opened.begin(command, self.now_ns)?;
-        let changed = recorder.change_plan(change);
-        recorder.end_change(changed.is_ok())?;
+    fn in_run<T>(self, command: &str, change: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        let mut writer = self.ledger.begin(command, self.now_ns)?;
+        let changed = writer.change_plan(change);
+        writer.end_change(changed.is_ok())?;
         changed
     }
 }
 
 /// Changes the copy statuses of the nodes in the temporary table `changing` (see [`CopyChanges`]), inside the transaction
 /// that is open, and sums up what changed. `reopened_by` is what reopens those that are settled.
-pub(crate) fn change_statuses(recorder: &mut Recorder, reopened_by: CopyChange) -> Result<Changed> {
-    let changed = recorder.change_copies(&CopyChanges { nodes: "changing", reopened_by: Some(reopened_by) })?;
-    sum_up(recorder, &changed)
+pub(crate) fn change_statuses(writer: &mut Writer, reopened_by: CopyChange) -> Result<Changed> {
+    let changed = writer.change_copies(&CopyChanges { nodes: "changing", reopened_by: Some(reopened_by) })?;
+    sum_up(writer, &changed)
 }
 
 /// Sums up changes of copy statuses. Where they make work of a migration that was complete, it is in review again.
-fn sum_up(recorder: &Recorder, by_depth: &[ChangedAtDepth]) -> Result<Changed> {
+fn sum_up(writer: &Writer, by_depth: &[ChangedAtDepth]) -> Result<Changed> {
     let mut changed = Changed::default();
     for &ChangedAtDepth { was, is, nodes, bytes, .. } in by_depth {
         if was == is {
@@ -125,20 +122,19 @@ fn sum_up(recorder: &Recorder, by_depth: &[ChangedAtDepth]) -> Result<Changed> {
     if changed.by_status.iter().any(|change| change.is == CopyStatus::Pending) {
         // What was copied, and verified perhaps, is not all any more.
         let is_copied =
-            matches!(Migration::read(&recorder.connection)?.current_phase(), Phase::Verifying | Phase::Complete);
+            matches!(Migration::read(&writer.connection)?.current_phase(), Phase::Verifying | Phase::Complete);
         if is_copied {
-            set_phase(&recorder.connection, Phase::Review, None)?;
+            set_phase(&writer.connection, Phase::Review, None)?;
         }
     }
     Ok(changed)
 }
 
 /// Takes back the approval that counts, inside the transaction that is open. Returns whether there was one.
-pub(crate) fn revoke(recorder: &Recorder) -> Result<bool> {
-    let revoked = recorder.connection.execute(
-        "UPDATE approvals SET revoked_ns = ? WHERE revoked_ns IS NULL",
-        duckdb::params![(recorder.now_ns)()],
-    )?;
+pub(crate) fn revoke(writer: &Writer) -> Result<bool> {
+    let revoked = writer
+        .connection
+        .execute("UPDATE approvals SET revoked_ns = ? WHERE revoked_ns IS NULL", duckdb::params![(writer.now_ns)()])?;
     Ok(revoked > 0)
 }
 

@@ -94,6 +94,9 @@ pub enum LedgerError {
     /// There is no plan yet: nothing can be copied, changed or listed again.
     #[error("discovery is not complete")]
     NotDiscovered,
+    /// The plan has not been carried out yet: there is nothing to verify.
+    #[error("copying is not complete")]
+    NotCopied,
     /// The root is what it is all about.
     #[error("the root cannot be chosen: name what is below it")]
     IsRoot,

@@ -12,9 +12,9 @@ use duckdb::{Connection, params};
 use longhaul_model::{NodeId, NodeKind, Side, decode_name};
 use longhaul_naming::{Broken, Rule, RuleSet};
 
-use crate::Opened;
 use crate::editing::Editor;
 use crate::error::{LedgerError, Result};
+use crate::idle::IdleLedger;
 use crate::migration::Migration;
 use crate::reader::Reader;
 use crate::renames::find_renamed_folders;
@@ -62,7 +62,7 @@ impl Reader {
     }
 }
 
-impl Opened {
+impl IdleLedger {
     /// As [`Reader::lint`].
     pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
         lint(&self.connection, rules, under)

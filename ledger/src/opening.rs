@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use duckdb::{AccessMode, Config, Connection};
 
-use crate::Log;
 use crate::error::{LedgerError, Result, first_line};
 use crate::migration::{Migration, MigrationSpec, SCHEMA_VERSION};
 use crate::sql::schema;
@@ -20,6 +19,15 @@ pub struct Resources {
     pub memory_mib: u32,
     /// Threads, which it takes from the workers.
     pub threads: u16,
+}
+
+/// Whether the log of a ledger has been looked at before it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// [`probe`](crate::probe) found that it can be replayed and is the ledger's own.
+    Probed,
+    /// Nobody knows: that it is the ledger's own is looked at first, which replays it once more.
+    Unknown,
 }
 
 impl Default for Resources {

@@ -4,7 +4,7 @@ use duckdb::{Connection, params};
 use longhaul_model::Side;
 
 use crate::error::Result;
-use crate::recorder::Recorder;
+use crate::writer::{Guarded, Writer};
 
 /// A change of pace.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -21,24 +21,22 @@ pub struct PaceRow {
     pub cause: String,
 }
 
-impl Recorder {
-    /// Records a change of pace. It becomes durable with whatever is recorded next.
-    pub fn record_pace(&mut self, change: &PaceRow) -> Result<()> {
-        self.guarded(|this| {
-            this.begin_transaction()?;
-            this.connection.prepare_cached("INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
-                this.run,
-                (this.now_ns)(),
-                change.side.prefix(),
-                change.class,
-                change.concurrency,
-                change.rate,
-                change.cause,
-            ])?;
-            this.uncommitted_rows += 1;
-            Ok(())
-        })
-    }
+/// Records a change of pace. It becomes durable with whatever is recorded next.
+pub(crate) fn record_pace(writer: &mut Writer, change: &PaceRow) -> Result<()> {
+    writer.guarded(|writer| {
+        writer.begin_transaction()?;
+        writer.connection.prepare_cached("INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+            writer.run,
+            (writer.now_ns)(),
+            change.side.prefix(),
+            change.class,
+            change.concurrency,
+            change.rate,
+            change.cause,
+        ])?;
+        writer.uncommitted_rows += 1;
+        Ok(())
+    })
 }
 
 /// The last change of each kind of calls in the last run that had any.

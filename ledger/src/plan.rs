@@ -12,13 +12,34 @@ use crate::error::Result;
 use crate::events::{ChangedAtDepth, CopyChanges, Events};
 use crate::migration::Settings;
 use crate::sql;
+use crate::writer::Writer;
 
 /// Nodes that are planned at a time: so many fit into memory along with what they are joined with.
 pub(crate) const RANGE_IDS: i64 = 131_072;
 
+/// Makes the plan, and commits it so many ids at a time: DuckDB keeps in memory much of what a transaction adds.
+///
+/// Where that is broken off, discovery is still to be ended, and the plan is made again; what a part of it has said
+/// of nodes that are left alone, the whole of it will say as well.
+pub(crate) fn make_plan(writer: &mut Writer, range_ids: i64) -> Result<()> {
+    writer.begin_transaction()?;
+    let ids = begin_plan(&writer.connection)?;
+    writer.commit_transaction()?;
+    let mut start = ids.start;
+    while start < ids.end {
+        let range = start..ids.end.min(start + range_ids);
+        start = range.end;
+        writer.begin_transaction()?;
+        let settled = plan_ids(&writer.connection, &writer.settings, &mut writer.events, &range)?;
+        writer.count_changed(&settled);
+        writer.commit_transaction()?;
+    }
+    Ok(())
+}
+
 /// Takes back whatever plan there was, inside the transaction that is open. The events must have been folded. Returns
 /// the ids of the nodes that are to be planned.
-pub(crate) fn begin_plan(connection: &Connection) -> Result<Range<i64>> {
+fn begin_plan(connection: &Connection) -> Result<Range<i64>> {
     connection.execute_batch("DELETE FROM plan")?;
     // What was found anew has another id, and an id may be given out again.
     connection.execute_batch(
@@ -38,7 +59,7 @@ pub(crate) fn begin_plan(connection: &Connection) -> Result<Range<i64>> {
 /// their status with it. Returns what changed.
 ///
 /// Once in a transaction: two inserts into the same table must not follow one another in it (see `fold_range`).
-pub(crate) fn plan_ids(
+fn plan_ids(
     connection: &Connection,
     settings: &Settings,
     events: &mut Events,

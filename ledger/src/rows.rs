@@ -11,12 +11,12 @@ mod sweep;
 use duckdb::arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, StringBuilder};
 use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::{Appender, Connection};
-use longhaul_model::{CopyStatus, ErrorClass, NodeId, NodeKind, Page, Phase, Side, TraversalStatus};
+use longhaul_model::{BySide, CopyStatus, ErrorClass, NodeId, NodeKind, Page, Phase, Side, TraversalStatus};
 
 use crate::error::Result;
 
 pub(crate) use columns::{Column, Names, rows, schema};
-pub(crate) use sweep::{Finding, FindingRow, FindingRows, IdRows, RelistedRows, SweptRows};
+pub(crate) use sweep::{Finding, FindingRow, IdRows, SweepRows};
 
 /// The names of one batch may take this much: Arrow's offsets are 32 bits, and memory has to stay bounded.
 pub(crate) const BATCH_NAME_BYTES_MAX: usize = 64 << 20;
@@ -51,6 +51,36 @@ fn append<'a, R: Rows>(rows: &mut R, appender: impl FnOnce() -> duckdb::Result<A
         appender.flush()?;
     }
     Ok(count)
+}
+
+/// All rows that wait to be handed to DuckDB, except the events, which `Events` has. A phase fills some of them.
+#[derive(Debug, Default)]
+pub(crate) struct WaitingRows {
+    pub(crate) nodes: BySide<NodeRows>,
+    pub(crate) source_folders: SourceFolderRows,
+    pub(crate) destination_folders: DestinationFolderRows,
+    pub(crate) matches: MatchRows,
+    pub(crate) exclusions: ExclusionRows,
+    pub(crate) errors: ErrorRows,
+    pub(crate) copied: CopiedRows,
+    pub(crate) parts: PartRows,
+    pub(crate) sweep: SweepRows,
+}
+
+impl WaitingRows {
+    /// Hands them to DuckDB, inside the transaction that is open.
+    pub(crate) fn flush(&mut self, connection: &Connection) -> Result<()> {
+        flush(&mut self.nodes.src, "src_nodes", connection)?;
+        flush(&mut self.nodes.dst, "dst_nodes", connection)?;
+        flush(&mut self.source_folders, "src_folders", connection)?;
+        flush(&mut self.destination_folders, "dst_folders", connection)?;
+        flush(&mut self.matches, "matches", connection)?;
+        flush(&mut self.exclusions, "exclusions", connection)?;
+        flush(&mut self.errors, "errors", connection)?;
+        flush(&mut self.copied, "copied", connection)?;
+        flush(&mut self.parts, "parts", connection)?;
+        self.sweep.flush(connection)
+    }
 }
 
 rows! {

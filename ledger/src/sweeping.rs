@@ -1,7 +1,7 @@
 //! Sweeps: passes over folders that were listed before.
 //!
 //! A sweep begins with the folders that it lists again, all of them at once: those below the ones that somebody named. While it
-//! lasts, the recorder notes what is different (see `recorder/sweeping.rs`). When everything is listed it ends: what is gone
+//! lasts, the writer notes what is different (see `writer/sweeping.rs`). When everything is listed it ends: what is gone
 //! goes with everything below it, what is there on both sides is matched, and whatever is not as it was is pending again,
 //! for the plan to decide. Nodes that were found again keep their ids and their history, and their statuses where nothing about
 //! them has changed.
@@ -13,21 +13,22 @@ use std::ops::Range;
 
 use duckdb::{Connection, params};
 use longhaul_model::{
-    BySide, CompareBy, Comparison, CopyChange, CopyStatus, NodeId, NodeKind, Phase, ReasonCode, Side, TraversalChange,
-    TraversalStatus, child_path,
+    BySide, CompareBy, Comparison, CopyChange, CopyStatus, NodeId, NodeKind, Page, Phase, ReasonCode, Side,
+    TraversalChange, TraversalStatus, child_path,
 };
 
-use crate::Opened;
 use crate::below::select_below;
 use crate::counters::{CountersToWrite, DepthCounters};
+use crate::discovery::Sweep;
 use crate::editing::{change_statuses, cover_changing, revoke};
 use crate::error::{LedgerError, Result};
 use crate::events::forget;
 use crate::fold::fold_events;
+use crate::idle::IdleLedger;
 use crate::migration::{Migration, set_phase};
-use crate::recorder::{Recorder, Sweep};
 use crate::review::paths::{nearest_existing, resolve};
 use crate::sql;
+use crate::writer::Writer;
 
 pub use summary::{SweepFound, SweepSummary};
 
@@ -67,7 +68,7 @@ struct MadeFolder {
     parent: Option<(NodeId, String)>,
 }
 
-impl Opened {
+impl IdleLedger {
     /// The source folder at a printable path from the root, which somebody has typed; without one, the root.
     pub fn source_folder(&self, path: Option<&str>) -> Result<NodeId> {
         let path = path.unwrap_or("/");
@@ -82,398 +83,404 @@ impl Opened {
     }
 }
 
-impl Recorder {
-    /// Begins to list a source folder again, with everything below it and what is there on the destination, to see what
-    /// has changed; commits that with the phase `traversing`. An approval is revoked. Returns how many folders that are.
-    pub fn begin_refresh(&mut self, folder: NodeId) -> Result<i64> {
-        let folders = self.change_plan(|this| {
-            this.connection
-                .execute_batch(&format!("CREATE OR REPLACE TEMP TABLE sweep_roots AS SELECT {folder}::BIGINT AS id"))?;
-            revoke(this)?;
-            this.begin_sweep(SweepKind::Refresh)
-        })?;
-        self.commit()?;
-        Ok(folders)
+/// Begins a sweep over the source folders that the query `roots` gives the ids of, everything below them, and their
+/// counterparts, inside the transaction that is open. The phase is `traversing` then, and an approval is revoked. The events
+/// must have been folded. Returns how many folders are listed as well.
+pub(crate) fn begin_sweep(writer: &mut Writer, kind: SweepKind, roots: &str) -> Result<(Sweep, i64)> {
+    revoke(writer)?;
+    writer.connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE sweep_roots AS {roots}"))?;
+    note_made_folders(writer)?;
+    writer.flush_rows()?;
+    select_below(&writer.connection, Side::Source, "SELECT id FROM sweep_roots", true, "sweep_scope")?;
+    writer.connection.execute_batch(
+        "INSERT INTO swept
+         SELECT 'src'::side, s.id, false
+         FROM sweep_scope s
+         WHERE s.id IN (SELECT id FROM src_folders)
+           AND s.id NOT IN (SELECT id FROM src_current WHERE copy_status = 'vanished')
+         UNION ALL
+         SELECT 'dst'::side, f.id, false
+         FROM dst_folders f
+         WHERE f.src_id IN (FROM sweep_scope)
+           AND f.src_id NOT IN (SELECT id FROM src_current WHERE copy_status = 'vanished')
+           AND f.id NOT IN (SELECT id FROM dst_current WHERE traversal_status = 'not_on_src')",
+    )?;
+    let first_ids: BySide<NodeId> = writer.next_id;
+    writer.connection.execute(
+        "INSERT INTO sweeps
+         VALUES (?, ?::sweep_kind, ?, ?, ?, NULL)",
+        params![writer.run, kind.as_str(), first_ids.src.0, first_ids.dst.0, (writer.now_ns)()],
+    )?;
+    let sweep = Sweep::new(&writer.connection, writer.run, first_ids)?;
+    // From `complete`, or from `suspended`, the way there leads over `review`.
+    if Migration::read(&writer.connection)?.phase != Phase::Review {
+        set_phase(&writer.connection, Phase::Review, None)?;
     }
+    set_phase(&writer.connection, Phase::Traversing, None)?;
+    writer.uncommitted_rows += 1;
+    let folders = writer.connection.query_row("SELECT count(*) FROM swept", [], |row| row.get(0))?;
+    Ok((sweep, folders))
+}
 
-    /// Begins a sweep over the source folders in the temporary table `sweep_roots (id)` and everything below them, and their
-    /// counterparts, inside the transaction that is open; the phase is `traversing` then. The events must have been folded. Returns how
-    /// many folders are listed.
-    pub(crate) fn begin_sweep(&mut self, kind: SweepKind) -> Result<i64> {
-        self.note_made_folders()?;
-        self.flush_rows()?;
-        select_below(&self.connection, Side::Source, "SELECT id FROM sweep_roots", true, "sweep_scope")?;
-        self.connection.execute_batch(
-            "INSERT INTO swept
-             SELECT 'src'::side, s.id, false
-             FROM sweep_scope s
-             WHERE s.id IN (SELECT id FROM src_folders)
-               AND s.id NOT IN (SELECT id FROM src_current WHERE copy_status = 'vanished')
-             UNION ALL
-             SELECT 'dst'::side, f.id, false
-             FROM dst_folders f
-             WHERE f.src_id IN (FROM sweep_scope)
-               AND f.src_id NOT IN (SELECT id FROM src_current WHERE copy_status = 'vanished')
-               AND f.id NOT IN (SELECT id FROM dst_current WHERE traversal_status = 'not_on_src')",
-        )?;
-        let first_ids: BySide<NodeId> = self.next_id;
-        self.connection.execute(
-            "INSERT INTO sweeps
-             VALUES (?, ?::sweep_kind, ?, ?, ?, NULL)",
-            params![self.run, kind.as_str(), first_ids.src.0, first_ids.dst.0, (self.now_ns)()],
-        )?;
-        self.sweep = Some(Sweep::new(&self.connection, self.run, first_ids)?);
-        // From `complete`, or from `suspended`, the way there leads over `review`.
-        if Migration::read(&self.connection)?.phase != Phase::Review {
-            set_phase(&self.connection, Phase::Review, None)?;
-        }
-        set_phase(&self.connection, Phase::Traversing, None)?;
-        self.uncommitted_rows += 1;
-        Ok(self.connection.query_row("SELECT count(*) FROM swept", [], |row| row.get(0))?)
-    }
-
-    /// Notes the destination folders that this migration has made itself and never listed, as far as the way from the root to a
-    /// folder of `sweep_roots` leads through them. Without that nobody would look what is in them.
-    fn note_made_folders(&mut self) -> Result<()> {
-        self.connection.execute_batch("CREATE OR REPLACE TEMP TABLE made AS SELECT id FROM sweep_roots LIMIT 0")?;
-        let mut from = "sweep_roots";
-        while self.connection.execute(
-            &format!(
-                "INSERT INTO made
-                 SELECT DISTINCT n.{id}
-                 FROM src_nodes n
-                 SEMI JOIN {from} r ON r.id = n.id
-                 WHERE n.{id} NOT IN (SELECT src_id FROM dst_folders) AND n.{id} NOT IN (FROM made)",
-                id = if from == "made" { "parent_id" } else { "id" }
-            ),
-            [],
-        )? > 0
-        {
-            from = "made";
-        }
-        let made = {
-            let mut statement = self.connection.prepare(&format!(
-                "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, d.id, d.path
-                 FROM src_nodes n
-                 SEMI JOIN made m ON m.id = n.id
-                 LEFT JOIN renames r ON r.src_id = n.id
-                 JOIN src_current c ON c.id = n.id AND {}
-                 LEFT JOIN dst_folders d ON d.src_id = n.parent_id
-                 ORDER BY n.id",
-                sql::is_status("c.copy_status", CopyStatus::is_on_destination)
-            ))?;
-            let rows = statement.query_map([], |row| {
-                Ok(MadeFolder {
-                    source: NodeId(row.get(0)?),
-                    source_parent: NodeId(row.get(1)?),
-                    name: row.get(2)?,
-                    depth: row.get(3)?,
-                    parent: row.get::<_, Option<i64>>(4)?.map(NodeId).zip(row.get(5)?),
-                })
-            })?;
-            rows.collect::<duckdb::Result<Vec<_>>>()?
-        };
-        let mut noted: HashMap<NodeId, (NodeId, String)> = HashMap::new();
-        for MadeFolder { source, source_parent, name, depth, parent } in made {
-            let Some((parent, folder)) = parent.or_else(|| noted.get(&source_parent).cloned()) else { continue };
-            let path = child_path(&folder, &name);
-            let id = self.note_destination_folder(source, parent, &name, &path, depth);
-            noted.insert(source, (id, path));
-        }
-        Ok(())
-    }
-
-    /// Ends the sweep, if there is one: everything that it was to list is listed, and the events are folded.
-    pub(crate) fn end_sweep(&mut self) -> Result<()> {
-        let Some((run, first_ids)) = self.sweep.as_ref().map(|sweep| (sweep.run(), sweep.first_ids())) else {
-            return Ok(());
-        };
-        // No worker runs beside it.
-        self.connection.execute_batch("SET memory_limit = '512MiB'")?;
-        self.begin_transaction()?;
-        forget_gone_on_destination(&self.connection, run)?;
-        self.leave_gone_on_source(run)?;
-        self.match_known()?;
-        self.compare_matched()?;
-        self.find_evidence(run, first_ids.dst)?;
-        self.derive_statuses()?;
-        self.connection.execute("UPDATE sweeps SET ended_ns = ? WHERE ended_ns IS NULL", params![(self.now_ns)()])?;
-        self.connection.execute_batch("DELETE FROM swept")?;
-        self.flush_rows()?;
-        self.sweep = None;
-        let marks = self.counters.marks;
-        DepthCounters::recount(&self.connection)?.replace(&self.connection)?;
-        self.counters = CountersToWrite::read(&self.connection)?;
-        self.counters.marks = marks;
-        self.uncommitted_rows += 1;
-        self.commit_transaction()?;
-        fold_events(&self.connection)
-    }
-
-    /// What is gone from the source stays in the ledger and has no counterpart any more. Its status follows with the others.
-    fn leave_gone_on_source(&mut self, run: i32) -> Result<()> {
-        find_gone(&self.connection, Side::Source, run)?;
-        let ids = |sql: &str| -> Result<Vec<i64>> {
-            let mut statement = self.connection.prepare(sql)?;
-            let ids = statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?;
-            Ok(ids)
-        };
-        // What was gone before this sweep is left over already.
-        let left_over = ids("SELECT f.id FROM dst_folders f SEMI JOIN gone_src g ON g.id = f.src_id
-             JOIN dst_current c ON c.id = f.id AND c.traversal_status <> 'not_on_src'")?;
-        let failed = ids(
-            "SELECT c.id FROM src_current c SEMI JOIN gone_src g ON g.id = c.id WHERE c.traversal_status = 'failed'",
-        )?;
-        self.connection.execute_batch("DELETE FROM matches WHERE src_id IN (FROM gone_src)")?;
-        for id in left_over {
-            let (was, change) = (TraversalStatus::Successful, TraversalChange::CounterpartGone);
-            self.events.change_traversal(Side::Destination, NodeId(id), was, change, 0, None)?;
-        }
-        for id in failed {
-            // There is nothing left to be listed.
-            let (was, change) = (TraversalStatus::Failed, TraversalChange::Listed);
-            self.events.change_relisted(Side::Source, NodeId(id), was, change, 0, None)?;
-        }
-        self.flush_rows()
-    }
-
-    /// Matches what was there on both sides, or on one of them, and had no counterpart. Folders have found theirs already.
-    fn match_known(&self) -> Result<()> {
-        self.connection.execute_batch(
-            "CREATE OR REPLACE TEMP TABLE unmatched (
-               id BIGINT, parent_id BIGINT, name VARCHAR, kind node_kind, src_parent_id BIGINT
-             )",
-        )?;
-        for ids in ranges(&self.connection, Side::Destination)? {
-            let Range { start, end } = ids;
-            let (first, last) = bounds(&self.connection, "dst_nodes", "id", &ids, "parent_id")?;
-            self.connection.execute_batch(&format!(
-                "INSERT INTO unmatched
-                 SELECT d.id, d.parent_id, d.name, d.kind, f.src_id
-                 FROM (
-                   FROM dst_nodes
-                   WHERE id >= {start} AND id < {end}
-                     AND id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= {start} AND dst_id < {end})
-                 ) d
-                 JOIN (FROM dst_folders WHERE id >= {first} AND id <= {last}) f ON f.id = d.parent_id
-                 WHERE f.src_id IN (SELECT id FROM swept WHERE side = 'src' AND NOT listed)"
-            ))?;
-        }
-        // In steps of which each has something small to begin with.
-        Ok(self.connection.execute_batch(
-            "CREATE OR REPLACE TEMP TABLE namesakes AS
-             SELECT s.id AS src_id, s.kind AS src_kind, u.id AS dst_id, u.kind AS dst_kind
-             FROM src_called s
-             JOIN unmatched u ON s.parent_id = u.src_parent_id AND s.name = u.name
-             WHERE s.kind <> 'folder' OR u.kind <> 'folder';
-
-             DELETE FROM namesakes
-             WHERE src_id IN (FROM gone_src)
-               OR src_id IN (SELECT m.src_id FROM matches m SEMI JOIN namesakes n ON n.src_id = m.src_id)
-               OR src_id IN (
-                 SELECT c.id
-                 FROM src_current c
-                 SEMI JOIN namesakes n ON n.src_id = c.id
-                 WHERE c.copy_status = 'vanished' AND c.id NOT IN (SELECT node_id FROM sweep_findings WHERE finding = 'back')
-               );
-
-             CREATE OR REPLACE TEMP TABLE newly_matched AS
-             SELECT src_id, min(dst_id) AS dst_id, false AS same
-             FROM namesakes
-             WHERE src_kind = dst_kind
-             GROUP BY src_id;
-
-             INSERT INTO matches
-             FROM newly_matched;",
-        )?)
-    }
-
-    /// Brings up to date which of the matches in the listed folders are the same.
-    fn compare_matched(&self) -> Result<()> {
-        let same = is_same(self.settings.comparison);
-        for ids in ranges(&self.connection, Side::Source)? {
-            let Range { start, end } = ids;
-            let (first, last) = bounds(&self.connection, "matches", "src_id", &ids, "dst_id")?;
-            let (first_parent, last_parent) = bounds(&self.connection, "src_nodes", "id", &ids, "parent_id")?;
-            self.connection.execute_batch(&format!(
-                "CREATE OR REPLACE TEMP TABLE compared AS
-                 SELECT m.src_id, m.dst_id, {same} AS same
-                 FROM (FROM matches WHERE src_id >= {start} AND src_id < {end}) m
-                 JOIN (FROM src_nodes WHERE id >= {start} AND id < {end}) s ON s.id = m.src_id
-                 JOIN (FROM dst_nodes WHERE id >= {first} AND id <= {last}) d ON d.id = m.dst_id
-                 -- What a filter leaves out is not compared.
-                 WHERE m.same <> {same}
-                   AND m.src_id NOT IN (SELECT node_id FROM exclusions WHERE node_id >= {start} AND node_id < {end})
-                   AND s.parent_id IN (
-                   SELECT id
-                   FROM swept
-                   WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
-                 );
-
-                 UPDATE matches
-                 SET same = c.same
-                 FROM compared c
-                 WHERE c.src_id = matches.src_id AND c.dst_id = matches.dst_id
-                   AND matches.src_id >= {start} AND matches.src_id < {end}"
-            ))?;
-        }
-        Ok(())
-    }
-
-    /// Fills temporary tables of ids with what statuses follow from: `unknown`, `differs`, `taken` (with the reason), and
-    /// `in_taken`. Destination ids from `first_new` on were given out by the sweep that began in `run`.
-    fn find_evidence(&self, run: i32, first_new: NodeId) -> Result<()> {
-        let first_new = first_new.0;
-        // Folders of which it is not known what the destination has: it could not be listed, or something above it.
-        let unlisted = "SELECT f.src_id
-             FROM dst_folders f
-             JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'";
-        select_below(&self.connection, Side::Source, unlisted, true, "unknown")?;
-        self.connection.execute_batch(&format!(
-            "-- What has another size or time than it had, on either side, or has come back, or has a counterpart now.
-             CREATE OR REPLACE TEMP TABLE differs AS
-             SELECT node_id AS id
-             FROM sweep_findings
-             WHERE side = 'src' AND run >= {run} AND finding IN ('changed', 'back')
-             UNION
-             SELECT m.src_id
-             FROM matches m
-             JOIN sweep_findings f ON m.dst_id = f.node_id
-             WHERE f.side = 'dst' AND f.run >= {run} AND f.finding = 'changed'
-             UNION
-             SELECT src_id
-             FROM matches
-             WHERE NOT same AND (dst_id >= {first_new} OR dst_id IN (SELECT dst_id FROM newly_matched));
-
-             -- Of another kind than what has its place.
-             CREATE OR REPLACE TEMP TABLE taken AS
-             SELECT src_id AS id,
-               any_value({kinds_differ}) AS reason
-             FROM namesakes
-             WHERE src_kind <> dst_kind AND src_kind <> 'other' AND src_id NOT IN (SELECT src_id FROM newly_matched)
-             GROUP BY src_id",
-            kinds_differ = sql::reason(ReasonCode::KindsDiffer, &["src_kind", "dst_kind"])
-        ))?;
-        // What is below something that is in conflict.
-        let in_conflict = "SELECT id
-             FROM taken
-             UNION
-             SELECT n.id
+/// Notes the destination folders that this migration has made itself and never listed, as far as the way from the root to a
+/// folder of `sweep_roots` leads through them. Without that nobody would look what is in them.
+fn note_made_folders(writer: &mut Writer) -> Result<()> {
+    writer.connection.execute_batch("CREATE OR REPLACE TEMP TABLE made AS SELECT id FROM sweep_roots LIMIT 0")?;
+    let mut from = "sweep_roots";
+    while writer.connection.execute(
+        &format!(
+            "INSERT INTO made
+             SELECT DISTINCT n.{id}
              FROM src_nodes n
-             SEMI JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
-             WHERE n.kind = 'folder' AND n.parent_id NOT IN (SELECT id FROM swept WHERE side = 'src')";
-        select_below(&self.connection, Side::Source, in_conflict, true, "in_taken")
+             SEMI JOIN {from} r ON r.id = n.id
+             WHERE n.{id} NOT IN (SELECT src_id FROM dst_folders) AND n.{id} NOT IN (FROM made)",
+            id = if from == "made" { "parent_id" } else { "id" }
+        ),
+        [],
+    )? > 0
+    {
+        from = "made";
     }
-
-    /// Gives every node in the listed folders the status that follows from what is there now.
-    fn derive_statuses(&mut self) -> Result<()> {
-        // Both were listed on the same side.
-        let unchanged = is_same(self.settings.comparison.by(CompareBy::SizeAndTime).by_looking(false));
-        self.connection
-            .execute_batch("CREATE OR REPLACE TEMP TABLE changing (id BIGINT, change VARCHAR, reason VARCHAR)")?;
-        for ids in ranges(&self.connection, Side::Source)? {
-            let Range { start, end } = ids;
-            let (first, last) = bounds(&self.connection, "matches", "src_id", &ids, "dst_id")?;
-            let (first_parent, last_parent) = bounds(&self.connection, "src_nodes", "id", &ids, "parent_id")?;
-            self.connection.execute_batch(&format!(
-                "INSERT INTO changing
-                 SELECT
-                   id,
-                   {found},
-                   reason
-                 FROM (
-                   SELECT
-                     s.id,
-                     x.id IS NOT NULL AS is_taken,
-                     {was} AS was,
-                     c.copy_error AS was_reason,
-                     CASE
-                       WHEN g.id IS NOT NULL THEN 'vanished'
-                       WHEN c.copy_status = 'vanished' AND e.id IS NULL THEN 'vanished'
-                       WHEN s.kind = 'other' THEN 'skipped'
-                       WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
-                       WHEN m.same THEN 'already_existed'
-                       WHEN {is_excluded} THEN c.copy_status
-                       -- What somebody has decided stays decided.
-                       WHEN c.copy_status = 'skipped' AND q.action = 'skip' THEN 'skipped'
-                       WHEN x.id IS NOT NULL AND (q.action IS NULL OR q.action <> 'keep_both') THEN 'conflict'
-                       WHEN c.copy_status IS NULL THEN 'pending'
-                       WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
-                       WHEN c.copy_status = 'successful' THEN
-                         CASE
-                           WHEN k.src_id IS NOT NULL AND (
-                             k.modified_ns IS DISTINCT FROM s.modified_ns
-                             OR (s.kind = 'file' AND k.size IS DISTINCT FROM s.size)
-                           ) THEN 'pending'
-                           -- It was put beside another one.
-                           WHEN k.name IS NOT NULL AND r.src_id IS NULL THEN 'successful'
-                           WHEN m.dst_id IS NOT NULL AND {unchanged} THEN 'successful'
-                           ELSE 'pending'
-                         END
-                       WHEN e.id IS NOT NULL THEN 'pending'
-                       WHEN m.dst_id IS NOT NULL THEN c.copy_status
-                       WHEN c.copy_status = 'already_existed' THEN 'pending'
-                       WHEN c.copy_status = 'conflict' AND t.id IS NULL THEN 'pending'
-                       WHEN c.copy_status = 'skipped' AND p.src_id IS NOT NULL THEN 'pending'
-                       ELSE c.copy_status
-                     END::copy_status AS becomes,
-                     CASE
-                       WHEN g.id IS NOT NULL THEN {is_gone}
-                       WHEN s.kind = 'other' THEN {other_kind}
-                       WHEN x.id IS NOT NULL THEN x.reason
-                     END AS reason
-                   FROM (FROM src_nodes WHERE id >= {start} AND id < {end}) s
-                   LEFT JOIN (FROM src_current WHERE id >= {start} AND id < {end}) c ON c.id = s.id
-                   -- A store may give a name twice.
-                   LEFT JOIN (
-                     SELECT src_id, min(dst_id) AS dst_id, bool_or(same) AS same
-                     FROM matches
-                     WHERE src_id >= {start} AND src_id < {end}
-                     GROUP BY src_id
-                   ) m ON m.src_id = s.id
-                   LEFT JOIN (FROM dst_nodes WHERE id >= {first} AND id <= {last}) d ON d.id = m.dst_id
-                   LEFT JOIN (FROM copied WHERE src_id >= {start} AND src_id < {end}) k ON k.src_id = s.id
-                   -- Left alone because of what had its place.
-                   LEFT JOIN (
-                     FROM plan
-                     WHERE src_id >= {start} AND src_id < {end} AND action = 'skip' AND dst_id IS NOT NULL
-                   ) p ON p.src_id = s.id
-                   LEFT JOIN renames r ON r.src_id = s.id
-                   LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = s.id
-                   LEFT JOIN gone_src g ON g.id = s.id
-                   LEFT JOIN differs e ON e.id = s.id
-                   LEFT JOIN taken x ON x.id = s.id
-                   LEFT JOIN in_taken t ON t.id = s.parent_id
-                   LEFT JOIN unknown u ON u.id = s.parent_id
-                   WHERE g.id IS NOT NULL OR s.parent_id IN (
-                     SELECT id
-                     FROM swept
-                     WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
-                   )
-                 )
-                 WHERE was <> becomes OR (becomes = 'conflict' AND is_taken AND reason IS DISTINCT FROM was_reason)",
-                found = what_was_found("becomes"),
-                was = sql::copy_status("c", "m.same"),
-                is_excluded = sql::is_status("c.copy_status", CopyStatus::is_excluded),
-                is_gone = sql::reason(ReasonCode::Gone, &[]),
-                other_kind = sql::reason(ReasonCode::OtherKind, &[]),
-            ))?;
-        }
-        self.apply_statuses()
-    }
-
-    /// Changes the statuses of the nodes in `changing`, and forgets what was recorded of their copies.
-    fn apply_statuses(&mut self) -> Result<()> {
-        self.connection.execute_batch(&format!(
-            "DELETE FROM copied WHERE src_id IN (SELECT id FROM changing WHERE change IS DISTINCT FROM '{}');
-                 DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
-                 DELETE FROM differences WHERE src_id IN (SELECT id FROM changing);",
-            CopyChange::Gone
+    let made = {
+        let mut statement = writer.connection.prepare(&format!(
+            "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, d.id, d.path
+             FROM src_nodes n
+             SEMI JOIN made m ON m.id = n.id
+             LEFT JOIN renames r ON r.src_id = n.id
+             JOIN src_current c ON c.id = n.id AND {}
+             LEFT JOIN dst_folders d ON d.src_id = n.parent_id
+             ORDER BY n.id",
+            sql::is_status("c.copy_status", CopyStatus::is_on_destination)
         ))?;
-        cover_changing(&self.connection)?;
-        change_statuses(self, CopyChange::FoundDifferent)?;
-        Ok(())
+        let rows = statement.query_map([], |row| {
+            Ok(MadeFolder {
+                source: NodeId(row.get(0)?),
+                source_parent: NodeId(row.get(1)?),
+                name: row.get(2)?,
+                depth: row.get(3)?,
+                parent: row.get::<_, Option<i64>>(4)?.map(NodeId).zip(row.get(5)?),
+            })
+        })?;
+        rows.collect::<duckdb::Result<Vec<_>>>()?
+    };
+    let mut noted: HashMap<NodeId, (NodeId, String)> = HashMap::new();
+    for MadeFolder { source, source_parent, name, depth, parent } in made {
+        let Some((parent, folder)) = parent.or_else(|| noted.get(&source_parent).cloned()) else { continue };
+        let path = child_path(&folder, &name);
+        let id = note_destination_folder(writer, source, parent, &name, &path, depth);
+        noted.insert(source, (id, path));
     }
+    Ok(())
+}
+
+/// Evaluates a sweep: everything that it was to list is listed, and the events are folded.
+pub(crate) fn end_sweep(writer: &mut Writer, sweep: &Sweep) -> Result<()> {
+    let (run, first_ids) = (sweep.run(), sweep.first_ids());
+    // No worker runs beside it.
+    writer.connection.execute_batch("SET memory_limit = '512MiB'")?;
+    writer.begin_transaction()?;
+    forget_gone_on_destination(&writer.connection, run)?;
+    leave_gone_on_source(writer, run)?;
+    match_known(writer)?;
+    compare_matched(writer)?;
+    find_evidence(writer, run, first_ids.dst)?;
+    derive_statuses(writer)?;
+    writer.connection.execute("UPDATE sweeps SET ended_ns = ? WHERE ended_ns IS NULL", params![(writer.now_ns)()])?;
+    writer.connection.execute_batch("DELETE FROM swept")?;
+    writer.flush_rows()?;
+    let marks = writer.counters.marks;
+    DepthCounters::recount(&writer.connection)?.replace(&writer.connection)?;
+    writer.counters = CountersToWrite::read(&writer.connection)?;
+    writer.counters.marks = marks;
+    writer.uncommitted_rows += 1;
+    writer.commit_transaction()?;
+    fold_events(&writer.connection)
+}
+
+/// What is gone from the source stays in the ledger and has no counterpart any more. Its status follows with the others.
+fn leave_gone_on_source(writer: &mut Writer, run: i32) -> Result<()> {
+    find_gone(&writer.connection, Side::Source, run)?;
+    let ids = |sql: &str| -> Result<Vec<i64>> {
+        let mut statement = writer.connection.prepare(sql)?;
+        let ids = statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?;
+        Ok(ids)
+    };
+    // What was gone before this sweep is left over already.
+    let left_over = ids("SELECT f.id FROM dst_folders f SEMI JOIN gone_src g ON g.id = f.src_id
+         JOIN dst_current c ON c.id = f.id AND c.traversal_status <> 'not_on_src'")?;
+    let failed =
+        ids("SELECT c.id FROM src_current c SEMI JOIN gone_src g ON g.id = c.id WHERE c.traversal_status = 'failed'")?;
+    writer.connection.execute_batch("DELETE FROM matches WHERE src_id IN (FROM gone_src)")?;
+    for id in left_over {
+        let (was, change) = (TraversalStatus::Successful, TraversalChange::CounterpartGone);
+        writer.events.change_traversal(Side::Destination, NodeId(id), was, change, 0, None)?;
+    }
+    for id in failed {
+        // There is nothing left to be listed.
+        let (was, change) = (TraversalStatus::Failed, TraversalChange::Listed);
+        writer.events.change_relisted(Side::Source, NodeId(id), was, change, 0, None)?;
+    }
+    writer.flush_rows()
+}
+
+/// Matches what was there on both sides, or on one of them, and had no counterpart. Folders have found theirs already.
+fn match_known(writer: &Writer) -> Result<()> {
+    writer.connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE unmatched (
+           id BIGINT, parent_id BIGINT, name VARCHAR, kind node_kind, src_parent_id BIGINT
+         )",
+    )?;
+    for ids in ranges(&writer.connection, Side::Destination)? {
+        let Range { start, end } = ids;
+        let (first, last) = bounds(&writer.connection, "dst_nodes", "id", &ids, "parent_id")?;
+        writer.connection.execute_batch(&format!(
+            "INSERT INTO unmatched
+             SELECT d.id, d.parent_id, d.name, d.kind, f.src_id
+             FROM (
+               FROM dst_nodes
+               WHERE id >= {start} AND id < {end}
+                 AND id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= {start} AND dst_id < {end})
+             ) d
+             JOIN (FROM dst_folders WHERE id >= {first} AND id <= {last}) f ON f.id = d.parent_id
+             WHERE f.src_id IN (SELECT id FROM swept WHERE side = 'src' AND NOT listed)"
+        ))?;
+    }
+    // In steps of which each has something small to begin with.
+    Ok(writer.connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE namesakes AS
+         SELECT s.id AS src_id, s.kind AS src_kind, u.id AS dst_id, u.kind AS dst_kind
+         FROM src_called s
+         JOIN unmatched u ON s.parent_id = u.src_parent_id AND s.name = u.name
+         WHERE s.kind <> 'folder' OR u.kind <> 'folder';
+
+         DELETE FROM namesakes
+         WHERE src_id IN (FROM gone_src)
+           OR src_id IN (SELECT m.src_id FROM matches m SEMI JOIN namesakes n ON n.src_id = m.src_id)
+           OR src_id IN (
+             SELECT c.id
+             FROM src_current c
+             SEMI JOIN namesakes n ON n.src_id = c.id
+             WHERE c.copy_status = 'vanished' AND c.id NOT IN (SELECT node_id FROM sweep_findings WHERE finding = 'back')
+           );
+
+         CREATE OR REPLACE TEMP TABLE newly_matched AS
+         SELECT src_id, min(dst_id) AS dst_id, false AS same
+         FROM namesakes
+         WHERE src_kind = dst_kind
+         GROUP BY src_id;
+
+         INSERT INTO matches
+         FROM newly_matched;",
+    )?)
+}
+
+/// Brings up to date which of the matches in the listed folders are the same.
+fn compare_matched(writer: &Writer) -> Result<()> {
+    let same = is_same(writer.settings.comparison);
+    for ids in ranges(&writer.connection, Side::Source)? {
+        let Range { start, end } = ids;
+        let (first, last) = bounds(&writer.connection, "matches", "src_id", &ids, "dst_id")?;
+        let (first_parent, last_parent) = bounds(&writer.connection, "src_nodes", "id", &ids, "parent_id")?;
+        writer.connection.execute_batch(&format!(
+            "CREATE OR REPLACE TEMP TABLE compared AS
+             SELECT m.src_id, m.dst_id, {same} AS same
+             FROM (FROM matches WHERE src_id >= {start} AND src_id < {end}) m
+             JOIN (FROM src_nodes WHERE id >= {start} AND id < {end}) s ON s.id = m.src_id
+             JOIN (FROM dst_nodes WHERE id >= {first} AND id <= {last}) d ON d.id = m.dst_id
+             -- What a filter leaves out is not compared.
+             WHERE m.same <> {same}
+               AND m.src_id NOT IN (SELECT node_id FROM exclusions WHERE node_id >= {start} AND node_id < {end})
+               AND s.parent_id IN (
+               SELECT id
+               FROM swept
+               WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
+             );
+
+             UPDATE matches
+             SET same = c.same
+             FROM compared c
+             WHERE c.src_id = matches.src_id AND c.dst_id = matches.dst_id
+               AND matches.src_id >= {start} AND matches.src_id < {end}"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Fills temporary tables of ids with what statuses follow from: `unknown`, `differs`, `taken` (with the reason), and
+/// `in_taken`. Destination ids from `first_new` on were given out by the sweep that began in `run`.
+fn find_evidence(writer: &Writer, run: i32, first_new: NodeId) -> Result<()> {
+    let first_new = first_new.0;
+    // Folders of which it is not known what the destination has: it could not be listed, or something above it.
+    let unlisted = "SELECT f.src_id
+         FROM dst_folders f
+         JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'";
+    select_below(&writer.connection, Side::Source, unlisted, true, "unknown")?;
+    writer.connection.execute_batch(&format!(
+        "-- What has another size or time than it had, on either side, or has come back, or has a counterpart now.
+         CREATE OR REPLACE TEMP TABLE differs AS
+         SELECT node_id AS id
+         FROM sweep_findings
+         WHERE side = 'src' AND run >= {run} AND finding IN ('changed', 'back')
+         UNION
+         SELECT m.src_id
+         FROM matches m
+         JOIN sweep_findings f ON m.dst_id = f.node_id
+         WHERE f.side = 'dst' AND f.run >= {run} AND f.finding = 'changed'
+         UNION
+         SELECT src_id
+         FROM matches
+         WHERE NOT same AND (dst_id >= {first_new} OR dst_id IN (SELECT dst_id FROM newly_matched));
+
+         -- Of another kind than what has its place.
+         CREATE OR REPLACE TEMP TABLE taken AS
+         SELECT src_id AS id,
+           any_value({kinds_differ}) AS reason
+         FROM namesakes
+         WHERE src_kind <> dst_kind AND src_kind <> 'other' AND src_id NOT IN (SELECT src_id FROM newly_matched)
+         GROUP BY src_id",
+        kinds_differ = sql::reason(ReasonCode::KindsDiffer, &["src_kind", "dst_kind"])
+    ))?;
+    // What is below something that is in conflict.
+    let in_conflict = "SELECT id
+         FROM taken
+         UNION
+         SELECT n.id
+         FROM src_nodes n
+         SEMI JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
+         WHERE n.kind = 'folder' AND n.parent_id NOT IN (SELECT id FROM swept WHERE side = 'src')";
+    select_below(&writer.connection, Side::Source, in_conflict, true, "in_taken")
+}
+
+/// Gives every node in the listed folders the status that follows from what is there now.
+fn derive_statuses(writer: &mut Writer) -> Result<()> {
+    // Both were listed on the same side.
+    let unchanged = is_same(writer.settings.comparison.by(CompareBy::SizeAndTime).by_looking(false));
+    writer
+        .connection
+        .execute_batch("CREATE OR REPLACE TEMP TABLE changing (id BIGINT, change VARCHAR, reason VARCHAR)")?;
+    for ids in ranges(&writer.connection, Side::Source)? {
+        let Range { start, end } = ids;
+        let (first, last) = bounds(&writer.connection, "matches", "src_id", &ids, "dst_id")?;
+        let (first_parent, last_parent) = bounds(&writer.connection, "src_nodes", "id", &ids, "parent_id")?;
+        writer.connection.execute_batch(&format!(
+            "INSERT INTO changing
+             SELECT
+               id,
+               {found},
+               reason
+             FROM (
+               SELECT
+                 s.id,
+                 x.id IS NOT NULL AS is_taken,
+                 {was} AS was,
+                 c.copy_error AS was_reason,
+                 CASE
+                   WHEN g.id IS NOT NULL THEN 'vanished'
+                   WHEN c.copy_status = 'vanished' AND e.id IS NULL THEN 'vanished'
+                   WHEN s.kind = 'other' THEN 'skipped'
+                   WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
+                   WHEN m.same THEN 'already_existed'
+                   WHEN {is_excluded} THEN c.copy_status
+                   -- What somebody has decided stays decided.
+                   WHEN c.copy_status = 'skipped' AND q.action = 'skip' THEN 'skipped'
+                   WHEN x.id IS NOT NULL AND (q.action IS NULL OR q.action <> 'keep_both') THEN 'conflict'
+                   WHEN c.copy_status IS NULL THEN 'pending'
+                   WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
+                   WHEN c.copy_status = 'successful' THEN
+                     CASE
+                       WHEN k.src_id IS NOT NULL AND (
+                         k.modified_ns IS DISTINCT FROM s.modified_ns
+                         OR (s.kind = 'file' AND k.size IS DISTINCT FROM s.size)
+                       ) THEN 'pending'
+                       -- It was put beside another one.
+                       WHEN k.name IS NOT NULL AND r.src_id IS NULL THEN 'successful'
+                       WHEN m.dst_id IS NOT NULL AND {unchanged} THEN 'successful'
+                       ELSE 'pending'
+                     END
+                   WHEN e.id IS NOT NULL THEN 'pending'
+                   WHEN m.dst_id IS NOT NULL THEN c.copy_status
+                   WHEN c.copy_status = 'already_existed' THEN 'pending'
+                   WHEN c.copy_status = 'conflict' AND t.id IS NULL THEN 'pending'
+                   WHEN c.copy_status = 'skipped' AND p.src_id IS NOT NULL THEN 'pending'
+                   ELSE c.copy_status
+                 END::copy_status AS becomes,
+                 CASE
+                   WHEN g.id IS NOT NULL THEN {is_gone}
+                   WHEN s.kind = 'other' THEN {other_kind}
+                   WHEN x.id IS NOT NULL THEN x.reason
+                 END AS reason
+               FROM (FROM src_nodes WHERE id >= {start} AND id < {end}) s
+               LEFT JOIN (FROM src_current WHERE id >= {start} AND id < {end}) c ON c.id = s.id
+               -- A store may give a name twice.
+               LEFT JOIN (
+                 SELECT src_id, min(dst_id) AS dst_id, bool_or(same) AS same
+                 FROM matches
+                 WHERE src_id >= {start} AND src_id < {end}
+                 GROUP BY src_id
+               ) m ON m.src_id = s.id
+               LEFT JOIN (FROM dst_nodes WHERE id >= {first} AND id <= {last}) d ON d.id = m.dst_id
+               LEFT JOIN (FROM copied WHERE src_id >= {start} AND src_id < {end}) k ON k.src_id = s.id
+               -- Left alone because of what had its place.
+               LEFT JOIN (
+                 FROM plan
+                 WHERE src_id >= {start} AND src_id < {end} AND action = 'skip' AND dst_id IS NOT NULL
+               ) p ON p.src_id = s.id
+               LEFT JOIN renames r ON r.src_id = s.id
+               LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = s.id
+               LEFT JOIN gone_src g ON g.id = s.id
+               LEFT JOIN differs e ON e.id = s.id
+               LEFT JOIN taken x ON x.id = s.id
+               LEFT JOIN in_taken t ON t.id = s.parent_id
+               LEFT JOIN unknown u ON u.id = s.parent_id
+               WHERE g.id IS NOT NULL OR s.parent_id IN (
+                 SELECT id
+                 FROM swept
+                 WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
+               )
+             )
+             WHERE was <> becomes OR (becomes = 'conflict' AND is_taken AND reason IS DISTINCT FROM was_reason)",
+            found = what_was_found("becomes"),
+            was = sql::copy_status("c", "m.same"),
+            is_excluded = sql::is_status("c.copy_status", CopyStatus::is_excluded),
+            is_gone = sql::reason(ReasonCode::Gone, &[]),
+            other_kind = sql::reason(ReasonCode::OtherKind, &[]),
+        ))?;
+    }
+    apply_statuses(writer)
+}
+
+/// Changes the statuses of the nodes in `changing`, and forgets what was recorded of their copies.
+fn apply_statuses(writer: &mut Writer) -> Result<()> {
+    writer.connection.execute_batch(&format!(
+        "DELETE FROM copied WHERE src_id IN (SELECT id FROM changing WHERE change IS DISTINCT FROM '{}');
+             DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
+             DELETE FROM differences WHERE src_id IN (SELECT id FROM changing);",
+        CopyChange::Gone
+    ))?;
+    cover_changing(&writer.connection)?;
+    change_statuses(writer, CopyChange::FoundDifferent)?;
+    Ok(())
+}
+
+/// Notes a destination folder that nothing is known of but that it is there, and that it is the counterpart of a source
+/// folder. Returns its id.
+fn note_destination_folder(
+    writer: &mut Writer,
+    source: NodeId,
+    parent: NodeId,
+    name: &str,
+    path: &str,
+    depth: i32,
+) -> NodeId {
+    let id = writer.give_out_ids(Side::Destination, 1);
+    let mut page = Page::default();
+    page.push_printable(name, NodeKind::Folder, None, None);
+    writer.rows.nodes.dst.push_page(id, parent, depth, &page);
+    writer.rows.matches.push(source, id, true);
+    writer.rows.destination_folders.push(id, path, depth, source);
+    writer.counters.change(Side::Destination, depth).count_node(NodeKind::Folder, None);
+    writer.uncommitted_rows += 1;
+    id
 }
 
 /// Fills `gone_src (id)` or `gone_dst (id)` with what the sweep that began in `run` has found to be gone, and everything below.

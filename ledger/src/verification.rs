@@ -1,5 +1,7 @@
 //! Verification as the ledger sees it: what has to be at the destination, out; what is different, in.
 
+mod writer;
+
 use std::ops::Range;
 
 use duckdb::arrow::array::{Array, AsArray};
@@ -11,6 +13,8 @@ use crate::codes::node_kind;
 use crate::error::{LedgerError, Result};
 use crate::renames::renamed_paths;
 use crate::sql;
+
+pub use writer::VerifyWriter;
 
 /// Nodes of one batch at most: a folder with more in it is listed once for each of its batches.
 const BATCH_NODES_MAX: usize = 131_072;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use duckdb::arrow::array::AsArray;
 use duckdb::arrow::datatypes::Int64Type;
 use longhaul_ledger::reporting::ReportingResources;
-use longhaul_ledger::{Folder, ListedPage, MigrationSpec, Recorder, Resources, Settings};
+use longhaul_ledger::{DiscoverWriter, Folder, ListedPage, MigrationSpec, Resources, Settings};
 use longhaul_model::{Comparison, FIRST_NODE_ID, NodeKind, Page, Phase, Side};
 use longhaul_reports::{NODES, PAGE, PROBLEMS, ReportError, ReportOptions, SUMMARY, write_report};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -42,8 +42,8 @@ fn ledger(path: &Path, is_discovered: bool) {
         destination: "/to/\"onmouseover=\"alert(1)".to_owned(),
         settings: Settings::new(Comparison::for_resolutions(1, 1)),
     };
-    let mut recorder = longhaul_ledger::create(path, &spec, "<b>discover</b>", &Resources::default(), now_ns).unwrap();
-    recorder.begin_traversal().unwrap();
+    let created = longhaul_ledger::create(path, &spec, &Resources::default(), now_ns()).unwrap();
+    let (mut writer, _) = created.discover("<b>discover</b>", now_ns).unwrap();
     let mut page = Page::default();
     for name in HOSTILE {
         // A slash cannot be in a name.
@@ -52,20 +52,20 @@ fn ledger(path: &Path, is_discovered: bool) {
         page.push(name.trim_start_matches('|').as_bytes(), kind, Some(10), Some(now_ns()));
     }
     if is_discovered {
-        list(&mut recorder, Side::Source, page);
-        list(&mut recorder, Side::Destination, Page::default());
-        recorder.end(Phase::Review, None, "complete").unwrap();
+        list(&mut writer, Side::Source, page);
+        list(&mut writer, Side::Destination, Page::default());
+        writer.end(Phase::Review, None, "complete").unwrap();
     } else {
-        list(&mut recorder, Side::Source, page);
+        list(&mut writer, Side::Source, page);
         let reason = Some("<i>interrupted</i>");
-        recorder.end(Phase::Suspended, reason, "interrupted").unwrap();
+        writer.end(Phase::Suspended, reason, "interrupted").unwrap();
     }
 }
 
-fn list(recorder: &mut Recorder, side: Side, page: Page) {
+fn list(writer: &mut DiscoverWriter, side: Side, page: Page) {
     let folder = Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 };
-    recorder.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
-    recorder.match_recorded().unwrap();
+    writer.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
+    writer.match_recorded().unwrap();
 }
 
 /// The elements of a page that can do something, or get something from elsewhere.

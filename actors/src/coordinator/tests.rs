@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{Addr, WrapFuture};
-use longhaul_ledger::{Folder, FoundFolders, LedgerError, RecordedListing};
+use longhaul_ledger::{Folder, FoundFolders, LedgerError, RecordedListing, ToList};
 use longhaul_model::{BySide, ErrorClass, NodeId, Phase, Side};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,7 @@ fn start(
     stop: CancellationToken,
     outcome: oneshot::Sender<Outcome>,
 ) -> Addr<Coordinator<Traversal>> {
-    let schedule = Schedule::new(limits, BySide { src: root(), dst: root() });
+    let schedule = Schedule::new(limits, ToList::Roots(BySide { src: root(), dst: root() }));
     let shares = BySide::from_fn(|side| Shares::new(listers[side].len(), false));
     let name = |side, addresses: Vec<_>| {
         addresses.into_iter().enumerate().map(|(number, address)| (ActorName::Lister(side, number), address)).collect()

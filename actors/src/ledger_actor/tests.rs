@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Addr;
-use longhaul_ledger::{MigrationSpec, Reader, Resources, Settings};
+use longhaul_ledger::{DiscoverWriter, MigrationSpec, Reader, Resources, Settings};
 use longhaul_model::Comparison;
 use tokio::sync::Semaphore;
 
@@ -72,18 +72,17 @@ impl Handler<ActorDied> for Neighbours {
 }
 
 /// A ledger that was just made, with its traversal begun.
-fn new_ledger(ledger: &Path) -> Recorder {
+fn new_ledger(ledger: &Path) -> DiscoverWriter {
     let settings = Settings::new(Comparison::for_resolutions(1, 1));
     let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
-    let mut recorder = longhaul_ledger::create(ledger, &spec, "test", &Resources::default(), || 0).unwrap();
-    recorder.begin_traversal().unwrap();
-    recorder
+    let created = longhaul_ledger::create(ledger, &spec, &Resources::default(), 0).unwrap();
+    created.discover("test", || 0).unwrap().0
 }
 
-fn actor(recorder: Recorder, flusher: Option<Recipient<Flush>>, neighbours: &Addr<Neighbours>) -> LedgerActor {
+fn actor(writer: RunWriter, flusher: Option<Recipient<Flush>>, neighbours: &Addr<Neighbours>) -> LedgerActor {
     let notice = DeathNotice::new(ActorName::Ledger, neighbours.clone().recipient());
     let replies = neighbours.clone().recipient();
-    LedgerActor::new(recorder, COMMIT_INTERVAL, flusher, replies, notice, Board::default())
+    LedgerActor::new(writer, COMMIT_INTERVAL, flusher, replies, notice, Board::default())
 }
 
 fn send(actor: &Addr<LedgerActor>, request: LedgerRequest) {

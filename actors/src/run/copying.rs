@@ -1,64 +1,55 @@
 //! Starting to copy: what the plan says, or what is marked to be copied again.
 
 use longhaul_ledger::{
-    BegunCopy, CopyChoices, CopySettings, LedgerError, Migration, Opened, Recorder, Retry, Settings, system_now_ns,
+    BegunCopy, CopyChoices, CopySettings, CopyWriter, IdleLedger, Migration, Retry, Settings, system_now_ns,
 };
 use longhaul_model::Phase;
 
 use super::error::{StartError, different};
-use super::{Resumed, begin, open_stores};
+use super::{Resumed, begin, open_stores, traverse};
 use crate::attempts::RetryPolicy;
 use crate::config::{CopyConfig, OpenStores, Tuning};
 use crate::destination::{lost_on_the_way, refuse_unfit_destination, remove_given_up, reopen_folders};
 use crate::engine::Task;
 use crate::filter::Filter;
-use crate::work::Schedule;
 
 /// Begins to copy what the plan says, or resumes that.
 pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
-    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
-    let migration = opened.migration().clone();
+    let ledger = IdleLedger::open(&config.ledger, config.log, &tuning.resources)?.discovered()?;
+    let migration = ledger.migration().clone();
     match migration.current_phase() {
-        Phase::Created | Phase::Traversing => return Err(LedgerError::NotDiscovered.into()),
         phase @ (Phase::Verifying | Phase::Complete) => return Ok(Resumed::NothingToDo(phase)),
         Phase::Copying if !config.resume => return Err(StartError::CopyBegun),
-        Phase::Review | Phase::Copying | Phase::Suspended => {}
+        Phase::Created | Phase::Traversing | Phase::Review | Phase::Copying | Phase::Suspended => {}
     }
     let settings = settle_copy_settings(&migration, &config.choices)?;
-    opened.require_approval(config.approving)?;
-    let to_do = opened.totals()?.src;
+    let ledger = ledger.approved(config.approving)?;
+    let to_do = ledger.totals()?.src;
     if !(config.resume || config.ignore_names || to_do.copy_pending() == 0) {
-        refuse_names(&opened)?;
+        refuse_names(&ledger)?;
     }
     let stores = open_stores(&migration.spec, config.stores.as_ref())?;
     // A large file that was begun has some of its room already.
-    let needed = to_do.copy_pending_bytes() - opened.begun_bytes()?;
+    let needed = to_do.copy_pending_bytes() - ledger.begun_bytes()?;
     let retry = RetryPolicy::from(&tuning);
     let time_step_ns =
         block_on(refuse_unfit_destination(&stores.dst, &migration.spec, retry, needed.max(0), config.force))?;
     // What was measured when copying began stays.
     let settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
-    let mut recorder = opened.begin(if config.resume { "copy --resume" } else { "copy" }, system_now_ns)?;
-    let approval = recorder.note_approval()?;
-    let (settings, remaining) = recorder.begin_copying(&settings)?;
-    let begun = BegunCopy { approval, settings, remaining };
+    let command = if config.resume { "copy --resume" } else { "copy" };
+    let (writer, begun) = ledger.copy(command, &settings, system_now_ns)?;
     block_on(reopen_folders(&stores.dst, &begun.remaining));
-    begin_copy(stores, recorder, migration.spec.settings, begun, tuning)
+    begin_copy(stores, writer, migration.spec.settings, begun, tuning)
 }
 
 /// Begins a sweep over what is marked for retry: lists folders again, or copies again what could not be copied. Where
 /// nobody has approved what else there is to do, it is only made pending again.
 pub fn retry(config: &CopyConfig) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
-    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
-    let migration = opened.migration().clone();
-    let marked = match migration.current_phase() {
-        Phase::Created | Phase::Traversing => return Err(LedgerError::NotDiscovered.into()),
-        Phase::Review | Phase::Copying | Phase::Verifying | Phase::Complete | Phase::Suspended => {
-            opened.require_marks()?
-        }
-    };
+    let ledger = IdleLedger::open(&config.ledger, config.log, &tuning.resources)?.discovered()?;
+    let migration = ledger.migration().clone();
+    let marked = ledger.require_marks()?;
     let mut settings = settle_copy_settings(&migration, &config.choices)?;
     let filter = Filter::new(&migration.spec.settings.filter)?;
     let stores = open_stores(&migration.spec, config.stores.as_ref())?;
@@ -69,28 +60,20 @@ pub fn retry(config: &CopyConfig) -> Result<Resumed, StartError> {
         settings = settings.completed_by(CopySettings { time_step_ns, ..settings });
     }
     // Nothing is refused from here on: what follows has changed the ledger.
-    let mut recorder = opened.begin("retry", system_now_ns)?;
-    let begun = recorder.begin_retry(&settings)?;
     tracing::info!(folders = marked.folders, copies = marked.copies, "retrying");
-    match begun {
-        Retry::Listing(_) => {
-            let schedule = Schedule::going_on(tuning.schedule_limits(), recorder.go_on_traversal()?);
-            begin(stores, recorder, Task::Traverse { schedule, filter }, tuning)
-        }
-        Retry::Copying(_, begun) => {
+    match ledger.retry(&settings, system_now_ns)? {
+        Retry::Listing(writer, to_list) => begin(stores, traverse(writer, to_list, filter, &tuning), tuning),
+        Retry::Copying(writer, begun) => {
             block_on(reopen_folders(&stores.dst, &begun.remaining));
-            begin_copy(stores, recorder, migration.spec.settings, begun, tuning)
+            begin_copy(stores, writer, migration.spec.settings, begun, tuning)
         }
-        Retry::ToApprove(marked) => {
-            recorder.end_change(true)?;
-            Ok(Resumed::ToApprove(marked))
-        }
+        Retry::ToApprove(marked) => Ok(Resumed::ToApprove(marked)),
     }
 }
 
 fn begin_copy(
     stores: OpenStores,
-    recorder: Recorder,
+    writer: CopyWriter,
     settings: Settings,
     begun: BegunCopy,
     tuning: Tuning,
@@ -102,7 +85,7 @@ fn begin_copy(
     }
     block_on(remove_given_up(&stores.dst, &remaining));
     let durability = copying.durability;
-    begin(stores, recorder, Task::Copy { settings, copying, remaining, durability }, tuning)
+    begin(stores, Task::Copy { writer, settings, copying, remaining, durability }, tuning)
 }
 
 /// How files are copied is chosen once: what was chosen before, with what is chosen now where nothing was. Anything else
@@ -134,9 +117,9 @@ fn differences(given: &CopySettings, recorded: &CopySettings) -> (String, String
 }
 
 /// Names that the destination would refuse or fold are said before the first byte is copied.
-fn refuse_names(opened: &Opened) -> Result<(), StartError> {
+fn refuse_names(ledger: &IdleLedger) -> Result<(), StartError> {
     const SHOWN: u32 = 3;
-    let linted = opened.lint(None, None)?;
+    let linted = ledger.lint(None, None)?;
     let count = linted.count()?;
     if count == 0 {
         return Ok(());

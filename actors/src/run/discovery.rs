@@ -4,17 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use longhaul_ledger::{
-    FilterRule, FilterSettings, LedgerError, Migration, MigrationSpec, Opened, Reader, Settings, system_now_ns,
+    FilterRule, FilterSettings, IdleLedger, LedgerError, MigrationSpec, Reader, Settings, Stage, system_now_ns,
 };
-use longhaul_model::{BySide, CompareBy, Comparison, Phase, Side};
+use longhaul_model::{BySide, CompareBy, Comparison, Side};
 use longhaul_storage::{Location, Store, open_pair};
 
 use super::error::{StartError, different};
-use super::{Resumed, begin, open_stores};
+use super::{Resumed, begin, open_stores, traverse};
 use crate::config::{MigrationConfig, RefreshConfig, ResumeConfig};
-use crate::engine::Task;
 use crate::filter::Filter;
-use crate::work::Schedule;
 
 /// Begins a migration: opens the stores, creates the ledger, and lists both trees.
 pub fn discover(config: &MigrationConfig) -> Result<Resumed, StartError> {
@@ -47,53 +45,38 @@ pub fn discover(config: &MigrationConfig) -> Result<Resumed, StartError> {
         },
     };
     let tuning = config.tuning.clone();
-    let mut recorder = longhaul_ledger::create(&config.ledger, &spec, "discover", &tuning.resources, system_now_ns)?;
-    let schedule = Schedule::new(tuning.schedule_limits(), recorder.begin_traversal()?);
+    let ledger = longhaul_ledger::create(&config.ledger, &spec, &tuning.resources, system_now_ns())?;
+    let (writer, to_list) = ledger.discover("discover", system_now_ns)?;
     tracing::info!(source = spec.source, destination = spec.destination, ledger = %config.ledger.display(), "traversing");
     let stores = BySide { src: source_store, dst: destination_store };
-    begin(stores, recorder, Task::Traverse { schedule, filter }, tuning)
+    begin(stores, traverse(writer, to_list, filter, &tuning), tuning)
 }
 
 /// Resumes a discovery that was interrupted, suspended or killed. Locations and policies come from the ledger.
 pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
-    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
-    let Migration { spec, phase, .. } = opened.migration().clone();
+    let ledger = IdleLedger::open(&config.ledger, config.log, &tuning.resources)?;
+    let (spec, phase) = (ledger.migration().spec.clone(), ledger.migration().phase);
     refuse_differences(config, &spec)?;
-    if opened.is_discovered() {
-        return Ok(Resumed::NothingToDo(phase));
-    }
+    let Stage::Undiscovered(ledger) = ledger.stage() else { return Ok(Resumed::NothingToDo(phase)) };
     let filter = Filter::new(&spec.settings.filter)?;
     let stores = open_stores(&spec, None)?;
-    let mut recorder = opened.begin("discover --resume", system_now_ns)?;
-    let limits = tuning.schedule_limits();
-    let schedule = match phase {
-        Phase::Created => Schedule::new(limits, recorder.begin_traversal()?),
-        Phase::Traversing | Phase::Review | Phase::Copying | Phase::Verifying | Phase::Complete | Phase::Suspended => {
-            Schedule::going_on(limits, recorder.go_on_traversal()?)
-        }
-    };
+    let (writer, to_list) = ledger.discover("discover --resume", system_now_ns)?;
     tracing::info!(source = spec.source, destination = spec.destination, was = %phase, "traversing again");
-    begin(stores, recorder, Task::Traverse { schedule, filter }, tuning)
+    begin(stores, traverse(writer, to_list, filter, &tuning), tuning)
 }
 
 /// Begins a delta pass: lists a source folder again, with everything below it and its counterpart on the destination, to
 /// find what has changed. The plan is then about the difference.
 pub fn refresh(config: &RefreshConfig) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
-    let opened = Opened::open(&config.ledger, config.log, &tuning.resources)?;
-    if !opened.is_discovered() {
-        return Err(LedgerError::NotDiscovered.into());
-    }
-    let folder = opened.source_folder(config.under.as_deref())?;
-    let spec = opened.migration().spec.clone();
+    let ledger = IdleLedger::open(&config.ledger, config.log, &tuning.resources)?.discovered()?;
+    let folder = ledger.source_folder(config.under.as_deref())?;
+    let spec = ledger.migration().spec.clone();
     let filter = Filter::new(&spec.settings.filter)?;
     let stores = open_stores(&spec, None)?;
-    let mut recorder = opened.begin("refresh", system_now_ns)?;
-    let folders = recorder.begin_refresh(folder)?;
-    tracing::info!(folders, "refreshing");
-    let schedule = Schedule::going_on(tuning.schedule_limits(), recorder.go_on_traversal()?);
-    begin(stores, recorder, Task::Traverse { schedule, filter }, tuning)
+    let (writer, to_list) = ledger.refresh(folder, system_now_ns)?;
+    begin(stores, traverse(writer, to_list, filter, &tuning), tuning)
 }
 
 /// How files of two stores are compared, where nothing else is asked for by what both can tell.

@@ -47,9 +47,6 @@ pub enum StartError {
     /// The filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// There is nothing to verify yet.
-    #[error("copying is not complete")]
-    NotCopied,
     /// The copy was begun before.
     #[error("copying has begun already")]
     CopyBegun,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use longhaul_actors::{Ended, Engine, Outcome, Placement, Run, Schedule, ScheduleLimits, Task};
-use longhaul_ledger::{Log, MigrationSpec, Opened, Recorder};
+use longhaul_ledger::{Approving, BegunCopy, IdleLedger, Log, MigrationSpec};
 use longhaul_model::{BySide, Phase};
 use longhaul_storage::Store;
 use tempfile::TempDir;
@@ -103,16 +103,16 @@ impl Migration<'_> {
             settings: self.scenario.settings.clone(),
         };
         let resources = &self.scenario.tuning.resources;
-        let recorder = longhaul_ledger::create(&ledger, &spec, "simulated", resources, now_ns);
-        let mut recorder = recorder.expect("a ledger can be made");
+        let created = longhaul_ledger::create(&ledger, &spec, resources, now_ns()).expect("a ledger can be made");
+        let (writer, to_list) = created.discover("simulated", now_ns).expect("a traversal can begin");
         let limits = ScheduleLimits { lead_nodes_max: 1000, frontier_folders_max: 1000, in_flight_folders_max: 1000 };
-        let schedule = Schedule::new(limits, recorder.begin_traversal().expect("a traversal can begin"));
+        let schedule = Schedule::new(limits, to_list);
         let mut calm = self.world.clone();
         (calm.faults, calm.losses, calm.latency_ms) = (Vec::new(), 0, (0, 0));
         let tuning = self.scenario.tuning.clone();
         let start = |stores: &BySide<Arc<dyn Store>>| {
-            let task = Task::Traverse { schedule, filter: None };
-            let run = Run { stores: stores.clone(), recorder, task };
+            let task = Task::Traverse { writer, schedule, filter: None };
+            let run = Run { stores: stores.clone(), task };
             Engine::start(run, &tuning, Arc::default(), Placement::OneThread)
         };
         let undisturbed = RunPlan { disturbance: None, changes: Vec::new() };
@@ -215,29 +215,31 @@ impl Migration<'_> {
         // Looking at the log first takes one more instance of DuckDB, which takes as long as all the rest.
         let log = if self.seed.is_multiple_of(8) { Log::Unknown } else { Log::Probed };
         let resources = &self.scenario.tuning.resources;
-        let opened = Opened::open(ledger, log, resources).expect("a ledger can be gone on with");
-        let phase = opened.migration().current_phase();
+        let opened = IdleLedger::open(ledger, log, resources).and_then(IdleLedger::discovered);
+        let ledger = opened.expect("it is discovered");
+        let phase = ledger.migration().current_phase();
         let phases: &[Phase] = match purpose {
             Purpose::Copy => &[Phase::Review, Phase::Copying],
             Purpose::Verify { .. } => &[Phase::Verifying],
         };
         assert!(phases.contains(&phase), "the migration is {phase}");
-        let mut recorder: Recorder = opened.begin("simulated", now_ns).expect("a run of it can begin");
-        let (settings, mut copying) = (self.scenario.settings.clone(), self.scenario.copying);
+        let (settings, copying) = (self.scenario.settings.clone(), self.scenario.copying);
         let task = match purpose {
             Purpose::Copy => {
-                let (chosen, remaining) = recorder.begin_copying(&copying).expect("copying can begin");
+                let approved = ledger.approved(Approving::NowWithConflicts).expect("nothing is marked");
+                let (writer, begun) = approved.copy("simulated", &copying, now_ns).expect("copying can begin");
+                let BegunCopy { settings: copying, remaining, .. } = begun;
                 assert_eq!(remaining.temporary_prefix.as_bytes(), temporary_prefix());
-                copying = chosen;
-                Task::Copy { settings, copying, remaining, durability: self.scenario.durability }
+                Task::Copy { writer, settings, copying, remaining, durability: self.scenario.durability }
             }
             Purpose::Verify { goes_on } => {
-                let level = self.scenario.level;
-                let (level, remaining) = recorder.begin_verifying(goes_on, level).expect("verifying can begin");
-                Task::Verify { settings, copying, remaining, level }
+                let copied = ledger.copied().expect("everything is copied");
+                let begun = copied.verify("simulated", goes_on, self.scenario.level, now_ns);
+                let (writer, level, remaining) = begun.expect("verifying can begin");
+                Task::Verify { writer, settings, copying, remaining, level }
             }
         };
-        move |stores| Run { stores, recorder, task }
+        move |stores| Run { stores, task }
     }
 
     /// Looks at the ledger of a run that has it open.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_actors::{Ended, Engine, Interrupt, Outcome, Placement, Run, Schedule, Task};
-use longhaul_ledger::{Log, MigrationSpec, Opened, Recorder, Settings};
+use longhaul_ledger::{DiscoverWriter, IdleLedger, Log, MigrationSpec, Settings, Stage, Undiscovered};
 use longhaul_model::{BySide, Comparison, ConflictPolicy, Phase, Side, encode_name};
 use longhaul_storage::Store;
 use tempfile::TempDir;
@@ -82,29 +82,32 @@ impl Migration<'_> {
     /// Returns whether it is complete.
     fn run_once(&mut self, run: usize, disturbance: Option<Disturbance>) -> bool {
         let ledger = ledger_of_run(self.scratch.path(), run);
-        let (mut recorder, phase) = self.open(run, &ledger);
+        let opened = self.open(run, &ledger);
+        let is_new = opened.migration().phase == Phase::Created;
+        if is_new && matches!(disturbance, Some(Disturbance::KillAtOnce)) {
+            // Before anything is begun.
+            self.told.kills += 1;
+            copy_ledger(&ledger, &ledger_of_run(self.scratch.path(), run + 1));
+            return false;
+        }
+        let (writer, to_list) = opened.discover("simulated", now_ns).expect("a run of it can begin");
         if matches!(disturbance, Some(Disturbance::KillAtOnce)) {
             self.told.kills += 1;
             copy_ledger(&ledger, &ledger_of_run(self.scratch.path(), run + 1));
-            drop(recorder);
+            drop(writer);
             self.look(&ledger_of_run(self.scratch.path(), run + 1), false);
             return false;
         }
-        let schedule = match phase {
-            Phase::Created => {
-                Schedule::new(self.scenario.limits(), recorder.begin_traversal().expect("a traversal can begin"))
-            }
-            _ => Schedule::going_on(self.scenario.limits(), recorder.go_on_traversal().expect("a traversal can go on")),
-        };
+        let schedule = Schedule::new(self.scenario.limits(), to_list);
         // A new ledger has nothing in it that could be lost.
-        let began = (phase != Phase::Created).then(|| self.look_at_open(&ledger));
+        let began = (!is_new).then(|| self.look_at_open(&ledger));
         if let Some(began) = &began {
             require("when the run has begun", &invariants::after_recovery(began));
             assert_eq!((began.phase.as_str(), &began.phase_reason), ("traversing", &None));
         }
 
         let calls_before = self.told.calls.len();
-        let end = self.drive(run, &ledger, recorder, schedule, disturbance);
+        let end = self.drive(run, &ledger, writer, schedule, disturbance);
         let asked_for: Vec<_> =
             self.told.calls[calls_before..].iter().map(|(side, path)| (*side, printable(path))).collect();
         let next = ledger_of_run(self.scratch.path(), run + 1);
@@ -125,7 +128,7 @@ impl Migration<'_> {
         }
     }
 
-    fn open(&self, run: usize, ledger: &Path) -> (Recorder, Phase) {
+    fn open(&self, run: usize, ledger: &Path) -> Undiscovered {
         let resources = &self.scenario.tuning.resources;
         if run == 0 {
             let location = |side: Side| format!("simulated:{}", self.scenario.trees[side].world.name());
@@ -137,15 +140,14 @@ impl Migration<'_> {
                     ..Settings::new(Comparison::for_resolutions(1, 1))
                 },
             };
-            let recorder = longhaul_ledger::create(ledger, &spec, "simulated", resources, now_ns);
-            return (recorder.expect("a ledger can be made"), Phase::Created);
+            return longhaul_ledger::create(ledger, &spec, resources, now_ns()).expect("a ledger can be made");
         }
         // Looking at the log first takes one more instance of DuckDB, which takes as long as all the rest.
         let log = if self.seed.is_multiple_of(8) { Log::Unknown } else { Log::Probed };
-        let opened = Opened::open(ledger, log, resources).expect("a ledger can be gone on with");
-        let phase = opened.migration().phase;
-        assert!(!opened.is_discovered(), "there is something to go on with");
-        (opened.begin("simulated", now_ns).expect("a run of it can begin"), phase)
+        match IdleLedger::open(ledger, log, resources).expect("a ledger can be gone on with").stage() {
+            Stage::Undiscovered(ledger) => ledger,
+            Stage::Discovered(_) => panic!("there is nothing left to be listed"),
+        }
     }
 
     /// Runs the engine, on this thread and on a clock that stands still while there is something to do. Where it is
@@ -154,7 +156,7 @@ impl Migration<'_> {
         &mut self,
         run: usize,
         ledger: &Path,
-        recorder: Recorder,
+        writer: DiscoverWriter,
         schedule: Schedule,
         disturbance: Option<Disturbance>,
     ) -> Option<Outcome> {
@@ -181,7 +183,7 @@ impl Migration<'_> {
         let (outcome, passed) = system.block_on(async {
             let started = Instant::now();
             let stores = self.stores(&calls, started);
-            let run = Run { stores, recorder, task: Task::Traverse { schedule, filter: None } };
+            let run = Run { stores, task: Task::Traverse { writer, schedule, filter: None } };
             let engine = Engine::start(run, &self.scenario.tuning, Arc::default(), Placement::OneThread);
             let coordinator = engine.coordinator.clone();
             let has_come = async {

@@ -5,12 +5,12 @@ use duckdb::{Connection, params};
 use longhaul_model::{Phase, Side};
 
 use super::Editor;
-use crate::Opened;
 use crate::error::{LedgerError, Result};
+use crate::idle::IdleLedger;
 use crate::migration::Migration;
 use crate::plan::RANGE_IDS;
-use crate::recorder::Recorder;
 use crate::sql;
+use crate::writer::Writer;
 
 /// A plan that somebody has approved.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -69,34 +69,34 @@ impl Editor {
         if marked > 0 {
             return Err(LedgerError::Marked(marked));
         }
-        let is_copied = matches!(self.opened.migration().current_phase(), Phase::Verifying | Phase::Complete);
-        if is_copied && self.opened.totals()?.src.copy_pending() == 0 {
+        let is_copied = matches!(self.ledger.migration().current_phase(), Phase::Verifying | Phase::Complete);
+        if is_copied && self.ledger.totals()?.src.copy_pending() == 0 {
             return Err(LedgerError::NothingToChange(
                 "the plan is carried out, and nothing is left that could be approved".to_owned(),
             ));
         }
-        self.in_run("approve", |recorder| approve(recorder, leave_conflicts))
+        self.in_run("approve", |writer| approve(writer, leave_conflicts))
     }
 }
 
 /// Approves the plan as it is, inside the transaction that is open.
-pub(crate) fn approve(recorder: &Recorder, leave_conflicts: bool) -> Result<Approval> {
-    let totals = recorder.counters.get().totals()[Side::Source];
+fn approve(writer: &Writer, leave_conflicts: bool) -> Result<Approval> {
+    let totals = writer.counters().totals()[Side::Source];
     if totals.conflicts > 0 && !leave_conflicts {
         return Err(LedgerError::OpenConflicts(totals.conflicts));
     }
     let approval = Approval {
-        hash: plan_hash(&recorder.connection)?,
+        hash: plan_hash(&writer.connection)?,
         nodes: totals.copy_pending(),
         bytes: totals.copy_pending_bytes(),
         conflicts: totals.conflicts,
-        at_ns: (recorder.now_ns)(),
+        at_ns: (writer.now_ns)(),
     };
-    super::revoke(recorder)?;
-    recorder.connection.execute(
+    super::revoke(writer)?;
+    writer.connection.execute(
         "INSERT INTO approvals
          VALUES (?, ?, ?, ?, ?, ?, NULL)",
-        params![approval.hash, approval.nodes, approval.bytes, approval.conflicts, recorder.run, approval.at_ns],
+        params![approval.hash, approval.nodes, approval.bytes, approval.conflicts, writer.run, approval.at_ns],
     )?;
     Ok(approval)
 }
@@ -113,45 +113,37 @@ pub enum Approving {
     NowWithConflicts,
 }
 
-impl Opened {
-    /// Refuses to carry out a plan that nobody has approved, or that is another one than was approved. The events must
-    /// have been folded if there is an approval.
-    pub fn require_approval(&self, approving: Approving) -> Result<()> {
-        let marked: i64 = self.connection.query_row("SELECT count(*) FROM marks", [], |row| row.get(0))?;
-        if marked > 0 {
-            return Err(LedgerError::Marked(marked));
+/// Refuses to carry out a plan that nobody has approved, or that is another one than was approved. The events must
+/// have been folded if there is an approval.
+pub(crate) fn require_approval(ledger: &IdleLedger, approving: Approving) -> Result<()> {
+    let connection = &ledger.connection;
+    let marked: i64 = connection.query_row("SELECT count(*) FROM marks", [], |row| row.get(0))?;
+    if marked > 0 {
+        return Err(LedgerError::Marked(marked));
+    }
+    match plan_approval(connection)? {
+        Some(approval) if ledger.migration().phase == Phase::Review => {
+            // Nobody but somebody who wrote to the tables by hand can have changed it.
+            if plan_hash(connection)? == approval.hash { Ok(()) } else { Err(LedgerError::OtherPlan) }
         }
-        match plan_approval(&self.connection)? {
-            Some(approval) if self.migration.phase == Phase::Review => {
-                // Nobody but somebody who wrote to the tables by hand can have changed it.
-                if plan_hash(&self.connection)? == approval.hash { Ok(()) } else { Err(LedgerError::OtherPlan) }
-            }
-            Some(_) => Ok(()),
-            None => match (approving, self.totals()?.src.conflicts) {
-                (Approving::Before, _) => Err(LedgerError::NotApproved),
-                (Approving::Now, 1..) => Err(LedgerError::OpenConflicts(self.totals()?.src.conflicts)),
-                (Approving::Now | Approving::NowWithConflicts, _) => Ok(()),
-            },
-        }
+        Some(_) => Ok(()),
+        None => match (approving, ledger.totals()?.src.conflicts) {
+            (Approving::Before, _) => Err(LedgerError::NotApproved),
+            (Approving::Now, conflicts @ 1..) => Err(LedgerError::OpenConflicts(conflicts)),
+            (Approving::Now | Approving::NowWithConflicts, _) => Ok(()),
+        },
     }
 }
 
-impl Recorder {
-    /// Notes which approved plan this run carries out, which is approved now where that has not been done before:
-    /// [`Opened::require_approval`] has looked whether that may be.
-    pub fn note_approval(&mut self) -> Result<Approval> {
-        self.change_plan(|this| this.note_plan())
-    }
-
-    /// As [`Recorder::note_approval`], inside the transaction that is open.
-    pub(super) fn note_plan(&self) -> Result<Approval> {
-        let approval = match plan_approval(&self.connection)? {
-            Some(approval) => approval,
-            None => approve(self, true)?,
-        };
-        self.connection.execute("UPDATE runs SET plan_hash = ? WHERE run = ?", params![approval.hash, self.run])?;
-        Ok(approval)
-    }
+/// Notes which approved plan this run carries out, inside the transaction that is open. It is approved now where that has
+/// not been done before: [`require_approval`] has looked whether that may be.
+pub(crate) fn note_plan(writer: &Writer) -> Result<Approval> {
+    let approval = match plan_approval(&writer.connection)? {
+        Some(approval) => approval,
+        None => approve(writer, true)?,
+    };
+    writer.connection.execute("UPDATE runs SET plan_hash = ? WHERE run = ?", params![approval.hash, writer.run])?;
+    Ok(approval)
 }
 
 /// The hash of what is to be done: one line for the migration and its settings, and one for each item that is pending,

@@ -74,8 +74,8 @@ impl Editor {
     /// another kind of thing in its place can be skipped; a file or a link can also be kept beside it.
     pub fn decide(self, selection: &Selection, decision: Decision) -> Result<Changed> {
         selection.select(self.connection(), (self.now_ns)())?;
-        self.in_run("decide", |recorder| {
-            let connection = &recorder.connection;
+        self.in_run("decide", |writer| {
+            let connection = &writer.connection;
             connection.execute_batch(FIND_DECIDABLE)?;
             refuse_impossible(connection, decision)?;
             let conflicts = connection.query_row("SELECT count(*) FROM deciding", [], |row| row.get::<_, i64>(0))?;
@@ -92,7 +92,7 @@ impl Editor {
                 "INSERT INTO decisions
                  SELECT id, ?::plan_action, ?, ?
                  FROM deciding",
-                params![decision.action(), recorder.run, (recorder.now_ns)()],
+                params![decision.action(), writer.run, (writer.now_ns)()],
             )?;
             let reason = sql::reason(ReasonCode::Decided, &[&sql::quoted(decision.as_str())]);
             connection.execute_batch(&format!(
@@ -117,8 +117,8 @@ impl Editor {
                 params![change.map(CopyChange::as_str)],
             )?;
             cover_changing(connection)?;
-            let mut changed = change_statuses(recorder, CopyChange::Decided)?;
-            changed.revoked = revoke(recorder)?;
+            let mut changed = change_statuses(writer, CopyChange::Decided)?;
+            changed.revoked = revoke(writer)?;
             Ok(changed)
         })
     }
@@ -127,8 +127,8 @@ impl Editor {
     /// are conflicts again, for the reason that they were.
     pub fn undecide(self, selection: &Selection) -> Result<Changed> {
         selection.select(self.connection(), (self.now_ns)())?;
-        self.in_run("decide", |recorder| {
-            let connection = &recorder.connection;
+        self.in_run("decide", |writer| {
+            let connection = &writer.connection;
             connection.execute_batch(FIND_DECIDABLE)?;
             let decided =
                 connection.query_row("SELECT count(decided) FROM deciding", [], |row| row.get::<_, i64>(0))?;
@@ -159,8 +159,8 @@ impl Editor {
                 conflicting = CopyChange::Conflicting,
                 place_taken = sql::reason(ReasonCode::PlaceTaken, &[]),
             ))?;
-            let mut changed = change_statuses(recorder, CopyChange::Decided)?;
-            changed.revoked = revoke(recorder)?;
+            let mut changed = change_statuses(writer, CopyChange::Decided)?;
+            changed.revoked = revoke(writer)?;
             Ok(changed)
         })
     }

@@ -14,22 +14,24 @@ mod applying;
 use duckdb::{Connection, params};
 use longhaul_model::{CopyChange, CopyStatus, Reason, ReasonCode};
 
-pub(crate) use self::applying::apply_exclusions;
+use self::applying::apply_exclusions;
 
 use super::selection::Selection;
 use super::{Changed, Editor};
 use crate::bits::Bits;
 use crate::codes::sentence;
 use crate::error::{LedgerError, Result};
+use crate::fold::fold_events;
 use crate::rows::ExclusionOrigin;
 use crate::sql;
+use crate::writer::Writer;
 
 impl Editor {
     /// Excludes nodes and everything below them, as far as they are still to be copied.
     pub fn exclude(self, selection: &Selection, reason: &str) -> Result<Changed> {
         selection.select(self.connection(), (self.now_ns)())?;
-        self.in_run("exclude", |recorder| {
-            let connection = &recorder.connection;
+        self.in_run("exclude", |writer| {
+            let connection = &writer.connection;
             connection.execute_batch("CREATE OR REPLACE TEMP TABLE excluding (id BIGINT)")?;
             excluding(connection)?.append(connection, "excluding")?;
             connection.execute(
@@ -37,11 +39,11 @@ impl Editor {
                 params![
                     ExclusionOrigin::Person.as_str(),
                     Reason::new(ReasonCode::ExcludedByHand, [reason]).stored(),
-                    recorder.run,
-                    (recorder.now_ns)()
+                    writer.run,
+                    (writer.now_ns)()
                 ],
             )?;
-            let changed = apply_exclusions(recorder)?;
+            let changed = apply_exclusions(writer)?;
             if changed.nodes + changed.reasons == 0 {
                 return Err(LedgerError::NothingToChange("none of it is still to be copied".to_owned()));
             }
@@ -62,13 +64,13 @@ impl Editor {
                 return Err(LedgerError::NotListed { path, reason });
             }
         }
-        self.in_run("include", |recorder| {
+        self.in_run("include", |writer| {
             let taken_back =
-                recorder.connection.execute("DELETE FROM exclusions WHERE node_id IN (FROM selected)", [])?;
+                writer.connection.execute("DELETE FROM exclusions WHERE node_id IN (FROM selected)", [])?;
             if taken_back == 0 {
                 return Err(LedgerError::NothingToChange("nobody has excluded any of it by itself".to_owned()));
             }
-            apply_exclusions(recorder)
+            apply_exclusions(writer)
         })
     }
 }
@@ -177,6 +179,23 @@ fn find_covered(connection: &Connection) -> Result<()> {
          ORDER BY below.id;",
         inherited = sql::reason(ReasonCode::AncestorExcluded, &["e.path", "e.words"])
     ))?)
+}
+
+/// Excludes what discovery found in something that somebody had excluded before: in a folder that is listed, which those
+/// that a filter leaves out are not. In a transaction of its own.
+pub(crate) fn exclude_what_is_new(writer: &mut Writer) -> Result<()> {
+    const FOLDERS: &str = "FROM exclusions e SEMI JOIN src_folders f ON f.id = e.node_id";
+    let folders: i64 = writer.connection.query_row(&format!("SELECT count(*) {FOLDERS}"), [], |row| row.get(0))?;
+    if folders > 0 {
+        writer.begin_transaction()?;
+        writer
+            .connection
+            .execute_batch(&format!("CREATE OR REPLACE TEMP TABLE selected AS SELECT e.node_id AS id {FOLDERS}"))?;
+        apply_exclusions(writer)?;
+        writer.commit_transaction()?;
+        fold_events(&writer.connection)?;
+    }
+    Ok(())
 }
 
 /// Excludes what would become pending, in the temporary table `changing`, where it is in an exclusion: inside the

@@ -43,9 +43,9 @@ impl Editor {
         };
         let words = sets.into_iter().map(|bits| format!("({bits}, {})", quoted(&Broken::from_bits(bits).to_string())));
         let words = words.collect::<Vec<_>>().join(", ");
-        self.in_run("lint --accept", |recorder| {
-            recorder.connection.execute_batch("DELETE FROM renames WHERE src_id IN (SELECT id FROM lint_selected)")?;
-            recorder.connection.execute(
+        self.in_run("lint --accept", |writer| {
+            writer.connection.execute_batch("DELETE FROM renames WHERE src_id IN (SELECT id FROM lint_selected)")?;
+            writer.connection.execute(
                 &format!(
                     "INSERT INTO renames
                      SELECT n.id, n.parent_id, n.name, s.name, w.words, ?, ?
@@ -55,9 +55,9 @@ impl Editor {
                      WHERE s.name IS NOT NULL
                      ORDER BY n.id"
                 ),
-                params![recorder.run, (recorder.now_ns)()],
+                params![writer.run, (writer.now_ns)()],
             )?;
-            let revoked = revoke(recorder)?;
+            let revoked = revoke(writer)?;
             Ok(Renamed { nodes: accepted.unsigned_abs(), without_proposal: without.unsigned_abs(), revoked })
         })
     }
@@ -65,8 +65,8 @@ impl Editor {
     /// Takes accepted names back that copying has not used yet, at a printable path and below it, or anywhere.
     pub fn forget_names(self, under: Option<&str>) -> Result<Renamed> {
         let under = under.map(|path| require_path(self.connection(), path)).transpose()?;
-        self.in_run("lint --reset", |recorder| {
-            let forgotten = recorder.connection.execute(
+        self.in_run("lint --reset", |writer| {
+            let forgotten = writer.connection.execute(
                 &format!(
                     "DELETE FROM renames
                      WHERE src_id IN (
@@ -89,7 +89,7 @@ impl Editor {
             if forgotten == 0 {
                 return Err(LedgerError::NothingToChange("no accepted name there can be taken back".to_owned()));
             }
-            let revoked = revoke(recorder)?;
+            let revoked = revoke(writer)?;
             Ok(Renamed { nodes: forgotten as u64, without_proposal: 0, revoked })
         })
     }

@@ -6,16 +6,17 @@
 use duckdb::{Connection, params};
 use longhaul_model::{CopyChange, CopyStatus, Phase, Side};
 
-use super::approval::is_approved;
+use super::approval::{is_approved, note_plan};
 use super::exclusion::cover_changing;
 use super::selection::Selection;
 use super::{Approval, Editor, change_statuses, revoke};
-use crate::Opened;
-use crate::copying::CopyRemaining;
+use crate::copying::{CopyWriter, settle_copying};
+use crate::discovery::{DiscoverWriter, Sweep, ToList};
 use crate::error::{LedgerError, Result};
+use crate::idle::{BegunCopy, Discovered};
 use crate::migration::{CopySettings, Migration, set_phase};
-use crate::recorder::Recorder;
-use crate::sweeping::SweepKind;
+use crate::sweeping::{SweepKind, begin_sweep};
+use crate::writer::Writer;
 
 /// What is marked for retry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -38,6 +39,9 @@ pub struct Marking {
 
 /// No folder is marked because of a conflict in it.
 const NO_CONFLICTS: &str = "CREATE OR REPLACE TEMP TABLE of_conflicts (id BIGINT)";
+
+/// The folders that are marked to be listed again.
+const MARKED_FOLDERS: &str = "SELECT DISTINCT node_id AS id FROM marks WHERE phase = 'traversing'";
 
 /// Everything at the selected nodes and below them.
 const BELOW: &str = "
@@ -87,8 +91,8 @@ impl Editor {
     /// Marks what `find` puts into the temporary table `failed (id, phase, reason)`; which of it are folders that conflicts are
     /// in, it puts into `of_conflicts (id)`.
     fn mark(self, find: impl FnOnce(&Connection) -> Result<()>) -> Result<Marking> {
-        self.in_run("mark-retry", |recorder| {
-            let connection = &recorder.connection;
+        self.in_run("mark-retry", |writer| {
+            let connection = &writer.connection;
             find(connection)?;
             let found: i64 = connection.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
             if found == 0 {
@@ -99,7 +103,7 @@ impl Editor {
                  SELECT 'src', f.id, f.phase, f.reason, ?, ?
                  FROM failed f
                  ANTI JOIN marks m ON m.node_id = f.id AND m.phase = f.phase",
-                params![recorder.run, (recorder.now_ns)()],
+                params![writer.run, (writer.now_ns)()],
             )?;
             let mut statement = connection.prepare(
                 "SELECT path
@@ -119,13 +123,13 @@ impl Editor {
             Some(selection) => selection.select(connection, (self.now_ns)())?,
             None => connection.execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id")?,
         }
-        self.in_run("unmark", |recorder| {
+        self.in_run("unmark", |writer| {
             let removed =
-                recorder.connection.execute(&format!("DELETE FROM marks WHERE node_id IN ({BELOW} FROM below)"), [])?;
+                writer.connection.execute(&format!("DELETE FROM marks WHERE node_id IN ({BELOW} FROM below)"), [])?;
             if removed == 0 {
                 return Err(LedgerError::NothingToChange("nothing is marked there".to_owned()));
             }
-            marked(&recorder.connection)
+            marked(&writer.connection)
         })
     }
 }
@@ -221,18 +225,6 @@ fn refuse_without_failure(connection: &Connection, selection: &Selection) -> Res
     Err(LedgerError::NothingToChange(format!("nothing has failed at {path}")))
 }
 
-impl Opened {
-    /// Refuses to go on where nothing is marked for retry.
-    pub fn require_marks(&self) -> Result<Marked> {
-        match marked(&self.connection)? {
-            none if none == Marked::default() => {
-                Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()))
-            }
-            marked => Ok(marked),
-        }
-    }
-}
-
 /// What is marked.
 pub(crate) fn marked(connection: &Connection) -> Result<Marked> {
     Ok(connection.query_row(
@@ -243,104 +235,108 @@ pub(crate) fn marked(connection: &Connection) -> Result<Marked> {
     )?)
 }
 
-/// A copy that has begun.
-#[derive(Debug)]
-pub struct BegunCopy {
-    /// Of the plan that it carries out.
-    pub approval: Approval,
-    /// How files are copied.
-    pub settings: CopySettings,
-    /// What is to be done.
-    pub remaining: CopyRemaining,
-}
-
-/// As [`Retry`], before it is committed.
-enum Begun {
-    Listing(Marked),
-    Copying(Marked, Approval, CopySettings),
-    ToApprove(Marked),
-}
-
 /// What a retry has begun with.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub enum Retry {
     /// Folders are to be listed again; the phase is `traversing`.
-    Listing(Marked),
+    Listing(DiscoverWriter, ToList),
     /// What was marked is to be copied, and the plan is approved; the phase is `copying`.
-    Copying(Marked, BegunCopy),
+    Copying(CopyWriter, BegunCopy),
     /// What was marked is pending again, and somebody has to approve the plan: there is other work in it than was marked, or
-    /// there are open conflicts, and nobody has approved that. The phase is `review`.
+    /// there are open conflicts, and nobody has approved that. The phase is `review`, and the run has ended.
     ToApprove(Marked),
 }
 
-impl Recorder {
-    /// Turns the marks into work, and commits that together with all that begins with it: so a crash leaves either the marks,
-    /// or a listing or a copy that can be gone on with. `chosen` is how files are copied, as for [`Recorder::begin_copying`].
-    /// The events must have been folded.
-    pub fn begin_retry(&mut self, chosen: &CopySettings) -> Result<Retry> {
-        let begun = self.change_plan(|this| {
-            let marked = marked(&this.connection)?;
-            if marked == Marked::default() {
-                return Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()));
+/// As [`Retry`], when it is committed.
+pub(super) enum Begun {
+    Listing(Sweep),
+    Copying(Approval, CopySettings),
+    ToApprove(Marked),
+}
+
+impl Discovered {
+    /// Refuses a ledger in which nothing is marked for retry.
+    pub fn require_marks(&self) -> Result<Marked> {
+        marked_at_all(&self.connection)
+    }
+
+    /// Begins a run that turns the marks into work. `chosen` is how files are copied, as for
+    /// [`Approved::copy`](crate::Approved::copy).
+    pub fn retry(self, chosen: &CopySettings, now_ns: fn() -> i64) -> Result<Retry> {
+        let mut writer = self.begin("retry", now_ns)?;
+        Ok(match begin_retry(&mut writer, chosen)? {
+            Begun::Listing(sweep) => {
+                let (writer, to_list) = DiscoverWriter::begin(writer, Some(sweep))?;
+                Retry::Listing(writer, to_list)
             }
-            let was_approved = is_approved(&this.connection)?;
-            revoke(this)?;
-            let again = if marked.copies > 0 { this.copy_again()? } else { 0 };
-            if marked.folders > 0 {
-                this.list_again()?;
-            } else if Migration::read(&this.connection)?.phase != Phase::Review {
-                // From `complete`, or from `suspended`, the way to the copy leads over it.
-                set_phase(&this.connection, Phase::Review, None)?;
+            Begun::Copying(approval, settings) => {
+                let (writer, remaining) = CopyWriter::begin(writer, &settings)?;
+                Retry::Copying(writer, BegunCopy { approval, settings, remaining })
             }
-            this.connection.execute_batch("DELETE FROM marks")?;
-            if marked.folders > 0 {
-                return Ok(Begun::Listing(marked));
-            }
-            let totals = this.counters.get().totals()[Side::Source];
-            assert!(again <= totals.copy_pending(), "what is to be tried again is pending");
-            let is_all_that_was_marked = again == totals.copy_pending() && totals.conflicts == 0;
-            if !was_approved && !is_all_that_was_marked {
-                return Ok(Begun::ToApprove(marked));
-            }
-            let approval = this.note_plan()?;
-            Ok(Begun::Copying(marked, approval, this.settle_copying(chosen)?))
-        })?;
-        Ok(match begun {
-            Begun::Listing(marked) => Retry::Listing(marked),
-            Begun::ToApprove(marked) => Retry::ToApprove(marked),
-            Begun::Copying(marked, approval, settings) => {
-                let remaining = self.remaining_copies(&settings)?;
-                Retry::Copying(marked, BegunCopy { approval, settings, remaining })
+            Begun::ToApprove(marked) => {
+                writer.end_change(true)?;
+                Retry::ToApprove(marked)
             }
         })
     }
+}
 
-    /// Returns how many nodes are pending again.
-    fn copy_again(&mut self) -> Result<i64> {
-        self.connection.execute_batch(
-            "CREATE OR REPLACE TEMP TABLE changing AS
-             SELECT DISTINCT m.node_id AS id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
-             FROM marks m
-             JOIN src_current c ON c.id = m.node_id AND c.copy_status IN ('failed', 'conflict')
-             WHERE m.phase = 'copying'
-             ORDER BY id",
-        )?;
-        cover_changing(&self.connection)?;
-        let changed = change_statuses(self, CopyChange::MarkedForRetry)?;
-        let pending = changed.by_status.iter().filter(|change| change.is == CopyStatus::Pending);
-        Ok(pending.map(|change| change.nodes).sum())
-    }
+/// Turns the marks into work, and commits that together with all that begins with it: so a crash leaves either the marks,
+/// or a listing or a copy that can be gone on with. The events must have been folded.
+pub(super) fn begin_retry(writer: &mut Writer, chosen: &CopySettings) -> Result<Begun> {
+    writer.change_plan(|writer| {
+        let marked = marked_at_all(&writer.connection)?;
+        let was_approved = is_approved(&writer.connection)?;
+        revoke(writer)?;
+        let again = if marked.copies > 0 { copy_again(writer)? } else { 0 };
+        let sweep = if marked.folders > 0 {
+            // Those that are below another one are listed again with it.
+            let (sweep, _) = begin_sweep(writer, SweepKind::Retry, MARKED_FOLDERS)?;
+            Some(sweep)
+        } else {
+            if Migration::read(&writer.connection)?.phase != Phase::Review {
+                // From `complete`, or from `suspended`, the way to the copy leads over it.
+                set_phase(&writer.connection, Phase::Review, None)?;
+            }
+            None
+        };
+        writer.connection.execute_batch("DELETE FROM marks")?;
+        if let Some(sweep) = sweep {
+            return Ok(Begun::Listing(sweep));
+        }
+        let totals = writer.counters().totals()[Side::Source];
+        assert!(again <= totals.copy_pending(), "what is to be tried again is pending");
+        let is_all_that_was_marked = again == totals.copy_pending() && totals.conflicts == 0;
+        if !was_approved && !is_all_that_was_marked {
+            return Ok(Begun::ToApprove(marked));
+        }
+        Ok(Begun::Copying(note_plan(writer)?, settle_copying(writer, chosen)?))
+    })
+}
 
-    /// Those that are below another one are listed again with it.
-    fn list_again(&mut self) -> Result<()> {
-        self.connection.execute_batch(
-            "CREATE OR REPLACE TEMP TABLE sweep_roots AS
-             SELECT DISTINCT node_id AS id
-             FROM marks
-             WHERE phase = 'traversing'",
-        )?;
-        self.begin_sweep(SweepKind::Retry)?;
-        Ok(())
+/// What is marked; nothing is an error.
+fn marked_at_all(connection: &Connection) -> Result<Marked> {
+    match marked(connection)? {
+        none if none == Marked::default() => {
+            Err(LedgerError::NothingToChange("nothing is marked for retry".to_owned()))
+        }
+        marked => Ok(marked),
     }
+}
+
+/// Makes what is marked to be copied again pending. Returns how many nodes that are.
+fn copy_again(writer: &mut Writer) -> Result<i64> {
+    writer.connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE changing AS
+         SELECT DISTINCT m.node_id AS id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
+         FROM marks m
+         JOIN src_current c ON c.id = m.node_id AND c.copy_status IN ('failed', 'conflict')
+         WHERE m.phase = 'copying'
+         ORDER BY id",
+    )?;
+    cover_changing(&writer.connection)?;
+    let changed = change_statuses(writer, CopyChange::MarkedForRetry)?;
+    let pending = changed.by_status.iter().filter(|change| change.is == CopyStatus::Pending);
+    Ok(pending.map(|change| change.nodes).sum())
 }

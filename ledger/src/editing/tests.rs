@@ -8,17 +8,16 @@ use std::path::PathBuf;
 use longhaul_model::{Comparison, ConflictPolicy, FIRST_NODE_ID, NodeKind, Page, Side, child_path};
 use tempfile::TempDir;
 
+use super::retry::begin_retry;
 use super::*;
+use crate::error::LedgerError;
 use crate::listing::{Folder, ListedPage};
+use crate::testing::{Seen, copy, discover, open, some_time_ns};
 use crate::{Approving, MigrationSpec, Reader, Settings};
 
 /// Trees that are tried; each with as many changes.
 const SEEDS: u64 = 4;
 const CHANGES: usize = 12;
-
-fn some_time_ns() -> i64 {
-    1_700_000_000_000_000_000
-}
 
 /// Numbers that look random and are the same for the same seed.
 struct Dice(u64);
@@ -72,8 +71,7 @@ impl Scene {
         let path = folder.path().join("ledger.duckdb");
         let settings = Settings { on_conflict, ..Settings::new(Comparison::for_resolutions(1, 1)) };
         let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
-        let mut recorder = crate::create(&path, &spec, "discover", &Resources::default(), some_time_ns).unwrap();
-        recorder.begin_traversal().unwrap();
+        let mut writer = discover(&path, &spec);
         for side in Side::BOTH {
             let mut next = vec![Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 }];
             while let Some(folder) = next.pop() {
@@ -87,12 +85,12 @@ impl Scene {
                     }
                 }
                 let listed = ListedPage { folder, page, is_last: true, attempts: 1 };
-                let mut answers = recorder.record_page(side, listed).unwrap();
-                answers.extend(recorder.match_recorded().unwrap());
+                let mut answers = writer.record_page(side, listed).unwrap();
+                answers.extend(writer.match_recorded().unwrap());
                 next.extend(answers.into_iter().flat_map(|answer| answer.found.named.unwrap()));
             }
         }
-        recorder.end(Phase::Review, None, "complete").unwrap();
+        writer.end(Phase::Review, None, "complete").unwrap();
         Scene { _folder: folder, path }
     }
 
@@ -201,13 +199,13 @@ fn the_hash_is_that_of_what_is_to_be_done_and_any_change_revokes_the_approval() 
         .map(|(path, is_folder)| (path.to_owned(), (is_folder, false)))
         .into();
     let scene = Scene::new(&tree, ConflictPolicy::Newer);
-    let open = || Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
-    assert!(matches!(open().require_approval(Approving::Before), Err(LedgerError::NotApproved)));
+    let open = || open(&scene.path).discovered().unwrap();
+    assert!(matches!(open().approved(Approving::Before), Err(LedgerError::NotApproved)));
     let first = scene.edit().approve(false).unwrap();
     assert_eq!((first.nodes, first.bytes), (3, 14));
-    open().require_approval(Approving::Before).unwrap();
+    open().approved(Approving::Before).unwrap();
     assert!(scene.exclude("/a/b").unwrap().revoked);
-    assert!(matches!(open().require_approval(Approving::Before), Err(LedgerError::NotApproved)));
+    assert!(matches!(open().approved(Approving::Before), Err(LedgerError::NotApproved)));
     let second = scene.edit().approve(false).unwrap();
     assert_eq!((second.nodes, second.bytes), (2, 7));
     assert_ne!(second.hash, first.hash);
@@ -217,7 +215,7 @@ fn the_hash_is_that_of_what_is_to_be_done_and_any_change_revokes_the_approval() 
     let opened = open();
     opened.connection.execute_batch("UPDATE plan SET action = 'overwrite' WHERE src_id = 2").unwrap();
     drop(opened);
-    assert!(matches!(open().require_approval(Approving::Before), Err(LedgerError::OtherPlan)));
+    assert!(matches!(open().approved(Approving::Before), Err(LedgerError::OtherPlan)));
 }
 
 #[test]
@@ -239,10 +237,8 @@ fn a_mark_changes_nothing_but_itself_and_keeps_the_plan_from_being_approved() {
 /// Fails the copy of what has this path.
 fn fail_copy(scene: &Scene, path: &str) {
     scene.edit().approve(true).unwrap();
-    let opened = Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
-    let mut recorder = opened.begin("copy", some_time_ns).unwrap();
-    recorder.begin_copying(&crate::CopySettings::default()).unwrap();
-    let batches = recorder.pull_plan(&(0..10_000)).unwrap();
+    let (mut writer, _) = copy(open(&scene.path));
+    let batches = writer.pull_plan(&(0..10_000)).unwrap();
     let (depth, item) = batches
         .iter()
         .flat_map(|batch| batch.items.iter().map(move |item| (batch, item)))
@@ -253,8 +249,8 @@ fn fail_copy(scene: &Scene, path: &str) {
         crate::CopyOutcome::Failed { class: longhaul_model::ErrorClass::Denied, message: "denied".to_owned() };
     let size = item.facts.size;
     let result = crate::CopyResult { id: item.id, depth, kind: item.kind, size, outcome, attempts: 1 };
-    recorder.record_copies(&[result]).unwrap();
-    recorder.end(Phase::Verifying, None, "complete").unwrap();
+    writer.record_copies(&[result]).unwrap();
+    writer.end(Phase::Verifying, None, "complete").unwrap();
 }
 
 fn tree_of(paths: &[(&str, bool)]) -> Tree {
@@ -317,7 +313,7 @@ fn a_retry_that_is_killed_leaves_the_marks_or_a_copy_that_can_be_gone_on_with() 
     fail_copy(&scene, "/a/bad");
     scene.edit().mark_failed(None).unwrap();
     let before = scene.statuses();
-    let open = || Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
+    let open = || open(&scene.path).discovered().unwrap();
     let begin = || open().begin("retry", some_time_ns).unwrap();
     let settings = crate::CopySettings::default();
 
@@ -326,24 +322,25 @@ fn a_retry_that_is_killed_leaves_the_marks_or_a_copy_that_can_be_gone_on_with() 
     assert_eq!((marks(&scene), scene.statuses()), (vec!["/a/bad copying".to_owned()], before.clone()));
 
     // At the last of its steps.
-    let mut recorder = begin();
+    let mut writer = begin();
     let differences =
         "CREATE TABLE differences (src_id BIGINT NOT NULL, message VARCHAR NOT NULL, at_ns BIGINT NOT NULL)";
-    recorder.connection.execute_batch("DROP TABLE differences").unwrap();
-    recorder.begin_retry(&settings).unwrap_err();
-    recorder.connection.execute_batch(differences).unwrap();
-    drop(recorder);
+    writer.connection().execute_batch("DROP TABLE differences").unwrap();
+    assert!(begin_retry(&mut writer, &settings).is_err());
+    writer.connection().execute_batch(differences).unwrap();
+    drop(writer);
     assert_eq!((marks(&scene), scene.statuses()), (vec!["/a/bad copying".to_owned()], before));
 
     // When it has begun.
-    let mut recorder = begin();
-    let Retry::Copying(marked, copy) = recorder.begin_retry(&settings).unwrap() else { panic!("it was approved") };
-    assert_eq!((marked, copy.remaining.nodes), (Marked { folders: 0, copies: 1 }, 3));
-    drop(recorder);
+    assert_eq!(open().require_marks().unwrap(), Marked { folders: 0, copies: 1 });
+    let Retry::Copying(writer, copy) = open().retry(&settings, some_time_ns).unwrap() else {
+        panic!("it was approved")
+    };
+    assert_eq!(copy.remaining.nodes, 3);
+    drop(writer);
     assert!(marks(&scene).is_empty());
     let opened = open();
     assert_eq!(opened.migration().current_phase(), Phase::Copying);
-    opened.require_approval(Approving::Before).unwrap();
-    let (_, remaining) = opened.begin("copy --resume", some_time_ns).unwrap().begin_copying(&settings).unwrap();
-    assert_eq!(remaining.nodes, 3);
+    let (_, begun) = opened.approved(Approving::Before).unwrap().copy("test", &settings, some_time_ns).unwrap();
+    assert_eq!(begun.remaining.nodes, 3);
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use longhaul_model::{Comparison, ReasonCode};
 
 use super::*;
+use crate::discovery::DiscoverWriter;
 use crate::migration::{MigrationSpec, Settings};
-use crate::recorder::Recorder;
 
 fn now_ns() -> i64 {
     7
@@ -141,16 +141,16 @@ fn a_set_with_one_forbidden_change_or_missing_reason_is_refused_as_a_whole() {
 fn what_is_refused_poisons_the_writer_and_is_rolled_back() {
     let settings = Settings::new(Comparison::for_resolutions(1, 1));
     let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
-    let mut recorder = Recorder::in_memory(&spec);
-    let refused = recorder.change_plan(|recorder| {
-        recorder.change_copies(&CopyChanges {
+    let mut writer = DiscoverWriter::in_memory(&spec);
+    let refused = writer.writer.change_plan(|writer| {
+        writer.change_copies(&CopyChanges {
             nodes: "SELECT 1 AS id, 'gone' AS change, NULL AS reason",
             reopened_by: Some(CopyChange::FoundDifferent),
         })
     });
     assert!(matches!(refused, Err(LedgerError::Inconsistent(_))), "{refused:?}");
-    assert!(matches!(recorder.commit(), Err(LedgerError::Poisoned(_)) | Ok(())));
-    assert!(matches!(recorder.match_recorded(), Err(LedgerError::Poisoned(_))));
+    assert!(matches!(writer.commit(), Err(LedgerError::Poisoned(_)) | Ok(())));
+    assert!(matches!(writer.match_recorded(), Err(LedgerError::Poisoned(_))));
 }
 
 /// No other file of the product writes to the record of statuses.

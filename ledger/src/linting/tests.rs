@@ -9,11 +9,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::listing::{Folder, ListedPage};
-use crate::{Approving, CopySettings, Log, MigrationSpec, Recorder, Renamed, Resources, Selection, Settings};
-
-fn some_time_ns() -> i64 {
-    1_700_000_000_000_000_000
-}
+use crate::testing::{copy, discover, open, some_time_ns};
+use crate::{Approving, DiscoverWriter, Log, MigrationSpec, Renamed, Selection, Settings};
 
 /// What a tree has at a printable path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +55,11 @@ impl Scene {
         let path = folder.path().join("ledger.duckdb");
         let settings = Settings { names: rules, ..Settings::new(Comparison::for_resolutions(1, 1)) };
         let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
-        let mut recorder = crate::create(&path, &spec, "discover", &Resources::default(), some_time_ns).unwrap();
-        recorder.begin_traversal().unwrap();
+        let mut writer = discover(&path, &spec);
         for side in Side::BOTH {
-            list(&mut recorder, tree, side, page_entries);
+            list(&mut writer, tree, side, page_entries);
         }
-        recorder.end(Phase::Review, None, "complete").unwrap();
+        writer.end(Phase::Review, None, "complete").unwrap();
         Scene { _folder: folder, path }
     }
 
@@ -97,10 +93,8 @@ impl Scene {
 
     /// Printable path on the source and on the destination of all that is to be copied.
     fn to_copy(&self) -> BTreeMap<String, String> {
-        let opened = Opened::open(&self.path, Log::Unknown, &Resources::default()).unwrap();
-        let mut recorder = opened.begin("copy", some_time_ns).unwrap();
-        let (_, remaining) = recorder.begin_copying(&CopySettings::default()).unwrap();
-        let batches = recorder.pull_plan(&remaining.ids).unwrap();
+        let (mut writer, remaining) = copy(open(&self.path));
+        let batches = writer.pull_plan(&remaining.ids).unwrap();
         let paths = batches.iter().flat_map(|batch| {
             batch.items.iter().map(|item| {
                 let on_destination = child_path(batch.path_on_destination(), item.name_on_destination());
@@ -111,7 +105,7 @@ impl Scene {
     }
 }
 
-fn list(recorder: &mut Recorder, tree: &Tree, side: Side, page_entries: usize) {
+fn list(writer: &mut DiscoverWriter, tree: &Tree, side: Side, page_entries: usize) {
     let root = Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 };
     let mut level = vec![root];
     while !level.is_empty() {
@@ -142,8 +136,8 @@ fn list(recorder: &mut Recorder, tree: &Tree, side: Side, page_entries: usize) {
         // The children of one folder do not follow one another.
         pages.sort_by_key(|(number, _)| *number);
         for (_, page) in pages {
-            let mut answers = recorder.record_page(side, page).unwrap();
-            answers.extend(recorder.match_recorded().unwrap());
+            let mut answers = writer.record_page(side, page).unwrap();
+            answers.extend(writer.match_recorded().unwrap());
             level.extend(answers.into_iter().flat_map(|answer| answer.found.named.unwrap()));
         }
     }
@@ -267,8 +261,8 @@ fn accepted_names_are_what_copying_uses_and_a_part_of_what_is_approved() {
     let renamed = scene.edit().accept_names(None, Some("/a:b")).unwrap();
     assert_eq!((renamed.nodes, renamed.without_proposal, renamed.revoked), (3, 0, true));
     assert_eq!(scene.told(None), set(&["/f* character f_"]));
-    let opened = || Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
-    assert!(matches!(opened().require_approval(Approving::Before), Err(LedgerError::NotApproved)));
+    let approved = open(&scene.path).discovered().unwrap().approved(Approving::Before);
+    assert!(matches!(approved, Err(LedgerError::NotApproved)));
     assert_ne!(scene.edit().approve(false).unwrap().hash, first.hash);
     // By other rules, what was accepted is looked at.
     assert_eq!(scene.told(Some(RuleSet::PosixPortable)), set(&["/f* character f_"]), "the accepted names are portable");
@@ -299,11 +293,11 @@ fn accepted_names_are_what_copying_uses_and_a_part_of_what_is_approved() {
 fn a_name_that_was_accepted_goes_with_its_node_when_that_is_forgotten() {
     let scene = Scene::new(&tree(&["/a:b", "/c:d"]), RuleSet::Windows, 100);
     scene.edit().accept_names(None, None).unwrap();
-    let opened = Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
-    opened.connection.execute_batch("UPDATE src_nodes SET name = 'other' WHERE name = 'a:b'").unwrap();
-    crate::plan::begin_plan(&opened.connection).unwrap();
+    let mut writer = open(&scene.path).begin("test", some_time_ns).unwrap();
+    writer.connection.execute_batch("UPDATE src_nodes SET name = 'other' WHERE name = 'a:b'").unwrap();
+    writer.plan_in_ranges_of(100);
     let left: String =
-        opened.connection.query_row("SELECT string_agg(was, ',') FROM renames", [], |row| row.get(0)).unwrap();
+        writer.connection.query_row("SELECT string_agg(was, ',') FROM renames", [], |row| row.get(0)).unwrap();
     assert_eq!(left, "c:d");
 }
 

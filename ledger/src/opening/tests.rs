@@ -7,7 +7,7 @@ use longhaul_model::Comparison;
 
 use super::*;
 use crate::migration::Settings;
-use crate::{Reader, Recorder};
+use crate::{Reader, Undiscovered};
 
 fn spec() -> MigrationSpec {
     MigrationSpec {
@@ -17,14 +17,13 @@ fn spec() -> MigrationSpec {
     }
 }
 
-fn make(path: &Path) -> Result<Recorder> {
-    crate::create(path, &spec(), "test", &Resources::default(), || 5)
+fn make(path: &Path) -> Result<Undiscovered> {
+    crate::create(path, &spec(), &Resources::default(), 5)
 }
 
 fn make_and_close(path: &Path) {
-    let mut recorder = make(path).unwrap();
-    recorder.begin_traversal().unwrap();
-    recorder.end(longhaul_model::Phase::Review, None, "complete").unwrap();
+    let (writer, _) = make(path).unwrap().discover("test", || 5).unwrap();
+    writer.end(longhaul_model::Phase::Review, None, "complete").unwrap();
 }
 
 /// The names of what is in a folder, in order.

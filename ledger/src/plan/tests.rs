@@ -8,7 +8,8 @@ use longhaul_model::{CompareBy, Comparison, ConflictPolicy, FileFacts, Page, Pha
 
 use super::*;
 use crate::listing::{Folder, ListedPage};
-use crate::{MigrationSpec, Reader, Recorder, Resources};
+use crate::testing::Seen;
+use crate::{DiscoverWriter, MigrationSpec, Reader};
 
 /// Times that differ by no more than this are the same.
 const TOLERANCE_NS: u64 = 10;
@@ -83,14 +84,14 @@ fn spec(settings: &Settings) -> MigrationSpec {
     MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings: settings.clone() }
 }
 
-fn discover(settings: &Settings, source: &Tree, destination: &Tree) -> Recorder {
-    let mut recorder = Recorder::in_memory(&spec(settings));
-    list(&mut recorder, source, destination);
-    recorder
+fn discover(settings: &Settings, source: &Tree, destination: &Tree) -> DiscoverWriter {
+    let mut writer = DiscoverWriter::in_memory(&spec(settings));
+    list(&mut writer, source, destination);
+    writer
 }
 
 /// Lists both trees, breadth first, as far as they are to be listed.
-fn list(recorder: &mut Recorder, source: &Tree, destination: &Tree) {
+fn list(writer: &mut DiscoverWriter, source: &Tree, destination: &Tree) {
     for (side, tree) in [(Side::Source, source), (Side::Destination, destination)] {
         let root = FIRST_NODE_ID;
         let mut next = vec![Folder { id: root, source_id: root, path: "/".to_owned(), depth: 0 }];
@@ -99,21 +100,21 @@ fn list(recorder: &mut Recorder, source: &Tree, destination: &Tree) {
             for folder in next {
                 let page = page(tree, &folder.path);
                 let listed = ListedPage { folder, page, is_last: true, attempts: 1 };
-                let mut answers = recorder.record_page(side, listed).unwrap();
-                answers.extend(recorder.match_recorded().unwrap());
+                let mut answers = writer.record_page(side, listed).unwrap();
+                answers.extend(writer.match_recorded().unwrap());
                 found.extend(answers.into_iter().flat_map(|answer| answer.found.named.unwrap()));
             }
             next = found;
         }
     }
-    recorder.commit().unwrap();
+    writer.commit().unwrap();
 }
 
 /// By path: the action and the reason.
 type Plan = BTreeMap<String, (String, Option<String>)>;
 
-fn read(recorder: &Recorder) -> Plan {
-    let rows = recorder.query(ROWS);
+fn read(writer: &DiscoverWriter) -> Plan {
+    let rows = writer.query(ROWS);
     let count = rows.len();
     let plan: Plan = rows
         .into_iter()
@@ -128,16 +129,16 @@ fn read(recorder: &Recorder) -> Plan {
 
 /// The plan of two trees; statuses and counters are looked at on the way.
 fn plan(settings: &Settings, source: &[(&str, Entry)], destination: &[(&str, Entry)]) -> Plan {
-    let mut recorder = discover(settings, &tree(source), &tree(destination));
-    recorder.plan_in_ranges_of(RANGE_IDS);
-    check_consistency(&recorder);
-    read(&recorder)
+    let mut writer = discover(settings, &tree(source), &tree(destination));
+    writer.plan_in_ranges_of(RANGE_IDS);
+    check_consistency(&writer);
+    read(&writer)
 }
 
 /// What must hold of any ledger with a plan in which nothing has been copied.
-fn check_consistency(recorder: &Recorder) {
-    assert_eq!(recorder.counters(), &recorder.recount());
-    let without_one_row = recorder.query(
+fn check_consistency(writer: &DiscoverWriter) {
+    assert_eq!(writer.counters(), &writer.recount());
+    let without_one_row = writer.query(
         "SELECT s.path
          FROM src_status s
          LEFT JOIN plan_view p ON p.path = s.path
@@ -146,7 +147,7 @@ fn check_consistency(recorder: &Recorder) {
          HAVING count(p.path) <> 1",
     );
     assert_eq!(without_one_row, Vec::<Vec<Option<String>>>::new());
-    let not_as_planned = recorder.query(
+    let not_as_planned = writer.query(
         "SELECT s.path, s.copy_status::VARCHAR, s.error, p.action::VARCHAR, p.reason
          FROM src_status s
          JOIN plan_view p ON p.path = s.path
@@ -361,27 +362,27 @@ fn everything_below_a_folder_against_a_file_is_in_conflict_and_the_reason_names_
 #[test]
 fn a_name_that_the_destination_gives_twice_is_planned_once() {
     let settings = settings(CompareBy::SizeAndTime, ConflictPolicy::Overwrite);
-    let mut recorder = Recorder::in_memory(&spec(&settings));
+    let mut writer = DiscoverWriter::in_memory(&spec(&settings));
     for (side, sizes) in [(Side::Source, &[1][..]), (Side::Destination, &[2, 3])] {
         let mut page = Page::default();
         for &size in sizes {
             page.push(b"a", NodeKind::File, Some(size), Some(1));
         }
         let folder = Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 };
-        recorder.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
-        recorder.match_recorded().unwrap();
+        writer.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
+        writer.match_recorded().unwrap();
     }
-    recorder.plan_in_ranges_of(RANGE_IDS);
-    assert_eq!(recorder.query("SELECT action::VARCHAR FROM plan"), [[Some("overwrite".to_owned())]]);
+    writer.plan_in_ranges_of(RANGE_IDS);
+    assert_eq!(writer.query("SELECT action::VARCHAR FROM plan"), [[Some("overwrite".to_owned())]]);
 }
 
 #[test]
 fn there_is_no_plan_before_discovery_is_over() {
     let both = tree(&[("/a", of_kind(NodeKind::Folder)), ("/a/file", file(1, 1))]);
-    let mut recorder = discover(&settings(CompareBy::Size, ConflictPolicy::Newer), &both, &both);
-    assert_eq!(read(&recorder), Plan::new());
-    recorder.plan_in_ranges_of(RANGE_IDS);
-    assert_eq!(read(&recorder), expected(&["/a", "/a/file"].map(|path| (path, "already_existed", THERE))));
+    let mut writer = discover(&settings(CompareBy::Size, ConflictPolicy::Newer), &both, &both);
+    assert_eq!(read(&writer), Plan::new());
+    writer.plan_in_ranges_of(RANGE_IDS);
+    assert_eq!(read(&writer), expected(&["/a", "/a/file"].map(|path| (path, "already_existed", THERE))));
 }
 
 /// A plan in which every action occurs, with names that mean something to patterns and in SQL.
@@ -412,10 +413,9 @@ fn with_every_action() -> (tempfile::TempDir, Reader) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.duckdb");
     let settings = settings(CompareBy::SizeAndTime, ConflictPolicy::Newer);
-    let mut recorder = crate::create(&path, &spec(&settings), "test", &Resources::default(), || 5).unwrap();
-    recorder.begin_traversal().unwrap();
-    list(&mut recorder, &source, &destination);
-    recorder.end(Phase::Review, None, "complete").unwrap();
+    let mut writer = crate::testing::discover(&path, &spec(&settings));
+    list(&mut writer, &source, &destination);
+    writer.end(Phase::Review, None, "complete").unwrap();
     (folder, Reader::open(&path).unwrap())
 }
 

@@ -13,20 +13,17 @@ use longhaul_model::{
 use super::*;
 use crate::copying::{CopiedFile, CopyOutcome, CopyResult};
 use crate::listing::{FailedListing, Folder, ListedPage};
-use crate::migration::{CopySettings, MigrationSpec, Settings};
-use crate::{Log, Opened, Recorder, Resources};
+use crate::migration::{MigrationSpec, Settings};
+use crate::testing::{copy, discover, open, some_time_ns};
+use crate::{DiscoverWriter, RunWriter};
 
 /// Nodes of one range: fewer than there are, so that folders and what is in them fall apart.
 const RANGE_IDS: i64 = 3;
 
-fn some_time_ns() -> i64 {
-    1_700_000_000_000_000_000
-}
-
-/// A ledger in a folder of its own, and its recorder, if it is being written.
+/// A ledger in a folder of its own, and its writer, if it is being written.
 struct Written {
     folder: tempfile::TempDir,
-    recorder: Option<Recorder>,
+    writer: Option<RunWriter>,
 }
 
 /// A file or folder with its size, if it has one: a name that ends with `/` is a folder's, with `|` a FIFO's.
@@ -54,24 +51,23 @@ impl Written {
             settings: Settings::new(Comparison::for_resolutions(1, 1)),
         };
         let path = folder.path().join("ledger.duckdb");
-        let mut recorder = crate::create(&path, &spec, "discover", &Resources::default(), some_time_ns).unwrap();
-        recorder.begin_traversal().unwrap();
-        Written { folder, recorder: Some(recorder) }
+        let writer = discover(&path, &spec);
+        Written { folder, writer: Some(writer.into()) }
     }
 
     fn path(&self) -> PathBuf {
         self.folder.path().join("ledger.duckdb")
     }
 
-    fn recorder(&mut self) -> &mut Recorder {
-        self.recorder.as_mut().expect("it is being written")
+    fn writer(&mut self) -> &mut DiscoverWriter {
+        self.writer.as_mut().expect("it is being written").discovery().unwrap()
     }
 
     /// Lists a folder; returns those in it that are to be listed.
     fn list(&mut self, side: Side, folder: &Folder, entries: &[Entry]) -> Vec<Folder> {
         let listed = ListedPage { folder: folder.clone(), page: page(entries), is_last: true, attempts: 1 };
-        let mut answers = self.recorder().record_page(side, listed).unwrap();
-        answers.extend(self.recorder().match_recorded().unwrap());
+        let mut answers = self.writer().record_page(side, listed).unwrap();
+        answers.extend(self.writer().match_recorded().unwrap());
         answers.into_iter().flat_map(|answer| answer.found.named.unwrap()).collect()
     }
 
@@ -93,11 +89,11 @@ impl Written {
             message: "permission denied".to_owned(),
             attempts: 2,
         };
-        written.recorder().record_failure(Side::Source, failed).unwrap();
+        written.writer().record_failure(Side::Source, failed).unwrap();
         let there = [("a/", 0), ("taken/", 0), ("same.pdf", 1 << 20), ("alone", 3), ("alone too/", 0)];
         let folders_there = written.list(Side::Destination, &root, &there);
         written.list(Side::Destination, &folders_there[0], &[("1.txt", 1), ("2.txt", 1), ("alone.txt", 9)]);
-        written.recorder().commit().unwrap();
+        written.writer().commit().unwrap();
         written
     }
 
@@ -113,20 +109,14 @@ impl Written {
     }
 
     fn end(&mut self, phase: Phase) {
-        self.recorder.take().expect("it is being written").end(phase, None, "complete").unwrap();
-    }
-
-    fn go_on(&mut self) {
-        let opened = Opened::open(&self.path(), Log::Unknown, &Resources::default()).unwrap();
-        self.recorder = Some(opened.begin("copy", some_time_ns).unwrap());
+        self.writer.take().expect("it is being written").end(phase, None, "complete").unwrap();
     }
 
     /// The same, in the middle of copying: events that are not folded, and a folder whose creation failed with all in it.
     fn copying() -> Self {
         let mut written = Written::planned();
-        written.go_on();
-        written.recorder().begin_copying(&CopySettings::default()).unwrap();
-        let batches = written.recorder().pull_plan(&(1..1_000)).unwrap();
+        let (mut writer, _) = copy(open(&written.path()));
+        let batches = writer.pull_plan(&(1..1_000)).unwrap();
         let mut results = Vec::new();
         for (batch, item) in batches.iter().flat_map(|batch| batch.items.iter().map(move |item| (batch, item))) {
             let copied = CopiedFile { size: item.facts.size, checksum: Some([0xab; 32]), ..CopiedFile::default() };
@@ -144,8 +134,9 @@ impl Written {
             let (id, kind, size) = (item.id, item.kind, item.facts.size);
             results.push(CopyResult { id, depth: batch.depth, kind, size, outcome, attempts: 1 });
         }
-        written.recorder().record_copies(&results).unwrap();
-        written.recorder().commit().unwrap();
+        writer.record_copies(&results).unwrap();
+        writer.commit().unwrap();
+        written.writer = Some(writer.into());
         written
     }
 
@@ -153,9 +144,10 @@ impl Written {
     fn verified() -> Self {
         let mut written = Written::copying();
         written.end(Phase::Verifying);
-        written.go_on();
-        written.recorder().begin_verifying(false, VerifyLevel::Checksum).unwrap();
-        written.recorder().record_verified(3, 11, &[(NodeId(5), "it has 3 bytes".to_owned())]).unwrap();
+        let copied = open(&written.path()).discovered().unwrap().copied().unwrap();
+        let (mut writer, ..) = copied.verify("verify", false, VerifyLevel::Checksum, some_time_ns).unwrap();
+        writer.record_verified(3, 11, &[(NodeId(5), "it has 3 bytes".to_owned())]).unwrap();
+        written.writer = Some(writer.into());
         written.end(Phase::Complete);
         written
     }
@@ -346,7 +338,8 @@ fn a_verification_is_told_with_its_level() {
         let about = reporting.about().unwrap();
         let verification = about.verification.unwrap();
         assert_eq!((verification.level, verification.verified.differences), (VerifyLevel::Checksum, 1));
-        assert_eq!((about.plan_hash, about.approved_plan_hash), (None, None));
+        assert!(about.plan_hash.is_some(), "a copy carries out a plan that is approved");
+        assert_eq!(about.plan_hash, about.approved_plan_hash);
         assert_eq!(about.runs.len(), 3);
     });
 }

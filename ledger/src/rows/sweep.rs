@@ -1,9 +1,32 @@
 //! The rows of sweeps.
 
+use duckdb::Connection;
 use duckdb::arrow::array::StringBuilder;
-use longhaul_model::{NodeId, NodeKind, Page, Side};
+use longhaul_model::{BySide, NodeId, NodeKind, Page, Side};
 
-use super::rows;
+use super::{flush, rows};
+use crate::error::Result;
+
+/// What waits of a sweep. The tables of all but `swept` and `findings` are temporary, and exist only during one.
+#[derive(Debug, Default)]
+pub(crate) struct SweepRows {
+    pub(crate) entries: BySide<RelistedRows>,
+    pub(crate) swept: SweptRows,
+    pub(crate) findings: FindingRows,
+    /// Source nodes that are gone.
+    pub(crate) gone: IdRows,
+}
+
+impl SweepRows {
+    pub(super) fn flush(&mut self, connection: &Connection) -> Result<()> {
+        flush(&mut self.entries.src, "relisted_src", connection)?;
+        flush(&mut self.entries.dst, "relisted_dst", connection)?;
+        flush(&mut self.swept, "swept", connection)?;
+        flush(&mut self.findings, "sweep_findings", connection)?;
+        flush(&mut self.gone, "not_there", connection)?;
+        Ok(())
+    }
+}
 
 rows! {
     /// Rows of the temporary tables `relisted_src` and `relisted_dst`: entries of folders that were listed before.

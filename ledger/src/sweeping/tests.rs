@@ -4,14 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_model::{
-    BySide, Comparison, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, Page, Phase, PlanAction, Side, child_path,
+    BySide, Comparison, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, Page, PlanAction, Side, child_path,
 };
 use proptest::prelude::*;
 
 use super::*;
 use crate::copying::{CopiedFile, CopyOutcome, CopyResult};
+use crate::counters::DepthCounters;
+use crate::discovery::{DiscoverWriter, ToList};
 use crate::listing::{FailedListing, Folder, ListedPage, RecordedListing};
-use crate::migration::{CopySettings, MigrationSpec, Settings};
+use crate::migration::{MigrationSpec, Settings};
+use crate::recovery::Remaining;
+use crate::testing::{Seen, some_time_ns};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
@@ -117,18 +121,22 @@ fn spec() -> MigrationSpec {
 
 /// Lists whatever is pending until nothing is; `denied` folders cannot be listed. A kill now and then.
 fn traverse(
-    mut recorder: Recorder,
+    mut ledger: IdleLedger,
     trees: &BySide<Tree>,
     denied: &BTreeSet<String>,
     dice: &mut Dice,
     mut kills: usize,
-) -> Recorder {
-    'run: loop {
-        let remaining = recorder.go_on_traversal().unwrap();
+) -> IdleLedger {
+    let writer = 'run: loop {
+        let (mut writer, to_list) = ledger.undiscovered().discover("test", some_time_ns).unwrap();
+        let remaining = match to_list {
+            ToList::Remaining(remaining) => remaining,
+            ToList::Roots(_) => Remaining { source: vec![1..2], destination: vec![1..2], ..Remaining::default() },
+        };
         let mut waiting: BySide<Vec<Folder>> = BySide::default();
         for (side, ranges) in [(Side::Source, &remaining.source), (Side::Destination, &remaining.destination)] {
             for ids in ranges {
-                waiting[side].extend(recorder.pull_folders(side, ids).unwrap());
+                waiting[side].extend(writer.pull_folders(side, ids).unwrap());
             }
         }
         let mut failed: BTreeSet<NodeId> = remaining.failed_sources.into_iter().collect();
@@ -148,20 +156,20 @@ fn traverse(
                 Some(place) => {
                     let folder = waiting[side].swap_remove(place);
                     if side == Side::Destination && failed.contains(&folder.source_id) {
-                        fail(&mut recorder, side, &folder, ErrorClass::Blocked)
+                        fail(&mut writer, side, &folder, ErrorClass::Blocked)
                     } else {
-                        list(&mut recorder, side, &folder, trees, denied, dice)
+                        list(&mut writer, side, &folder, trees, denied, dice)
                     }
                 }
-                None if recorder.has_unmatched() => recorder.match_recorded().unwrap(),
-                None if waiting.src.is_empty() && waiting.dst.is_empty() => break 'run,
+                None if writer.has_unmatched() => writer.match_recorded().unwrap(),
+                None if waiting.src.is_empty() && waiting.dst.is_empty() => break 'run writer,
                 None => unreachable!("{waiting:?} and nobody is asked"),
             };
             let mut answered = answers;
             if dice.below(4) == 0 {
-                answered.extend(recorder.match_recorded().unwrap());
+                answered.extend(writer.match_recorded().unwrap());
                 if dice.below(2) == 0 {
-                    recorder.commit().unwrap();
+                    writer.commit().unwrap();
                 }
             }
             for RecordedListing { side, folder, is_complete, found } in answered {
@@ -176,25 +184,21 @@ fn traverse(
             }
             if kills > 0 && dice.below(8) == 0 {
                 kills -= 1;
-                recorder = recorder.killed();
+                ledger = writer.killed();
                 continue 'run;
             }
         }
-    }
-    recorder.commit().unwrap();
-    fold_events(&recorder.connection).unwrap();
-    recorder.end_discovery().unwrap();
-    set_phase(&recorder.connection, Phase::Review, None).unwrap();
-    recorder
+    };
+    writer.ended_in_memory()
 }
 
-fn fail(recorder: &mut Recorder, side: Side, folder: &Folder, class: ErrorClass) -> Vec<RecordedListing> {
+fn fail(writer: &mut DiscoverWriter, side: Side, folder: &Folder, class: ErrorClass) -> Vec<RecordedListing> {
     let failed = FailedListing { folder: folder.clone(), class, message: class.to_string(), attempts: 1 };
-    recorder.record_failure(side, failed).unwrap()
+    writer.record_failure(side, failed).unwrap()
 }
 
 fn list(
-    recorder: &mut Recorder,
+    writer: &mut DiscoverWriter,
     side: Side,
     folder: &Folder,
     trees: &BySide<Tree>,
@@ -203,7 +207,7 @@ fn list(
 ) -> Vec<RecordedListing> {
     let tree = &trees[side];
     if !folder_exists(tree, &folder.path) {
-        return fail(recorder, side, folder, ErrorClass::Vanished);
+        return fail(writer, side, folder, ErrorClass::Vanished);
     }
     let children: Vec<_> = tree.iter().filter(|(path, _)| parent(path) == folder.path).collect();
     let is_denied = side == Side::Source && denied.contains(&folder.path);
@@ -224,19 +228,19 @@ fn list(
         }
         let is_last = number == last && !is_denied;
         answers.extend(
-            recorder.record_page(side, ListedPage { folder: folder.clone(), page, is_last, attempts: 1 }).unwrap(),
+            writer.record_page(side, ListedPage { folder: folder.clone(), page, is_last, attempts: 1 }).unwrap(),
         );
     }
     if is_denied {
-        answers.extend(fail(recorder, side, folder, ErrorClass::Denied));
+        answers.extend(fail(writer, side, folder, ErrorClass::Denied));
     }
     answers
 }
 
 /// Carries out the plan, on the tree as well; some of it fails, and some is left undone.
-fn copy(recorder: &mut Recorder, trees: &mut BySide<Tree>, dice: &mut Dice) {
-    recorder.begin_copying(&CopySettings::default()).unwrap();
-    for batch in recorder.pull_plan(&(0..10_000)).unwrap() {
+fn copy(ledger: IdleLedger, trees: &mut BySide<Tree>, dice: &mut Dice) -> IdleLedger {
+    let (mut writer, _) = crate::testing::copy(ledger);
+    for batch in writer.pull_plan(&(0..10_000)).unwrap() {
         if !folder_exists(&trees.dst, &batch.path) {
             continue;
         }
@@ -266,21 +270,22 @@ fn copy(recorder: &mut Recorder, trees: &mut BySide<Tree>, dice: &mut Dice) {
                 outcome,
                 attempts: 1,
             };
-            recorder.record_copies(&[result]).unwrap();
+            writer.record_copies(&[result]).unwrap();
         }
     }
-    recorder.commit().unwrap();
-    fold_events(&recorder.connection).unwrap();
-    assert_eq!(recorder.counters(), &recorder.recount());
+    writer.commit().unwrap();
+    fold_events(writer.connection()).unwrap();
+    assert_eq!(writer.counters(), &writer.recount());
+    writer.killed()
 }
 
 /// What a ledger says of each node that is not gone: path and kind, and then id, size, time, copy status, plan and
 /// traversal status; of the destination's, id, size, time and traversal status.
 type Rows = BTreeMap<(String, String), Vec<Option<String>>>;
 
-fn source_rows(recorder: &Recorder) -> Rows {
+fn source_rows(ledger: &IdleLedger) -> Rows {
     rows(
-        recorder,
+        ledger,
         "SELECT s.path, s.kind::VARCHAR, s.id::VARCHAR, s.size::VARCHAR, s.modified_ns::VARCHAR, s.copy_status::VARCHAR,
            p.action::VARCHAR, s.traversal_status::VARCHAR
          FROM src_status s
@@ -289,18 +294,18 @@ fn source_rows(recorder: &Recorder) -> Rows {
     )
 }
 
-fn destination_rows(recorder: &Recorder) -> Rows {
+fn destination_rows(ledger: &IdleLedger) -> Rows {
     rows(
-        recorder,
+        ledger,
         "SELECT path, kind::VARCHAR, id::VARCHAR, size::VARCHAR, modified_ns::VARCHAR, traversal_status::VARCHAR
          FROM dst_status
          WHERE id <> 1",
     )
 }
 
-fn rows(recorder: &Recorder, sql: &str) -> Rows {
+fn rows(ledger: &IdleLedger, sql: &str) -> Rows {
     let mut rows = Rows::new();
-    for mut row in recorder.query(sql) {
+    for mut row in ledger.query(sql) {
         let facts = row.split_off(2);
         let key = (row[0].clone().unwrap(), row[1].clone().unwrap());
         assert!(rows.insert(key.clone(), facts).is_none(), "{key:?} twice");
@@ -309,7 +314,7 @@ fn rows(recorder: &Recorder, sql: &str) -> Rows {
 }
 
 /// How many rows there are in each of the tables that only grow where something has changed.
-fn sizes(recorder: &Recorder) -> Vec<Vec<Option<String>>> {
+fn sizes(ledger: &IdleLedger) -> Vec<Vec<Option<String>>> {
     let tables = [
         "src_nodes",
         "dst_nodes",
@@ -322,26 +327,24 @@ fn sizes(recorder: &Recorder) -> Vec<Vec<Option<String>>> {
         "swept",
         "errors",
     ];
-    let count = |table| recorder.query(&format!("SELECT '{table}', count(*)::VARCHAR FROM {table}"));
+    let count = |table| ledger.query(&format!("SELECT '{table}', count(*)::VARCHAR FROM {table}"));
     tables.into_iter().flat_map(count).collect()
 }
 
 /// A run of its own begins it.
-fn refresh(recorder: Recorder, folder: NodeId) -> Recorder {
-    let mut recorder = recorder.killed();
-    recorder.begin_refresh(folder).unwrap();
-    recorder
+fn refresh(ledger: IdleLedger, folder: NodeId) -> IdleLedger {
+    ledger.discovered().unwrap().refresh(folder, some_time_ns).unwrap().0.killed()
 }
 
 fn facts(entry: &Entry) -> [Option<String>; 2] {
     [entry.size.map(|size| size.to_string()), entry.modified_ns.map(|at| at.to_string())]
 }
 
-fn check_against_trees(recorder: &Recorder, trees: &BySide<Tree>) {
+fn check_against_trees(ledger: &IdleLedger, trees: &BySide<Tree>) {
     let expected: BTreeMap<_, _> =
         trees.src.iter().map(|(path, entry)| ((path.clone(), entry.kind.to_owned()), facts(entry))).collect();
     let found: BTreeMap<_, _> =
-        source_rows(recorder).into_iter().map(|(key, row)| (key, [row[1].clone(), row[2].clone()])).collect();
+        source_rows(ledger).into_iter().map(|(key, row)| (key, [row[1].clone(), row[2].clone()])).collect();
     assert_eq!(found, expected, "source");
     // Of the destination, what is in folders that both sides have.
     let both = |path: &str| folder_exists(&trees.src, path) && folder_exists(&trees.dst, path);
@@ -352,7 +355,7 @@ fn check_against_trees(recorder: &Recorder, trees: &BySide<Tree>) {
         .map(|(path, entry)| ((path.clone(), entry.kind.to_owned()), facts(entry)))
         .collect();
     // What was known of a folder whose counterpart is gone stays known.
-    let found: BTreeMap<_, _> = destination_rows(recorder)
+    let found: BTreeMap<_, _> = destination_rows(ledger)
         .into_iter()
         .filter(|((path, _), _)| both(parent(path)))
         .map(|(key, row)| (key, [row[1].clone(), row[2].clone()]))
@@ -361,9 +364,9 @@ fn check_against_trees(recorder: &Recorder, trees: &BySide<Tree>) {
 }
 
 /// What is to be done now against what a ledger says that sees the trees for the first time.
-fn check_against_new(recorder: &Recorder, trees: &BySide<Tree>, before: &Rows) {
-    let new = traverse(Recorder::in_memory(&spec()), trees, &BTreeSet::new(), &mut Dice(7), 0);
-    let (now, expected) = (source_rows(recorder), source_rows(&new));
+fn check_against_new(ledger: &IdleLedger, trees: &BySide<Tree>, before: &Rows) {
+    let new = traverse(IdleLedger::in_memory(&spec()), trees, &BTreeSet::new(), &mut Dice(7), 0);
+    let (now, expected) = (source_rows(ledger), source_rows(&new));
     for (key, row) in &now {
         let (status, wanted) = (row[3].as_deref().unwrap(), expected[key][3].as_deref().unwrap());
         // A folder's time is no news.
@@ -381,7 +384,7 @@ fn check_against_new(recorder: &Recorder, trees: &BySide<Tree>, before: &Rows) {
         assert_eq!(row[5].as_deref(), Some("successful"), "{key:?}");
     }
     let status = |rows: Rows| -> BTreeMap<_, _> { rows.into_iter().map(|(key, row)| (key, row[3].clone())).collect() };
-    let (now, expected) = (status(destination_rows(recorder)), status(destination_rows(&new)));
+    let (now, expected) = (status(destination_rows(ledger)), status(destination_rows(&new)));
     for (key, status) in &expected {
         assert_eq!(now.get(key), Some(status), "{key:?}");
     }
@@ -406,33 +409,33 @@ fn sweep_random_trees(seed: u64) {
     mutate(&mut trees, &mut dice, size);
     let denied: BTreeSet<String> =
         folders(&trees.src).into_iter().filter(|path| path != "/" && dice.below(8) == 0).collect();
-    let mut recorder = traverse(Recorder::in_memory(&spec()), &trees, &denied, &mut dice, 0);
+    let mut ledger = traverse(IdleLedger::in_memory(&spec()), &trees, &denied, &mut dice, 0);
     for round in 0..4 {
         if dice.below(2) == 0 {
-            copy(&mut recorder, &mut trees, &mut dice);
+            ledger = copy(ledger, &mut trees, &mut dice);
         }
-        let before = BySide { src: source_rows(&recorder), dst: destination_rows(&recorder) };
+        let before = BySide { src: source_rows(&ledger), dst: destination_rows(&ledger) };
         let changes = dice.below(6);
         mutate(&mut trees, &mut dice, changes);
-        recorder = refresh(recorder, FIRST_NODE_ID);
+        ledger = refresh(ledger, FIRST_NODE_ID);
         let kills = dice.below(3);
-        recorder = traverse(recorder, &trees, &BTreeSet::new(), &mut dice, kills);
+        ledger = traverse(ledger, &trees, &BTreeSet::new(), &mut dice, kills);
 
-        check_against_trees(&recorder, &trees);
-        check_against_new(&recorder, &trees, &before.src);
-        check_ids(&before.src, &source_rows(&recorder), |_, _| false);
+        check_against_trees(&ledger, &trees);
+        check_against_new(&ledger, &trees, &before.src);
+        check_ids(&before.src, &source_rows(&ledger), |_, _| false);
         // One without a counterpart was not descended into.
         let had_none =
             |before: &[Option<String>], kind: &str| kind == "folder" && before[3].as_deref() == Some("not_on_src");
-        check_ids(&before.dst, &destination_rows(&recorder), had_none);
-        assert_eq!(recorder.counters(), &recorder.recount());
+        check_ids(&before.dst, &destination_rows(&ledger), had_none);
+        assert_eq!(DepthCounters::read(ledger.connection()).unwrap(), ledger.recount());
 
         // Once more, with nothing that has changed: nothing is added.
-        let (known, rows) = (sizes(&recorder), (source_rows(&recorder), destination_rows(&recorder)));
-        recorder = refresh(recorder, FIRST_NODE_ID);
-        recorder = traverse(recorder, &trees, &BTreeSet::new(), &mut dice, 0);
-        assert_eq!(sizes(&recorder), known, "round {round}");
-        assert_eq!((source_rows(&recorder), destination_rows(&recorder)), rows, "round {round}");
+        let (known, rows) = (sizes(&ledger), (source_rows(&ledger), destination_rows(&ledger)));
+        ledger = refresh(ledger, FIRST_NODE_ID);
+        ledger = traverse(ledger, &trees, &BTreeSet::new(), &mut dice, 0);
+        assert_eq!(sizes(&ledger), known, "round {round}");
+        assert_eq!((source_rows(&ledger), destination_rows(&ledger)), rows, "round {round}");
     }
 }
 

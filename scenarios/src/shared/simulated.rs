@@ -101,12 +101,13 @@ async fn discover_in_simulated_time(
         destination: stores.dst.location(),
         settings: Settings::new(Comparison::for_resolutions(1, 1)),
     };
-    let mut recorder = longhaul_ledger::create(&ledger, &spec, "discover", &tuning.resources, || 0)?;
+    let created = longhaul_ledger::create(&ledger, &spec, &tuning.resources, 0)?;
+    let (writer, to_list) = created.discover("discover", || 0)?;
     let limits =
         ScheduleLimits { lead_nodes_max: 1 << 40, frontier_folders_max: 1 << 16, in_flight_folders_max: 4_096 };
-    let schedule = Schedule::new(limits, recorder.begin_traversal()?);
+    let schedule = Schedule::new(limits, to_list);
     let began = Instant::now();
-    let run = Run { stores, recorder, task: Task::Traverse { schedule, filter: None } };
+    let run = Run { stores, task: Task::Traverse { writer, schedule, filter: None } };
     let engine = Engine::start(run, &tuning, Arc::default(), Placement::OneThread);
     let world = simulator.world(WORLDS.src)?;
     let mut listed = Vec::new();

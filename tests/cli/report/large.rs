@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use longhaul_ledger::{
-    CopiedFile, CopyOutcome, CopyResult, CopySettings, Folder, ListedPage, Log, MigrationSpec, Opened, Recorder,
-    Resources, Settings,
+    Approving, CopiedFile, CopyOutcome, CopyResult, CopySettings, DiscoverWriter, Folder, IdleLedger, ListedPage, Log,
+    MigrationSpec, Resources, Settings,
 };
 use longhaul_model::{Comparison, ErrorClass, FIRST_NODE_ID, NodeKind, Page, Phase, Side};
 
@@ -37,11 +37,11 @@ fn root() -> Folder {
     Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 }
 }
 
-fn list(recorder: &mut Recorder, side: Side, folder: Folder, page: Page) -> Vec<Folder> {
-    let mut answers = recorder.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
-    answers.extend(recorder.match_recorded().unwrap());
-    if recorder.should_commit() {
-        recorder.commit().unwrap();
+fn list(writer: &mut DiscoverWriter, side: Side, folder: Folder, page: Page) -> Vec<Folder> {
+    let mut answers = writer.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
+    answers.extend(writer.match_recorded().unwrap());
+    if writer.should_commit() {
+        writer.commit().unwrap();
     }
     answers.into_iter().flat_map(|answer| answer.found.named.unwrap()).collect()
 }
@@ -64,27 +64,28 @@ fn fill(place: &Place) {
         destination: "/to".to_owned(),
         settings: Settings::new(Comparison::for_resolutions(1, 1)),
     };
-    let mut recorder = longhaul_ledger::create(&place.ledger(), &spec, "discover", &RESOURCES, now_ns).unwrap();
-    recorder.begin_traversal().unwrap();
+    let created = longhaul_ledger::create(&place.ledger(), &spec, &RESOURCES, now_ns()).unwrap();
+    let (mut writer, _) = created.discover("discover", now_ns).unwrap();
     for side in [Side::Source, Side::Destination] {
         let mut folders = Page::default();
         let count = if side == Side::Source { FOLDERS } else { FOLDERS / 2 };
         (0..count).for_each(|folder| {
             folders.push(format!("department {folder:04}").as_bytes(), NodeKind::Folder, None, None);
         });
-        for folder in list(&mut recorder, side, root(), folders) {
+        for folder in list(&mut writer, side, root(), folders) {
             let files = if side == Side::Source { 0..FILES } else { FILES / 2..FILES + 100 };
-            list(&mut recorder, side, folder, folder_page(files));
+            list(&mut writer, side, folder, folder_page(files));
         }
     }
-    recorder.end(Phase::Review, None, "complete").unwrap();
+    writer.end(Phase::Review, None, "complete").unwrap();
 
-    let opened = Opened::open(&place.ledger(), Log::Unknown, &RESOURCES).unwrap();
-    let mut recorder = opened.begin("copy", now_ns).unwrap();
-    let (_, remaining) = recorder.begin_copying(&CopySettings::default()).unwrap();
+    let ledger = IdleLedger::open(&place.ledger(), Log::Unknown, &RESOURCES).unwrap();
+    let approved = ledger.discovered().unwrap().approved(Approving::NowWithConflicts).unwrap();
+    let (mut writer, begun) = approved.copy("copy", &CopySettings::default(), now_ns).unwrap();
+    let remaining = begun.remaining;
     let mut start = remaining.ids.start;
     while start < remaining.ids.end {
-        let batches = recorder.pull_plan(&(start..start + 65_536)).unwrap();
+        let batches = writer.pull_plan(&(start..start + 65_536)).unwrap();
         start += 65_536;
         for (batch, item) in batches.iter().flat_map(|batch| batch.items.iter().map(move |item| (batch, item))) {
             let checksum = *blake3::hash(&item.id.0.to_le_bytes()).as_bytes();
@@ -99,11 +100,11 @@ fn fill(place: &Place) {
                 _ => CopyOutcome::Copied(copied),
             };
             let (id, kind, size) = (item.id, item.kind, item.facts.size);
-            recorder.record_copies(&[CopyResult { id, depth: batch.depth, kind, size, outcome, attempts: 1 }]).unwrap();
+            writer.record_copies(&[CopyResult { id, depth: batch.depth, kind, size, outcome, attempts: 1 }]).unwrap();
         }
-        recorder.commit().unwrap();
+        writer.commit().unwrap();
     }
-    recorder.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
+    writer.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
 }
 
 /// The most memory that a process has had so far. What the system says when it has ended counts its parent's as well.

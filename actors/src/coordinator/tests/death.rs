@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use longhaul_ledger::{ListedPage, MigrationSpec, Recorder, Resources, Settings};
+use longhaul_ledger::{DiscoverWriter, ListedPage, MigrationSpec, Resources, Settings, ToList};
 use longhaul_model::{Comparison, Page};
 use longhaul_storage::{Capabilities, PageStream, Store};
 use parking_lot::Mutex;
@@ -17,13 +17,12 @@ use crate::progress::Progress;
 /// Longer than anything that is waited for on purpose. The clock is paused, so it costs nothing.
 const LONG: Duration = Duration::from_hours(1);
 
-pub(super) fn recorder(folder: &tempfile::TempDir) -> Recorder {
+pub(super) fn writer(folder: &tempfile::TempDir) -> DiscoverWriter {
     let settings = Settings::new(Comparison::for_resolutions(1, 1));
     let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
     let path = folder.path().join("ledger.duckdb");
-    let mut recorder = longhaul_ledger::create(&path, &spec, "test", &Resources::default(), || 0).unwrap();
-    recorder.begin_traversal().unwrap();
-    recorder
+    let created = longhaul_ledger::create(&path, &spec, &Resources::default(), 0).unwrap();
+    created.discover("test", || 0).unwrap().0
 }
 
 #[actix::test]
@@ -68,7 +67,7 @@ async fn a_ledger_actor_that_panics_ends_the_run_as_broken() {
     let notice = DeathNotice::new(ActorName::Ledger, address.clone().recipient());
     let interval = Duration::from_millis(500);
     let ledger =
-        LedgerActor::new(recorder(&folder), interval, None, address.recipient(), notice, Board::default()).start();
+        LedgerActor::new(writer(&folder).into(), interval, None, address.recipient(), notice, Board::default()).start();
     let lister = |side| SilentLister { side, number: 0, log: log.clone() }.start().recipient();
     let listers = BySide { src: vec![lister(Side::Source)], dst: vec![lister(Side::Destination)] };
     let requests = ledger.clone().recipient();
@@ -84,9 +83,9 @@ async fn a_ledger_actor_that_panics_ends_the_run_as_broken() {
     assert!(matches!(outcome.ended, Ended::Broken(_)), "{outcome:?}");
 }
 
-pub(super) fn traversal(stores: BySide<Arc<dyn Store>>, recorder: Recorder) -> Run {
-    let schedule = Schedule::new(ROOMY, BySide { src: root(), dst: root() });
-    Run { stores, recorder, task: Task::Traverse { schedule, filter: None } }
+pub(super) fn traversal(stores: BySide<Arc<dyn Store>>, writer: DiscoverWriter) -> Run {
+    let schedule = Schedule::new(ROOMY, ToList::Roots(BySide { src: root(), dst: root() }));
+    Run { stores, task: Task::Traverse { writer, schedule, filter: None } }
 }
 
 #[derive(Debug)]
@@ -112,7 +111,7 @@ async fn a_lister_that_panics_ends_the_run_as_broken() {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(PanickingStore);
     let engine = Engine::start(
-        traversal(BySide { src: store.clone(), dst: store }, recorder(&folder)),
+        traversal(BySide { src: store.clone(), dst: store }, writer(&folder)),
         &Tuning::default(),
         Arc::new(Mutex::new(Progress::default())),
         Placement::OneThread,

@@ -8,7 +8,7 @@ use longhaul_model::{NodeKind, Page};
 use longhaul_storage::{Capabilities, PageStream, Store};
 use tokio::sync::Notify;
 
-use super::death::{recorder, traversal};
+use super::death::{traversal, writer};
 use super::*;
 use crate::config::Tuning;
 use crate::engine::{Engine, Placement};
@@ -56,7 +56,7 @@ async fn wherever_it_is_interrupted_every_actor_answers_all_that_it_received() {
         let destination = Arc::new(Binary { moment: usize::MAX, ..Binary::default() });
         let stores = BySide { src: source.clone() as Arc<dyn Store>, dst: destination };
         let engine =
-            Engine::start(traversal(stores, recorder(&folder)), &Tuning::default(), Arc::default(), Placement::Threads);
+            Engine::start(traversal(stores, writer(&folder)), &Tuning::default(), Arc::default(), Placement::Threads);
         let coordinator = engine.coordinator.clone();
         let mut ended = std::pin::pin!(engine.join());
         let outcome = tokio::select! {

@@ -55,13 +55,13 @@ async fn neither_store_is_asked_for_a_folder_that_is_left_out() {
     let filter = settings("cache/\n*.tmp\n/b/b\nwhere: depth > 2 and kind = folder");
     let settings = Settings { filter, ..Settings::new(Comparison::for_resolutions(1, 1)) };
     let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
-    let mut recorder = longhaul_ledger::create(&path, &spec, "test", &Resources::default(), || 0).unwrap();
-    let roots = recorder.begin_traversal().unwrap();
+    let filter = Filter::new(&spec.settings.filter).unwrap();
+    let created = longhaul_ledger::create(&path, &spec, &Resources::default(), 0).unwrap();
+    let (writer, to_list) = created.discover("test", || 0).unwrap();
     let limits = ScheduleLimits { lead_nodes_max: 1_000, frontier_folders_max: 1_000, in_flight_folders_max: 1_000 };
     let stores = BySide::from_fn(|_| Arc::new(Bushy::default()));
-    let filter = Filter::new(recorder.filter()).unwrap();
-    let task = Task::Traverse { schedule: Schedule::new(limits, roots), filter };
-    let run = Run { stores: BySide { src: stores.src.clone(), dst: stores.dst.clone() }, recorder, task };
+    let task = Task::Traverse { writer, schedule: Schedule::new(limits, to_list), filter };
+    let run = Run { stores: BySide { src: stores.src.clone(), dst: stores.dst.clone() }, task };
     let engine = Engine::start(run, &Tuning::default(), Arc::default(), Placement::OneThread);
     let outcome = engine.join().await.unwrap();
     assert!(matches!(outcome.ended, Ended::Done), "{outcome:?}");

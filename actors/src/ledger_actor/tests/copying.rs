@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use longhaul_ledger::{CopiedFile, CopyOutcome, CopyResult, CopySettings, Folder, ListedPage, Log, Opened};
+use longhaul_ledger::{
+    Approving, CopiedFile, CopyOutcome, CopyResult, CopySettings, CopyWriter, Folder, IdleLedger, ListedPage, Log,
+};
 use longhaul_model::{NodeId, NodeKind, Page};
 
 use super::*;
@@ -33,8 +35,8 @@ struct Scene {
 }
 
 /// A ledger of a source with these many files, and a plan to copy all of them, that is about to be carried out.
-fn recorder(ledger: &Path, files: usize) -> Recorder {
-    let mut recorder = new_ledger(ledger);
+fn copy_writer(ledger: &Path, files: usize) -> CopyWriter {
+    let mut writer = new_ledger(ledger);
     let folder = Folder { id: NodeId(1), source_id: NodeId(1), path: "/".to_owned(), depth: 0 };
     for (side, count) in [(Side::Source, files), (Side::Destination, 0)] {
         let mut page = Page::default();
@@ -42,13 +44,12 @@ fn recorder(ledger: &Path, files: usize) -> Recorder {
             page.push(format!("file {number}").as_bytes(), NodeKind::File, Some(7), Some(1));
         }
         let listed = ListedPage { folder: folder.clone(), page, is_last: true, attempts: 1 };
-        recorder.record_page(side, listed).unwrap();
+        writer.record_page(side, listed).unwrap();
     }
-    recorder.end(Phase::Review, None, "complete").unwrap();
-    let opened = Opened::open(ledger, Log::Unknown, &Resources::default()).unwrap();
-    let mut recorder = opened.begin("copy", || 0).unwrap();
-    recorder.begin_copying(&CopySettings::default()).unwrap();
-    recorder
+    writer.end(Phase::Review, None, "complete").unwrap();
+    let ledger = IdleLedger::open(ledger, Log::Unknown, &Resources::default()).unwrap();
+    let approved = ledger.discovered().unwrap().approved(Approving::Now).unwrap();
+    approved.copy("copy", &CopySettings::default(), || 0).unwrap().0
 }
 
 /// What the ledger has of how many files.
@@ -73,14 +74,14 @@ impl Scene {
     fn begin_with(
         neighbours: Neighbours,
         flusher: Option<Recipient<Flush>>,
-        change: impl FnOnce(&mut Recorder),
+        change: impl FnOnce(&mut RunWriter),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("ledger.duckdb");
-        let mut recorder = recorder(&ledger, 9);
-        change(&mut recorder);
+        let mut writer = copy_writer(&ledger, 9).into();
+        change(&mut writer);
         let heard = neighbours.0.clone();
-        let db = actor(recorder, flusher, &neighbours.start()).start();
+        let db = actor(writer, flusher, &neighbours.start()).start();
         Scene { _folder: folder, ledger, heard, db, places: Arc::new(Semaphore::new(PLACES)) }
     }
 
@@ -262,7 +263,7 @@ async fn after_an_error_of_the_ledger_everything_counts_as_dropped_and_places_co
     tokio::time::pause();
     let neighbours = Neighbours::default();
     let flusher = neighbours.clone().start().recipient();
-    let scene = Scene::begin_with(neighbours, Some(flusher), |recorder| recorder.poison("the disk is gone"));
+    let scene = Scene::begin_with(neighbours, Some(flusher), |writer| writer.poison("the disk is gone"));
     scene.record(2..5);
     scene.wait().await;
     scene.flushed(Ok(())).await;

@@ -22,15 +22,15 @@ impl Scene {
         Self::begin_with(|_| {})
     }
 
-    fn begin_with(change: impl FnOnce(&mut Recorder)) -> Self {
+    fn begin_with(change: impl FnOnce(&mut RunWriter)) -> Self {
         tokio::time::pause();
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("ledger.duckdb");
-        let mut recorder = new_ledger(&ledger);
-        change(&mut recorder);
+        let mut writer = new_ledger(&ledger).into();
+        change(&mut writer);
         let neighbours = Neighbours::default();
         let heard = neighbours.0.clone();
-        let db = actor(recorder, None, &neighbours.start()).start();
+        let db = actor(writer, None, &neighbours.start()).start();
         Scene { folder, ledger, heard, db }
     }
 
@@ -198,8 +198,8 @@ async fn no_message_is_lost_when_the_mailbox_is_flooded() {
     let heard = neighbours.0.clone();
     let neighbours = neighbours.start();
     let arbiter = Arbiter::new();
-    let recorder = new_ledger(&ledger);
-    let db = LedgerActor::start_in_arbiter(&arbiter.handle(), move |_| actor(recorder, None, &neighbours));
+    let writer = new_ledger(&ledger).into();
+    let db = LedgerActor::start_in_arbiter(&arbiter.handle(), move |_| actor(writer, None, &neighbours));
     let names: Vec<String> = (0..MESSAGES).map(|number| format!("{number}/")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     send(&db, LedgerRequest::Listings { side: Side::Source, listed: vec![page(&root(), &names, true)] });
@@ -244,7 +244,7 @@ async fn no_message_is_lost_when_the_mailbox_is_flooded() {
 
 #[actix::test]
 async fn after_an_error_of_the_ledger_everything_counts_as_dropped_and_it_is_told_once() {
-    let scene = Scene::begin_with(|recorder| recorder.poison("the disk is gone"));
+    let scene = Scene::begin_with(|writer| writer.poison("the disk is gone"));
     assert!(scene.heard.borrow().failed.is_empty());
     scene.record(Side::Destination, page(&root(), &["a"], true));
     settle().await;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use longhaul_ledger::{Folder, FoundFolders, RecordedListing, Remaining};
+use longhaul_ledger::{Folder, FoundFolders, RecordedListing, Remaining, ToList};
 use longhaul_model::{BySide, NodeId, Side};
 
 use super::frontier::Frontier;
@@ -39,29 +39,25 @@ struct SideSchedule {
 }
 
 impl Schedule {
-    /// A schedule that begins with the two roots.
-    pub fn new(limits: ScheduleLimits, roots: BySide<Folder>) -> Self {
-        let BySide { src, dst } = roots;
-        let side = |root: Folder| {
+    /// A schedule of what there is to be listed.
+    pub fn new(limits: ScheduleLimits, to_list: ToList) -> Self {
+        let side = |found: FoundFolders| {
             let mut waiting = Frontier::new(limits.frontier_folders_max);
-            let ids = std::iter::once(root.id.0..root.id.0 + 1).collect();
-            waiting.add(FoundFolders { ids, named: Some(vec![root]) });
+            waiting.add(found);
             SideSchedule { waiting, in_flight: BTreeMap::new() }
         };
-        Schedule { limits, sides: BySide { src: side(src), dst: side(dst) }, failed_sources: BTreeSet::new() }
-    }
-
-    /// A schedule that goes on with what an earlier run left.
-    pub fn going_on(limits: ScheduleLimits, remaining: Remaining) -> Self {
-        let side = |ids| {
-            let mut waiting = Frontier::new(limits.frontier_folders_max);
-            waiting.add(FoundFolders { ids, named: None });
-            SideSchedule { waiting, in_flight: BTreeMap::new() }
+        let root = |root: Folder| FoundFolders { ids: vec![root.id.0..root.id.0 + 1], named: Some(vec![root]) };
+        let left = |ids| FoundFolders { ids, named: None };
+        let (sides, failed_sources) = match to_list {
+            ToList::Roots(BySide { src, dst }) => (BySide { src: root(src), dst: root(dst) }, Vec::new()),
+            ToList::Remaining(Remaining { source, destination, failed_sources }) => {
+                (BySide { src: left(source), dst: left(destination) }, failed_sources)
+            }
         };
         Schedule {
             limits,
-            sides: BySide { src: side(remaining.source), dst: side(remaining.destination) },
-            failed_sources: remaining.failed_sources.into_iter().collect(),
+            sides: BySide { src: side(sides.src), dst: side(sides.dst) },
+            failed_sources: failed_sources.into_iter().collect(),
         }
     }
 

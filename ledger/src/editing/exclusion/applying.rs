@@ -18,18 +18,18 @@ use crate::bits::Bits;
 use crate::editing::{Changed, revoke, sum_up};
 use crate::error::{LedgerError, Result};
 use crate::events::{ChangedAtDepth, Events};
-use crate::recorder::Recorder;
 use crate::review::statuses::query;
 use crate::sql;
+use crate::writer::Writer;
 
 /// Nodes that are looked at together: all that is known of them is in memory. In tests few, because their trees are small.
 const RANGE_IDS: i64 = if cfg!(test) { 8 } else { 65_536 };
 
 /// Gives the nodes that `selected` names, and all below them, the status that follows from `exclusions`, inside the
 /// transaction that is open.
-pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
-    find_covered(&recorder.connection)?;
-    let connection = &recorder.connection;
+pub(super) fn apply_exclusions(writer: &mut Writer) -> Result<Changed> {
+    find_covered(&writer.connection)?;
+    let connection = &writer.connection;
     let all = Bits::of_all(connection, "src")?;
     let mut applying = Applying {
         scope: all.read_beside(connection, "SELECT id FROM selected WHERE id >= ? AND id < ?", &[])?,
@@ -44,14 +44,14 @@ pub(crate) fn apply_exclusions(recorder: &mut Recorder) -> Result<Changed> {
     let Some(first) = applying.scope.ids().next() else { return Ok(Changed::default()) };
     let step = usize::try_from(RANGE_IDS).expect("it is a small number");
     for start in (first..all.end()).step_by(step) {
-        applying.range(connection, &mut recorder.events, &(start..start + RANGE_IDS))?;
-        recorder.events.flush(connection)?;
+        applying.range(connection, &mut writer.events, &(start..start + RANGE_IDS))?;
+        writer.events.flush(connection)?;
     }
     let by_depth: Vec<ChangedAtDepth> = applying.by_depth.into_values().collect();
-    recorder.count_changed(&by_depth);
-    let mut changed = sum_up(recorder, &by_depth)?;
+    writer.count_changed(&by_depth);
+    let mut changed = sum_up(writer, &by_depth)?;
     if changed.nodes > 0 {
-        changed.revoked = revoke(recorder)?;
+        changed.revoked = revoke(writer)?;
     }
     Ok(changed)
 }

@@ -26,15 +26,14 @@ fn scene(by: CompareBy, on_conflict: ConflictPolicy) -> Scene {
     let comparison = Comparison { by, ..Comparison::for_resolutions(1, 1) };
     let settings = Settings { on_conflict, filter, ..Settings::new(comparison) };
     let spec = MigrationSpec { source: "/from".to_owned(), destination: "/to".to_owned(), settings };
-    let mut recorder = crate::create(&path, &spec, "discover", &Resources::default(), some_time_ns).unwrap();
-    recorder.begin_traversal().unwrap();
+    let mut writer = discover(&path, &spec);
     let root = Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 };
     for side in Side::BOTH {
         let mut page = Page::default();
         page.push(b"d", NodeKind::Folder, None, None);
         let listed = ListedPage { folder: root.clone(), page, is_last: true, attempts: 1 };
-        let mut answers = recorder.record_page(side, listed).unwrap();
-        answers.extend(recorder.match_recorded().unwrap());
+        let mut answers = writer.record_page(side, listed).unwrap();
+        answers.extend(writer.match_recorded().unwrap());
         let folder = answers[0].found.named.as_ref().unwrap()[0].clone();
         let mut page = Page::default();
         for there in THERE {
@@ -55,10 +54,10 @@ fn scene(by: CompareBy, on_conflict: ConflictPolicy) -> Scene {
         if side == Side::Source {
             page.leave_out(page.len() - 1, 0);
         }
-        recorder.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
-        recorder.match_recorded().unwrap();
+        writer.record_page(side, ListedPage { folder, page, is_last: true, attempts: 1 }).unwrap();
+        writer.match_recorded().unwrap();
     }
-    recorder.end(Phase::Review, None, "complete").unwrap();
+    writer.end(Phase::Review, None, "complete").unwrap();
     Scene { _folder: folder, path }
 }
 
@@ -136,9 +135,8 @@ fn a_folder_that_was_left_out_is_never_included() {
     assert!(matches!(scene.edit().include(&everything), Err(LedgerError::NotListed { .. })), "nothing else is left");
     // The plan is made again when a sweep ends, and comes to the same.
     let (statuses, plan) = (scene.statuses(), scene.plan());
-    let opened = Opened::open(&scene.path, Log::Unknown, &Resources::default()).unwrap();
-    let mut recorder = opened.begin("test", some_time_ns).unwrap();
-    recorder.plan_in_ranges_of(3);
-    drop(recorder);
+    let mut writer = open(&scene.path).begin("test", some_time_ns).unwrap();
+    writer.plan_in_ranges_of(3);
+    drop(writer);
     assert_eq!((scene.statuses(), scene.plan()), (statuses, plan));
 }

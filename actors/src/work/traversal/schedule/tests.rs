@@ -16,7 +16,7 @@ fn root() -> Folder {
 }
 
 fn schedule(limits: ScheduleLimits) -> Schedule {
-    Schedule::new(limits, BySide { src: root(), dst: root() })
+    Schedule::new(limits, ToList::Roots(BySide { src: root(), dst: root() }))
 }
 
 fn folder(id: i64, source_id: i64) -> Folder {

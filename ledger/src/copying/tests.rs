@@ -1,43 +1,43 @@
 //! What becomes of items of the plan: statuses, what is lost by a crash, and what a later run is given.
 
-use longhaul_model::{FileFacts, PlanAction};
+use std::path::{Path, PathBuf};
+
+use longhaul_model::{FIRST_NODE_ID, FileFacts, Page, Phase, PlanAction, Side, child_path};
 
 use super::*;
-use crate::copying::{CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PartCopied, PlanBatch, PlanItem};
-use crate::migration::CopySettings;
-use crate::{Log, Opened};
+use crate::Reader;
+use crate::editing::Approving;
+use crate::migration::{CopySettings, Migration};
+use crate::testing::{Seen, as_after_a_crash, copy, listed, on_disk, open, page, record, root, some_time_ns};
 
 /// Lists trees given by the names in each of their folders, ends discovery, and begins to copy.
-fn copying(source: &[(&str, &[&str])], destination: &[&str]) -> (tempfile::TempDir, PathBuf, Recorder) {
-    let (folder, path, mut recorder) = on_disk();
+fn copying(source: &[(&str, &[&str])], destination: &[&str]) -> (tempfile::TempDir, PathBuf, CopyWriter) {
+    let (folder, path, mut writer) = on_disk();
     let mut folders = vec![root()];
     while let Some(folder) = folders.pop() {
         let names = source.iter().find(|(path, _)| *path == folder.path).map_or(&[][..], |(_, names)| names);
-        folders.extend(record(&mut recorder, Side::Source, &folder, names));
+        folders.extend(record(&mut writer, Side::Source, &folder, names));
     }
-    for folder in record(&mut recorder, Side::Destination, &root(), destination) {
-        record(&mut recorder, Side::Destination, &folder, &[]);
+    for folder in record(&mut writer, Side::Destination, &root(), destination) {
+        record(&mut writer, Side::Destination, &folder, &[]);
     }
-    recorder.end(Phase::Review, None, "complete").unwrap();
-    let (recorder, _) = begin(&path);
-    (folder, path, recorder)
+    writer.end(Phase::Review, None, "complete").unwrap();
+    let (writer, _) = begin(&path);
+    (folder, path, writer)
 }
 
-fn begin(path: &Path) -> (Recorder, CopyRemaining) {
-    let opened = Opened::open(path, Log::Unknown, &Resources::default()).unwrap();
-    let mut recorder = opened.begin("copy", some_time_ns).unwrap();
-    let (_, remaining) = recorder.begin_copying(&CopySettings::default()).unwrap();
-    (recorder, remaining)
+fn begin(path: &Path) -> (CopyWriter, CopyRemaining) {
+    copy(open(path))
 }
 
-fn crash_and_resume(path: &Path) -> (tempfile::TempDir, PathBuf, Recorder, CopyRemaining) {
+fn crash_and_resume(path: &Path) -> (tempfile::TempDir, PathBuf, CopyWriter, CopyRemaining) {
     let (folder, copy) = as_after_a_crash(path);
-    let (recorder, remaining) = begin(&copy);
-    (folder, copy, recorder, remaining)
+    let (writer, remaining) = begin(&copy);
+    (folder, copy, writer, remaining)
 }
 
-fn pull(recorder: &mut Recorder) -> Vec<PlanBatch> {
-    recorder.pull_plan(&(1..1_000_000)).unwrap()
+fn pull(writer: &mut CopyWriter) -> Vec<PlanBatch> {
+    writer.pull_plan(&(1..1_000_000)).unwrap()
 }
 
 fn path_of(batch: &PlanBatch, item: &PlanItem) -> String {
@@ -69,8 +69,8 @@ fn failed(message: &str) -> CopyOutcome {
     CopyOutcome::Failed { class: ErrorClass::Denied, message: message.to_owned() }
 }
 
-fn statuses(recorder: &Recorder) -> Vec<Vec<Option<String>>> {
-    recorder.query(
+fn statuses(writer: &CopyWriter) -> Vec<Vec<Option<String>>> {
+    writer.query(
         "SELECT path, copy_status::VARCHAR, attempts::VARCHAR, error
          FROM src_status
          WHERE parent_id IS NOT NULL
@@ -82,14 +82,14 @@ fn row(columns: &[&str]) -> Vec<Option<String>> {
     columns.iter().map(|column| (*column != "NULL").then(|| (*column).to_owned())).collect()
 }
 
-fn check_counters(recorder: &Recorder) {
-    assert_eq!(recorder.counters(), &recorder.recount());
+fn check_counters(writer: &CopyWriter) {
+    assert_eq!(writer.counters(), &writer.recount());
 }
 
 #[test]
 fn each_outcome_has_its_status_and_event_and_is_counted() {
-    let (_folder, path, mut recorder) = copying(&[("/", &["a", "b", "c", "d", "e", "f", "g", "h/", "i/"])], &[]);
-    let batches = pull(&mut recorder);
+    let (_folder, path, mut writer) = copying(&[("/", &["a", "b", "c", "d", "e", "f", "g", "h/", "i/"])], &[]);
+    let batches = pull(&mut writer);
     let elsewhere = CopiedFile { name: Some("b (2)".to_owned()), identity: Some((8, 9)), ..CopiedFile::default() };
     let outcomes = [
         ("/a", copied()),
@@ -103,8 +103,8 @@ fn each_outcome_has_its_status_and_event_and_is_counted() {
         ("/i", CopyOutcome::AlreadyThere),
     ];
     let results: Vec<_> = outcomes.into_iter().map(|(path, outcome)| result(&batches, path, outcome)).collect();
-    recorder.record_copies(&results).unwrap();
-    recorder.commit().unwrap();
+    writer.record_copies(&results).unwrap();
+    writer.commit().unwrap();
 
     let expected = [
         row(&["/a", "successful", "2", "NULL"]),
@@ -118,25 +118,25 @@ fn each_outcome_has_its_status_and_event_and_is_counted() {
         // The attempt of its listing.
         row(&["/i", "already_existed", "1", "NULL"]),
     ];
-    assert_eq!(statuses(&recorder), expected);
-    check_counters(&recorder);
-    let totals = recorder.counters().totals().src;
+    assert_eq!(statuses(&writer), expected);
+    check_counters(&writer);
+    let totals = writer.counters().totals().src;
     assert_eq!((totals.copied, totals.copied_bytes, totals.copy_failed, totals.vanished), (3, 2, 1, 1));
     // The root is one of those that were there.
     assert_eq!((totals.already_existed, totals.conflicts, totals.skipped, totals.copy_pending()), (3, 1, 1, 0));
-    let events = recorder.query(
+    let events = writer.query(
         "SELECT count(*)::VARCHAR, count(DISTINCT seq)::VARCHAR, count(*) FILTER (WHERE run = 2)::VARCHAR
          FROM src_status_events
          WHERE copy_status IS NOT NULL",
     );
     assert_eq!(events, [row(&["9", "9", "9"])]);
-    let errors = recorder.query(
+    let errors = writer.query(
         "SELECT s.path, e.side::VARCHAR, e.phase::VARCHAR, e.class::VARCHAR, e.message, e.attempts::VARCHAR
          FROM errors e
          JOIN src_status s ON s.id = e.node_id",
     );
     assert_eq!(errors, [row(&["/g", "src", "copying", "denied", "permission denied", "2"])]);
-    let rows = recorder.query(
+    let rows = writer.query(
         "SELECT s.path, c.name, c.size::VARCHAR, c.modified_ns::VARCHAR, hex(c.checksum), c.device::VARCHAR,
            c.inode::VARCHAR
          FROM copied c
@@ -152,12 +152,12 @@ fn each_outcome_has_its_status_and_event_and_is_counted() {
         ]
     );
 
-    assert_eq!(recorder.begin_made_folders().unwrap(), results[7].id.0..results[7].id.0 + 1);
-    assert_eq!(statuses(&recorder), expected, "folded");
+    assert_eq!(writer.begin_made_folders().unwrap(), results[7].id.0..results[7].id.0 + 1);
+    assert_eq!(statuses(&writer), expected, "folded");
     let made = MadeFolder { id: results[7].id, path: "/h".to_owned(), destination_path: None };
-    assert_eq!(recorder.pull_made_folders(&(1..99)).unwrap(), [made]);
-    assert_eq!(pull(&mut recorder), []);
-    recorder.end(Phase::Verifying, None, "complete").unwrap();
+    assert_eq!(writer.pull_made_folders(&(1..99)).unwrap(), [made]);
+    assert_eq!(pull(&mut writer), []);
+    writer.end(Phase::Verifying, None, "complete").unwrap();
     let reader = Reader::open(&path).unwrap();
     assert_eq!(reader.counters().unwrap(), reader.recount().unwrap());
     let problems = reader.problems(9).unwrap();
@@ -166,19 +166,19 @@ fn each_outcome_has_its_status_and_event_and_is_counted() {
 
 #[test]
 fn linked_names_that_were_copied_are_known_to_the_next_run_under_one_of_them() {
-    let (_folder, path, mut recorder) = copying(&[("/", &["a", "b", "sub/"]), ("/sub", &["c"])], &[]);
-    let batches = pull(&mut recorder);
+    let (_folder, path, mut writer) = copying(&[("/", &["a", "b", "sub/"]), ("/sub", &["c"])], &[]);
+    let batches = pull(&mut writer);
     let named = |name: Option<&str>, identity| {
         CopyOutcome::Copied(CopiedFile { name: name.map(str::to_owned), identity, ..CopiedFile::default() })
     };
-    recorder
+    writer
         .record_copies(&[
             result(&batches, "/a", named(Some("a (2)"), Some((1, 5)))),
             result(&batches, "/b", named(None, None)),
             result(&batches, "/sub/c", named(None, Some((1, 6)))),
         ])
         .unwrap();
-    recorder.commit().unwrap();
+    writer.commit().unwrap();
     let (_copy, _, _, mut remaining) = crash_and_resume(&path);
     remaining.linked.sort();
     assert_eq!(remaining.linked, [(1, 5, "/a (2)".to_owned()), (1, 6, "/sub/c".to_owned())]);
@@ -211,20 +211,20 @@ fn a_folder_that_cannot_be_made_takes_with_it_exactly_what_is_below_it_and_pendi
 
     for (number, path) in printable.iter().enumerate() {
         let (outcome, status, what) = &outcomes[number % outcomes.len()];
-        let (_folder, _, mut recorder) = copying(&source, &[]);
-        let batches = pull(&mut recorder);
+        let (_folder, _, mut writer) = copying(&source, &[]);
+        let batches = pull(&mut writer);
         let (done, folded) = (format!("{path}/done"), format!("{path}/sub/folded"));
-        recorder.record_copies(&[result(&batches, &folded, copied())]).unwrap();
-        recorder.begin_made_folders().unwrap();
+        writer.record_copies(&[result(&batches, &folded, copied())]).unwrap();
+        writer.begin_made_folders().unwrap();
         // These two are not even flushed.
-        recorder.record_copies(&[result(&batches, &done, CopyOutcome::AlreadyThere)]).unwrap();
-        recorder.record_copies(&[result(&batches, path, outcome.clone())]).unwrap();
-        recorder.commit().unwrap();
+        writer.record_copies(&[result(&batches, &done, CopyOutcome::AlreadyThere)]).unwrap();
+        writer.record_copies(&[result(&batches, path, outcome.clone())]).unwrap();
+        writer.commit().unwrap();
 
-        check_counters(&recorder);
+        check_counters(&writer);
         let reason = format!("the folder {path} {what}");
         let (mut given_up, mut others) = (Vec::new(), 0);
-        for row in statuses(&recorder) {
+        for row in statuses(&writer) {
             let [found, copy_status, _, error] = row.try_into().expect("four columns");
             let (found, copy_status) = (found.unwrap(), copy_status.unwrap());
             if found == *path {
@@ -244,41 +244,40 @@ fn a_folder_that_cannot_be_made_takes_with_it_exactly_what_is_below_it_and_pendi
         assert_eq!(given_up.len(), 4, "{given_up:?}");
         assert_eq!(others, (FOLDERS.len() - 1) * 7);
         // The next time that somebody looks, nothing of it is there to be done.
-        recorder.begin_made_folders().unwrap();
-        assert_eq!(pull(&mut recorder).iter().map(|batch| batch.items.len()).sum::<usize>(), others);
+        writer.begin_made_folders().unwrap();
+        assert_eq!(pull(&mut writer).iter().map(|batch| batch.items.len()).sum::<usize>(), others);
     }
 }
 
 #[test]
 fn what_the_plan_does_nothing_about_is_left_as_it_is_when_its_folder_is_given_up() {
-    let (_folder, _, mut recorder) = on_disk();
-    let found = record(&mut recorder, Side::Source, &root(), &["a/"]);
+    let (_folder, _, mut writer) = on_disk();
+    let found = record(&mut writer, Side::Source, &root(), &["a/"]);
     let mut page = page(&["file"]);
     page.push(b"fifo", NodeKind::Other, None, None);
-    recorder.record_page(Side::Source, listed(&found[0], page, true)).unwrap();
-    record(&mut recorder, Side::Destination, &root(), &[]);
-    recorder.plan_in_ranges_of(crate::plan::RANGE_IDS);
-    recorder.begin_copying(&CopySettings::default()).unwrap();
-    let batches = pull(&mut recorder);
-    recorder.record_copies(&[result(&batches, "/a", failed("denied"))]).unwrap();
-    recorder.commit().unwrap();
-    check_counters(&recorder);
-    let found: Vec<_> = statuses(&recorder).into_iter().map(|mut row| row[1].take().unwrap()).collect();
+    writer.record_page(Side::Source, listed(&found[0], page, true)).unwrap();
+    record(&mut writer, Side::Destination, &root(), &[]);
+    let (mut writer, _) = copy(writer.ended_in_memory());
+    let batches = pull(&mut writer);
+    writer.record_copies(&[result(&batches, "/a", failed("denied"))]).unwrap();
+    writer.commit().unwrap();
+    check_counters(&writer);
+    let found: Vec<_> = statuses(&writer).into_iter().map(|mut row| row[1].take().unwrap()).collect();
     assert_eq!(found, ["failed", "skipped", "failed"]);
 }
 
 #[test]
 fn a_crash_loses_what_was_not_committed_together_and_exactly_what_is_pending_is_pulled_then() {
-    let (_folder, path, mut recorder) =
+    let (_folder, path, mut writer) =
         copying(&[("/", &["a", "b", "c", "d", "sub/"]), ("/sub", &["e", "f"])], &["same"]);
-    let batches = pull(&mut recorder);
-    recorder.record_copies(&[result(&batches, "/a", copied()), result(&batches, "/b", failed("denied"))]).unwrap();
-    recorder.commit().unwrap();
-    recorder.record_copies(&[result(&batches, "/c", copied()), result(&batches, "/sub", failed("denied"))]).unwrap();
-    recorder.record_remark(Side::Source, NodeId(2), "without its owner").unwrap();
-    recorder.record_part(NodeId(3), 0, FileFacts { size: Some(1), modified_ns: None }, &[1; 32]).unwrap();
+    let batches = pull(&mut writer);
+    writer.record_copies(&[result(&batches, "/a", copied()), result(&batches, "/b", failed("denied"))]).unwrap();
+    writer.commit().unwrap();
+    writer.record_copies(&[result(&batches, "/c", copied()), result(&batches, "/sub", failed("denied"))]).unwrap();
+    writer.record_remark(Side::Source, NodeId(2), "without its owner").unwrap();
+    writer.record_part(NodeId(3), 0, FileFacts { size: Some(1), modified_ns: None }, &[1; 32]).unwrap();
     // The rows are in DuckDB's open transaction.
-    recorder.flush_rows().unwrap();
+    writer.writer.flush_rows().unwrap();
 
     let (_copy, _, mut next, remaining) = crash_and_resume(&path);
     check_counters(&next);
@@ -288,7 +287,7 @@ fn a_crash_loses_what_was_not_committed_together_and_exactly_what_is_pending_is_
         assert_eq!(next.query(&format!("SELECT count(*)::VARCHAR FROM {table}")), [row(&[rows])], "{table}");
     }
 
-    recorder.commit().unwrap();
+    writer.commit().unwrap();
     let (_copy, _, mut next, remaining) = crash_and_resume(&path);
     check_counters(&next);
     assert_eq!((remaining.nodes, remaining.bytes), (1, 1));
@@ -301,16 +300,16 @@ fn a_crash_loses_what_was_not_committed_together_and_exactly_what_is_pending_is_
 
 #[test]
 fn that_items_are_given_out_is_durable_before_they_are_and_known_to_every_later_run() {
-    let (_folder, path, mut recorder) = copying(&[("/", &["a", "b/"])], &[]);
+    let (_folder, path, mut writer) = copying(&[("/", &["a", "b/"])], &[]);
     let (_copy, _, _, remaining) = crash_and_resume(&path);
     assert_eq!(remaining.begun_below, 0, "nothing was given out");
 
-    let batches = recorder.pull_plan(&remaining.ids).unwrap();
+    let batches = writer.pull_plan(&remaining.ids).unwrap();
     let (_copy, copy, next, remaining) = crash_and_resume(&path);
     assert!(batches.iter().flat_map(|batch| &batch.items).all(|item| item.id.0 < remaining.begun_below));
 
     // What a recovery writes in the place of what was written has it as well.
-    next.connection
+    next.connection()
         .execute_batch(
             "INSERT INTO src_nodes VALUES (100, 1, 'half done', 'folder', NULL, NULL, 1), (101, 100, '', 'file', 1, 1, 2);
              INSERT INTO src_folders VALUES (100, '/half done', 1);
@@ -327,77 +326,76 @@ fn that_items_are_given_out_is_durable_before_they_are_and_known_to_every_later_
 
 #[test]
 fn an_empty_pull_gives_nothing_out() {
-    let (_folder, path, mut recorder) = copying(&[("/", &["a"])], &["a"]);
-    assert_eq!(pull(&mut recorder), []);
+    let (_folder, path, mut writer) = copying(&[("/", &["a"])], &["a"]);
+    assert_eq!(pull(&mut writer), []);
     let (_copy, _, _, remaining) = crash_and_resume(&path);
     assert_eq!((remaining.begun_below, remaining.nodes, remaining.ids), (0, 0, 0..0));
 }
 
 #[test]
 fn parts_come_back_with_their_item_until_they_are_forgotten() {
-    let (_folder, path, mut recorder) = copying(&[("/", &["a", "b"])], &[]);
-    let ids: Vec<NodeId> = pull(&mut recorder)[0].items.iter().map(|item| item.id).collect();
+    let (_folder, path, mut writer) = copying(&[("/", &["a", "b"])], &[]);
+    let ids: Vec<NodeId> = pull(&mut writer)[0].items.iter().map(|item| item.id).collect();
     let facts = FileFacts { size: Some(1 << 40), modified_ns: None };
     for part in [2, 0] {
-        recorder.record_part(ids[0], part, facts, &[u8::try_from(part).unwrap(); 32]).unwrap();
+        writer.record_part(ids[0], part, facts, &[u8::try_from(part).unwrap(); 32]).unwrap();
     }
-    recorder.record_part(ids[1], 0, FileFacts { modified_ns: Some(5), ..facts }, &[9; 32]).unwrap();
-    recorder.commit().unwrap();
+    writer.record_part(ids[1], 0, FileFacts { modified_ns: Some(5), ..facts }, &[9; 32]).unwrap();
+    writer.commit().unwrap();
 
-    let (_copy, copy, mut recorder, _) = crash_and_resume(&path);
-    let batches = pull(&mut recorder);
+    let (_copy, copy, mut writer, _) = crash_and_resume(&path);
+    let batches = pull(&mut writer);
     let parts = |number: usize| batches[0].items[number].parts.clone();
     let [first, third] = [0, 2].map(|part| PartCopied { part, facts, value: [u8::try_from(part).unwrap(); 32] });
     assert_eq!(parts(0), [first, third]);
     let other = PartCopied { part: 0, facts: FileFacts { modified_ns: Some(5), ..facts }, value: [9; 32] };
     assert_eq!(parts(1), [other]);
 
-    recorder.record_part(ids[0], 1, facts, &[1; 32]).unwrap();
-    recorder.forget_parts(ids[0]).unwrap();
-    recorder.commit().unwrap();
-    let (_copy, _, mut recorder, _) = crash_and_resume(&copy);
-    let batches = pull(&mut recorder);
+    writer.record_part(ids[0], 1, facts, &[1; 32]).unwrap();
+    writer.forget_parts(ids[0]).unwrap();
+    writer.commit().unwrap();
+    let (_copy, _, mut writer, _) = crash_and_resume(&copy);
+    let batches = pull(&mut writer);
     assert_eq!((batches[0].items[0].parts.as_slice(), batches[0].items[1].parts.as_slice()), (&[][..], &[other][..]));
 }
 
 #[test]
 fn the_settings_of_the_first_run_are_kept_to() {
-    let (_folder, path, recorder) = copying(&[("/", &["a"])], &[]);
-    recorder.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
-    let opened = Opened::open(&path, Log::Unknown, &Resources::default()).unwrap();
-    assert_eq!(opened.migration().copy_settings, Some(CopySettings::default()));
-    let mut recorder = opened.begin("copy", some_time_ns).unwrap();
+    let (_folder, path, writer) = copying(&[("/", &["a"])], &[]);
+    writer.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
+    let ledger = open(&path).discovered().unwrap().approved(Approving::Before).unwrap();
+    assert_eq!(ledger.migration().copy_settings, Some(CopySettings::default()));
     let others = CopySettings { checksum: false, owner: true, large_from: 1, ..CopySettings::default() };
-    let (settings, _) = recorder.begin_copying(&others).unwrap();
-    assert_eq!(settings, CopySettings::default());
-    assert_eq!(Migration::read(&recorder.connection).unwrap().copy_settings, Some(settings));
+    let (writer, begun) = ledger.copy("copy", &others, some_time_ns).unwrap();
+    assert_eq!(begun.settings, CopySettings::default());
+    assert_eq!(Migration::read(writer.connection()).unwrap().copy_settings, Some(begun.settings));
 }
 
 #[test]
 fn copying_goes_from_review_over_suspensions_to_verifying() {
-    let (_folder, path, recorder) = copying(&[("/", &["a"])], &[]);
+    let (_folder, path, writer) = copying(&[("/", &["a"])], &[]);
     let phase = |path: &Path| {
         let migration = Reader::open(path).unwrap().migration().unwrap();
         (migration.phase, migration.suspended_from, migration.phase_reason)
     };
     let (_copy, copy) = as_after_a_crash(&path);
     assert_eq!(phase(&copy), (Phase::Copying, None, None), "committed when it begins");
-    recorder.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
+    writer.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
     assert_eq!(phase(&path), (Phase::Suspended, Some(Phase::Copying), Some("interrupted".to_owned())));
-    let (mut recorder, _) = begin(&path);
-    recorder.poison("the disk is on fire");
-    recorder.abandon();
+    let (mut writer, _) = begin(&path);
+    writer.writer.poison("the disk is on fire");
+    writer.writer.abandon();
     assert_eq!(phase(&path), (Phase::Suspended, Some(Phase::Copying), Some("the disk is on fire".to_owned())));
     let rows = Reader::open(&path).unwrap().query("SELECT path FROM plan_view").unwrap().rows;
     assert_eq!(rows, [row(&["/a"])], "the plan is there while copying is suspended");
-    let (mut recorder, remaining) = begin(&path);
+    let (mut writer, remaining) = begin(&path);
     assert_eq!(remaining.nodes, 1);
-    let batches = pull(&mut recorder);
-    recorder.record_copies(&[result(&batches, "/a", copied())]).unwrap();
-    recorder.end(Phase::Verifying, None, "complete").unwrap();
+    let batches = pull(&mut writer);
+    writer.record_copies(&[result(&batches, "/a", copied())]).unwrap();
+    writer.end(Phase::Verifying, None, "complete").unwrap();
     assert_eq!(phase(&path), (Phase::Verifying, None, None));
-    let opened = Opened::open(&path, Log::Unknown, &Resources::default()).unwrap();
-    let begun = opened.begin("copy", some_time_ns).unwrap().begin_copying(&CopySettings::default());
+    let ledger = open(&path).discovered().unwrap().approved(Approving::Before).unwrap();
+    let begun = ledger.copy("copy", &CopySettings::default(), some_time_ns);
     assert!(matches!(begun, Err(LedgerError::Inconsistent(_))), "{begun:?}");
 }
 
@@ -418,8 +416,8 @@ fn what_temporary_names_begin_with_is_not_what_any_name_on_the_source_begins_wit
 fn items_come_by_folder_in_id_order_in_batches_that_are_bounded_however_they_are_pulled() {
     let many: Vec<String> = (0..300).map(|number| format!("{number:03}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let (_folder, _, mut recorder) = copying(&[("/", &["a", "sub/", "z"]), ("/sub", &many)], &["a"]);
-    let whole = pull(&mut recorder);
+    let (_folder, _, mut writer) = copying(&[("/", &["a", "sub/", "z"]), ("/sub", &many)], &["a"]);
+    let whole = pull(&mut writer);
     let sizes: Vec<_> = whole.iter().map(|batch| (batch.path.as_str(), batch.depth, batch.items.len())).collect();
     assert_eq!(sizes, [("/", 1, 2), ("/sub", 2, 128), ("/sub", 2, 128), ("/sub", 2, 44)]);
     let items = |batches: Vec<PlanBatch>| -> Vec<PlanItem> { batches.into_iter().flat_map(|b| b.items).collect() };
@@ -429,7 +427,7 @@ fn items_come_by_folder_in_id_order_in_batches_that_are_bounded_however_they_are
     for step in [1_i64, 7, 100] {
         let pieces: Vec<PlanItem> = (0..400_i64)
             .step_by(usize::try_from(step).unwrap())
-            .flat_map(|start| items(recorder.pull_plan(&(start..start + step)).unwrap()))
+            .flat_map(|start| items(writer.pull_plan(&(start..start + step)).unwrap()))
             .collect();
         assert_eq!(pieces, whole, "{step}");
     }
@@ -437,16 +435,15 @@ fn items_come_by_folder_in_id_order_in_batches_that_are_bounded_however_they_are
 
 #[test]
 fn an_item_says_what_is_in_its_place() {
-    let (_folder, _, mut recorder) = on_disk();
+    let (_folder, _, mut writer) = on_disk();
     let file = |modified_ns| {
         let mut page = Page::default();
         page.push(b"a", NodeKind::File, Some(5), Some(modified_ns));
         page
     };
-    recorder.record_page(Side::Source, listed(&root(), file(100), true)).unwrap();
-    recorder.record_page(Side::Destination, listed(&root(), file(7), true)).unwrap();
-    recorder.plan_in_ranges_of(crate::plan::RANGE_IDS);
-    recorder.begin_copying(&CopySettings::default()).unwrap();
+    writer.record_page(Side::Source, listed(&root(), file(100), true)).unwrap();
+    writer.record_page(Side::Destination, listed(&root(), file(7), true)).unwrap();
+    let (mut writer, _) = copy(writer.ended_in_memory());
     let facts = |modified_ns| FileFacts { size: Some(5), modified_ns: Some(modified_ns) };
     let item = PlanItem {
         id: NodeId(2),
@@ -459,7 +456,7 @@ fn an_item_says_what_is_in_its_place() {
         parts: Vec::new(),
     };
     assert_eq!(
-        pull(&mut recorder),
+        pull(&mut writer),
         [PlanBatch {
             folder: FIRST_NODE_ID,
             path: "/".to_owned(),

@@ -7,52 +7,62 @@ use longhaul_model::{
     CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Reason, ReasonCode, Side, shown_path,
 };
 
-use super::Recorder;
-use crate::copying::{
+use super::{
     Below, CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PlanBatch, STATEMENT_IDS, ids_of_children,
     neighbours, pull_children, pull_made_folders, pull_plan, remaining,
 };
 use crate::error::{LedgerError, Result};
 use crate::fold::fold_events;
 use crate::migration::{CopySettings, Migration, set_phase};
+use crate::overview::Overview;
 use crate::rows::{CopiedRow, ErrorRow};
+use crate::writer::{Guarded, Writer};
 
 /// How many ids further the mark is set, below which items may have been begun: one commit for so many.
 const MARK_STEP: i64 = 131_072;
 
-impl Recorder {
-    /// Begins to copy, or goes on with it: commits the phase `copying` with its settings, which are those of the first
-    /// time where they were settled then, and returns them with what is still to be done.
-    pub fn begin_copying(&mut self, settings: &CopySettings) -> Result<(CopySettings, CopyRemaining)> {
-        let settings = self.guarded(|this| {
-            fold_events(&this.connection)?;
-            this.begin_transaction()?;
-            this.settle_copying(settings)
-        })?;
-        self.commit()?;
-        let remaining = self.remaining_copies(&settings)?;
-        Ok((settings, remaining))
-    }
+/// Writes a ledger whose plan is being carried out.
+#[derive(Debug)]
+pub struct CopyWriter {
+    pub(crate) writer: Writer,
+}
 
-    /// The phase `copying` with its settings, inside the transaction that is open.
-    pub(crate) fn settle_copying(&mut self, settings: &CopySettings) -> Result<CopySettings> {
-        set_phase(&self.connection, Phase::Copying, None)?;
-        // What was verified before was before this.
-        self.counters.marks = self.counters.marks.without_verification();
-        self.connection.execute("DELETE FROM differences", [])?;
-        self.uncommitted_rows += 1;
-        let recorded = Migration::read(&self.connection)?.copy_settings;
-        let settings = recorded.map_or(*settings, |recorded| recorded.completed_by(*settings));
-        let json = serde_json::to_string(&settings).expect("settings are plain data");
-        self.connection.execute("UPDATE migration SET copy_settings = ?", params![json])?;
-        Ok(settings)
+impl Guarded for CopyWriter {
+    fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+}
+
+/// Sets the phase `copying` with its settings, inside the transaction that is open. Settings that were chosen when copying
+/// began first are kept. Returns those that count.
+pub(crate) fn settle_copying(writer: &mut Writer, settings: &CopySettings) -> Result<CopySettings> {
+    set_phase(&writer.connection, Phase::Copying, None)?;
+    // What was verified before was before this.
+    writer.counters.marks = writer.counters.marks.without_verification();
+    writer.connection.execute("DELETE FROM differences", [])?;
+    writer.uncommitted_rows += 1;
+    let recorded = Migration::read(&writer.connection)?.copy_settings;
+    let settings = recorded.map_or(*settings, |recorded| recorded.completed_by(*settings));
+    let json = serde_json::to_string(&settings).expect("settings are plain data");
+    writer.connection.execute("UPDATE migration SET copy_settings = ?", params![json])?;
+    Ok(settings)
+}
+
+impl CopyWriter {
+    /// Takes over a writer that has committed the phase `copying` with these settings. The events must have been folded.
+    /// Returns what is still to be copied as well.
+    pub(crate) fn begin(writer: Writer, settings: &CopySettings) -> Result<(CopyWriter, CopyRemaining)> {
+        let mut this = CopyWriter { writer };
+        let remaining = this.remaining_copies(settings)?;
+        Ok((this, remaining))
     }
 
     /// What is still to be copied. The events must have been folded.
-    pub(crate) fn remaining_copies(&mut self, settings: &CopySettings) -> Result<CopyRemaining> {
+    fn remaining_copies(&mut self, settings: &CopySettings) -> Result<CopyRemaining> {
         self.guarded(|this| {
-            let (source, begun_below) = (this.counters.get().totals().src, this.counters.marks.copy_given_out);
-            remaining(&this.connection, &source, begun_below, settings.large_from)
+            let (source, begun_below) =
+                (this.writer.counters().totals().src, this.writer.counters.marks.copy_given_out);
+            remaining(&this.writer.connection, &source, begun_below, settings.large_from)
         })
     }
 
@@ -60,12 +70,12 @@ impl Recorder {
     /// begun from now on is durable before this returns.
     pub fn pull_plan(&mut self, ids: &Range<i64>) -> Result<Vec<PlanBatch>> {
         let pulled = self.guarded(|this| {
-            this.flush_rows()?;
-            pull_plan(&this.connection, ids)
+            this.writer.flush_rows()?;
+            pull_plan(&this.writer.connection, ids)
         })?;
-        if !pulled.is_empty() && self.counters.marks.copy_given_out < ids.end {
-            self.counters.marks.copy_given_out = ids.end + MARK_STEP;
-            self.uncommitted_rows += 1;
+        if !pulled.is_empty() && self.writer.counters.marks.copy_given_out < ids.end {
+            self.writer.counters.marks.copy_given_out = ids.end + MARK_STEP;
+            self.writer.uncommitted_rows += 1;
             self.commit()?;
         }
         Ok(pulled)
@@ -93,8 +103,8 @@ impl Recorder {
                 (CopyChange::OutOfAttempts, Some(Reason::message(message)))
             }
         };
-        let status = self.settle_copy(id, change, kind, size, depth, attempts, reason.as_ref())?;
-        self.uncommitted_rows += 1;
+        let status = self.writer.settle_copy(id, change, kind, size, depth, attempts, reason.as_ref())?;
+        self.writer.uncommitted_rows += 1;
         if kind == NodeKind::Folder && !status.is_on_destination() {
             self.give_up_below(id, status)?;
         }
@@ -106,7 +116,7 @@ impl Recorder {
         if kind == NodeKind::Folder {
             return;
         }
-        self.copied.push(&CopiedRow {
+        self.writer.rows.copied.push(&CopiedRow {
             source: id,
             name: copied.name.as_deref(),
             size: copied.size,
@@ -117,9 +127,9 @@ impl Recorder {
     }
 
     fn record_copy_error(&mut self, node: NodeId, class: ErrorClass, message: &str, attempts: i32) {
-        let (run, at_ns) = (self.run, (self.now_ns)());
+        let (run, at_ns) = (self.writer.run, (self.writer.now_ns)());
         let (side, phase) = (Side::Source, Phase::Copying);
-        self.errors.push(&ErrorRow { side, node, phase, class, message, attempts, run, at_ns });
+        self.writer.rows.errors.push(&ErrorRow { side, node, phase, class, message, attempts, run, at_ns });
     }
 
     /// Everything below a folder that is not at the destination, and that was still to be done, goes its way: failed,
@@ -139,6 +149,7 @@ impl Recorder {
             }
         };
         let path: String = self
+            .writer
             .connection
             .prepare_cached("SELECT path FROM src_folders WHERE id = ?")?
             .query_row(params![folder.0], |row| row.get(0))?;
@@ -148,17 +159,17 @@ impl Recorder {
         while !level.is_empty() {
             let mut next_level = Vec::new();
             for parents in neighbours(&level) {
-                let ids = ids_of_children(&self.connection, &parents)?;
+                let ids = ids_of_children(&self.writer.connection, &parents)?;
                 let mut start = ids.start;
                 while start < ids.end {
                     let end = ids.end.min(start + STATEMENT_IDS);
-                    self.flush_rows()?;
-                    let children = pull_children(&self.connection, &level, &parents, &(start..end))?;
+                    self.writer.flush_rows()?;
+                    let children = pull_children(&self.writer.connection, &level, &parents, &(start..end))?;
                     for child in &children {
                         if child.is_to_do {
                             let Below { id, kind, size, depth, .. } = *child;
-                            self.settle_copy(id, change, kind, size, depth, 0, Some(&reason))?;
-                            self.uncommitted_rows += 1;
+                            self.writer.settle_copy(id, change, kind, size, depth, 0, Some(&reason))?;
+                            self.writer.uncommitted_rows += 1;
                         }
                         if child.kind == NodeKind::Folder {
                             next_level.push(child.id.0);
@@ -177,8 +188,8 @@ impl Recorder {
     pub fn record_part(&mut self, id: NodeId, part: u32, facts: FileFacts, value: &[u8; 32]) -> Result<()> {
         self.guarded(|this| {
             let part = i32::try_from(part).expect("a file has fewer than 2^31 parts");
-            this.parts.push(id, part, facts.size.unwrap_or(0), facts.modified_ns, value);
-            this.uncommitted_rows += 1;
+            this.writer.rows.parts.push(id, part, facts.size.unwrap_or(0), facts.modified_ns, value);
+            this.writer.uncommitted_rows += 1;
             Ok(())
         })
     }
@@ -186,8 +197,8 @@ impl Recorder {
     /// Records what else there is to say of a node.
     pub fn record_remark(&mut self, side: Side, node: NodeId, remark: &str) -> Result<()> {
         self.guarded(|this| {
-            this.events.remark(side, node, &Reason::message(remark))?;
-            this.uncommitted_rows += 1;
+            this.writer.events.remark(side, node, &Reason::message(remark))?;
+            this.writer.uncommitted_rows += 1;
             Ok(())
         })
     }
@@ -195,9 +206,9 @@ impl Recorder {
     /// Forgets the parts of a file that was copied, or that has changed.
     pub fn forget_parts(&mut self, id: NodeId) -> Result<()> {
         self.guarded(|this| {
-            this.flush_rows()?;
-            this.connection.execute("DELETE FROM parts WHERE src_id = ?", params![id.0])?;
-            this.uncommitted_rows += 1;
+            this.writer.flush_rows()?;
+            this.writer.connection.execute("DELETE FROM parts WHERE src_id = ?", params![id.0])?;
+            this.writer.uncommitted_rows += 1;
             Ok(())
         })
     }
@@ -207,8 +218,8 @@ impl Recorder {
     pub fn begin_made_folders(&mut self) -> Result<Range<i64>> {
         self.commit()?;
         self.guarded(|this| {
-            fold_events(&this.connection)?;
-            let (first, last) = this.connection.query_row(
+            fold_events(&this.writer.connection)?;
+            let (first, last) = this.writer.connection.query_row(
                 "SELECT min(f.id), max(f.id)
                  FROM src_folders f
                  JOIN src_current c ON c.id = f.id
@@ -222,6 +233,16 @@ impl Recorder {
 
     /// Those of them with ids within `ids`, with their printable paths, in id order.
     pub fn pull_made_folders(&mut self, ids: &Range<i64>) -> Result<Vec<MadeFolder>> {
-        self.guarded(|this| pull_made_folders(&this.connection, ids))
+        self.guarded(|this| pull_made_folders(&this.writer.connection, ids))
+    }
+
+    /// Makes everything recorded so far durable.
+    pub fn commit(&mut self) -> Result<()> {
+        self.writer.commit()
+    }
+
+    /// Ends the run.
+    pub fn end(self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
+        self.writer.end(phase, reason, outcome, |_| Ok(()))
     }
 }

@@ -1,39 +1,33 @@
 //! The write path of discovery: listings in, rows, ids and new folders out.
 //!
-//! Rows are collected in memory and flushed into DuckDB's open transaction when somebody has to see them (matching, a
-//! pull) or there are enough; a commit makes them durable. Whatever is in memory or in the open transaction is lost by
-//! a crash *together*: a folder's children, the matches among them, and the event that says that it was listed.
+//! A folder's children, the matches among them, and the event that says that it was listed become durable together.
 
-mod copying;
-mod durability;
-mod sweeping;
-mod verification;
+mod relisting;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use duckdb::Connection;
 use longhaul_model::{
     BySide, CopyChange, CopyStatus, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Reason, ReasonCode, Side,
     TraversalChange, TraversalStatus, child_path,
 };
 
-use crate::counters::{CountersToWrite, DepthCounters};
+use crate::editing::exclude_what_is_new;
 use crate::error::Result;
-use crate::events::{ChangedAtDepth, CopyChanges, Events};
-use crate::filter::FilterSettings;
+use crate::fold::fold_events;
 use crate::listing::{Ending, FailedListing, Folder, ListedPage, OpenListing, RecordedListing, UnmatchedPage};
 use crate::matching::{Matched, match_nodes};
-use crate::migration::{Run, Settings, set_phase};
+use crate::migration::{Migration, set_phase};
+use crate::overview::Overview;
+use crate::plan::{RANGE_IDS, make_plan};
 use crate::pull::pull_folders;
 use crate::recent::RecentListings;
 use crate::recovery::{Remaining, remaining};
-use crate::rows::{
-    BATCH_NAME_BYTES_MAX, CopiedRows, DestinationFolderRows, ErrorRow, ErrorRows, ExclusionOrigin, ExclusionRows,
-    MatchRows, NodeRows, PartRows, Rows, SourceFolderRows,
-};
+use crate::rows::{BATCH_NAME_BYTES_MAX, ErrorRow, ExclusionOrigin, Rows};
+use crate::sweeping::end_sweep;
+use crate::writer::{Guarded, Writer};
 
-pub(crate) use sweeping::Sweep;
+pub(crate) use relisting::Sweep;
 
 /// Rows are handed to DuckDB at the latest when this many wait.
 const FLUSH_ROWS_MAX: usize = 50_000;
@@ -41,100 +35,75 @@ const FLUSH_ROWS_MAX: usize = 50_000;
 /// Destination rows are matched at the latest when this many wait.
 const MATCH_ROWS_MAX: usize = 20_000;
 
-/// The single writer of a ledger.
+/// Writes a ledger whose trees are being listed, for the first time or again by a sweep.
 #[derive(Debug)]
-pub struct Recorder {
-    pub(crate) connection: Connection,
-    pub(crate) run: i32,
-    pub(crate) settings: Settings,
-    pub(crate) now_ns: fn() -> i64,
-    nodes: BySide<NodeRows>,
-    pub(crate) events: Events,
-    source_folders: SourceFolderRows,
-    destination_folders: DestinationFolderRows,
-    matches: MatchRows,
-    exclusions: ExclusionRows,
-    errors: ErrorRows,
-    copied: CopiedRows,
-    parts: PartRows,
-    pub(crate) counters: CountersToWrite,
-    pub(crate) next_id: BySide<NodeId>,
+pub struct DiscoverWriter {
+    pub(crate) writer: Writer,
     open_listings: BySide<HashMap<NodeId, OpenListing>>,
     recent: RecentListings,
-    unmatched: Vec<UnmatchedPage>,
-    unmatched_rows: usize,
-    unmatched_folders: HashSet<NodeId>,
+    unmatched: Unmatched,
     /// The sweep that has not ended.
     pub(crate) sweep: Option<Sweep>,
-    in_transaction: bool,
-    pub(crate) uncommitted_rows: usize,
-    rows_since_checkpoint: usize,
-    poisoned: Option<String>,
 }
 
-impl Recorder {
-    /// Takes over an open ledger and notes that a run begins.
-    pub(crate) fn begin(
-        connection: Connection,
-        command: &str,
-        settings: Settings,
-        now_ns: fn() -> i64,
-    ) -> Result<Self> {
-        let highest = |table: &str, column: &str| -> Result<i64> {
-            let sql = format!("SELECT coalesce(max({column}), 0) FROM {table}");
-            Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+/// Destination pages that are recorded and not matched yet.
+#[derive(Debug, Default)]
+struct Unmatched {
+    pages: Vec<UnmatchedPage>,
+    rows: usize,
+    folders: HashSet<NodeId>,
+}
+
+/// What a discovery begins with.
+#[derive(Debug)]
+pub enum ToList {
+    /// Nothing has been listed: both roots.
+    Roots(BySide<Folder>),
+    /// What an earlier run, or a sweep that has begun, has left to be listed.
+    Remaining(Remaining),
+}
+
+impl Guarded for DiscoverWriter {
+    fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+}
+
+impl DiscoverWriter {
+    /// Begins to list, or goes on with it: commits the phase `traversing`. `sweep` is the one that has just begun, in the
+    /// transaction that is open or was committed last; without it, the one that has not ended counts.
+    pub(crate) fn begin(writer: Writer, sweep: Option<Sweep>) -> Result<(DiscoverWriter, ToList)> {
+        let sweep = sweep.map_or_else(|| Sweep::read(&writer.connection), |sweep| Ok(Some(sweep)))?;
+        let (open_listings, recent, unmatched) = Default::default();
+        let mut this = DiscoverWriter { writer, open_listings, recent, unmatched, sweep };
+        let to_list = match Migration::read(&this.writer.connection)?.phase {
+            Phase::Created => ToList::Roots(this.begin_traversal()?),
+            Phase::Traversing
+            | Phase::Review
+            | Phase::Copying
+            | Phase::Verifying
+            | Phase::Complete
+            | Phase::Suspended => ToList::Remaining(this.go_on_traversal()?),
         };
-        let next_id =
-            BySide { src: NodeId(highest("src_nodes", "id")? + 1), dst: NodeId(highest("dst_nodes", "id")? + 1) };
-        let counters = CountersToWrite::read(&connection)?;
-        let sweep = Sweep::read(&connection)?;
-        let run = Run::begin(&connection, command, now_ns())?;
-        let events = Events::open(&connection, run, now_ns)?;
-        Ok(Recorder {
-            connection,
-            run,
-            settings,
-            now_ns,
-            nodes: BySide::default(),
-            events,
-            source_folders: SourceFolderRows::default(),
-            destination_folders: DestinationFolderRows::default(),
-            matches: MatchRows::default(),
-            exclusions: ExclusionRows::default(),
-            errors: ErrorRows::default(),
-            copied: CopiedRows::default(),
-            parts: PartRows::default(),
-            counters,
-            next_id,
-            open_listings: BySide::default(),
-            recent: RecentListings::default(),
-            unmatched: Vec::new(),
-            unmatched_rows: 0,
-            unmatched_folders: HashSet::new(),
-            sweep,
-            in_transaction: false,
-            uncommitted_rows: 0,
-            rows_since_checkpoint: 0,
-            poisoned: None,
-        })
+        Ok((this, to_list))
     }
 
     /// Records the two roots, which are each other's counterparts, and commits them with the phase `traversing`.
     /// Returns them as the first folders to list.
-    pub fn begin_traversal(&mut self) -> Result<BySide<Folder>> {
+    fn begin_traversal(&mut self) -> Result<BySide<Folder>> {
         self.guarded(|this| {
-            this.begin_transaction()?;
+            this.writer.begin_transaction()?;
             for side in Side::BOTH {
-                let id = this.give_out_ids(side, 1);
+                let id = this.writer.give_out_ids(side, 1);
                 assert_eq!(id, FIRST_NODE_ID, "traversal begins in an empty ledger");
-                this.nodes[side].push_root(id);
-                this.counters.change(side, 0).count_node(NodeKind::Folder, None);
+                this.writer.rows.nodes[side].push_root(id);
+                this.writer.counters.change(side, 0).count_node(NodeKind::Folder, None);
             }
-            this.source_folders.push(FIRST_NODE_ID, "/", 0);
-            this.destination_folders.push(FIRST_NODE_ID, "/", 0, FIRST_NODE_ID);
+            this.writer.rows.source_folders.push(FIRST_NODE_ID, "/", 0);
+            this.writer.rows.destination_folders.push(FIRST_NODE_ID, "/", 0, FIRST_NODE_ID);
             this.record_match(FIRST_NODE_ID, FIRST_NODE_ID, true, NodeKind::Folder, None, 0);
-            this.uncommitted_rows += 2;
-            set_phase(&this.connection, Phase::Traversing, None)
+            this.writer.uncommitted_rows += 2;
+            set_phase(&this.writer.connection, Phase::Traversing, None)
         })?;
         self.commit()?;
         let root = Folder { id: FIRST_NODE_ID, source_id: FIRST_NODE_ID, path: "/".to_owned(), depth: 0 };
@@ -142,17 +111,17 @@ impl Recorder {
     }
 
     /// Goes on with a traversal that was begun: commits the phase `traversing`, and returns what is still to be listed.
-    pub fn go_on_traversal(&mut self) -> Result<Remaining> {
+    fn go_on_traversal(&mut self) -> Result<Remaining> {
         self.guarded(|this| {
-            this.begin_transaction()?;
-            set_phase(&this.connection, Phase::Traversing, None)
+            this.writer.begin_transaction()?;
+            set_phase(&this.writer.connection, Phase::Traversing, None)
         })?;
         self.commit()?;
-        self.guarded(|this| remaining(&this.connection))
+        self.guarded(|this| remaining(&this.writer.connection))
     }
 
     /// Records a page. Whatever listings are now complete are in the answer; a destination's may have to wait for
-    /// [`Recorder::match_recorded`].
+    /// [`DiscoverWriter::match_recorded`].
     pub fn record_page(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
         self.guarded(|this| {
             if this.was_listed_before(side, &listed.folder) {
@@ -162,8 +131,8 @@ impl Recorder {
             if is_last {
                 let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
                 let (was, change) = (TraversalStatus::Pending, TraversalChange::Listed);
-                this.events.change_traversal(side, folder.id, was, change, attempts, None)?;
-                this.counters.change(side, folder.depth).folders_listed += 1;
+                this.writer.events.change_traversal(side, folder.id, was, change, attempts, None)?;
+                this.writer.counters.change(side, folder.depth).folders_listed += 1;
             }
             this.record_entries(side, folder, page, if is_last { Ending::Complete } else { Ending::No })
         })
@@ -179,18 +148,18 @@ impl Recorder {
             let attempts = i32::try_from(failed.attempts).unwrap_or(i32::MAX);
             let (was, change) = (TraversalStatus::Pending, TraversalChange::OutOfAttempts);
             let reason = Reason::message(&failed.message);
-            this.events.change_traversal(side, failed.folder.id, was, change, attempts, Some(&reason))?;
-            this.errors.push(&ErrorRow {
+            this.writer.events.change_traversal(side, failed.folder.id, was, change, attempts, Some(&reason))?;
+            this.writer.rows.errors.push(&ErrorRow {
                 side,
                 node: failed.folder.id,
                 phase: Phase::Traversing,
                 class: failed.class,
                 message: &failed.message,
                 attempts,
-                run: this.run,
-                at_ns: (this.now_ns)(),
+                run: this.writer.run,
+                at_ns: (this.writer.now_ns)(),
             });
-            this.counters.change(side, failed.folder.depth).folders_failed += 1;
+            this.writer.counters.change(side, failed.folder.depth).folders_failed += 1;
             this.record_entries(side, failed.folder, Page::default(), Ending::Failed)
         })
     }
@@ -202,15 +171,15 @@ impl Recorder {
         page: Page,
         ending: Ending,
     ) -> Result<Vec<RecordedListing>> {
-        if self.nodes[side].name_bytes() + page.names().len() > BATCH_NAME_BYTES_MAX {
-            self.flush_rows()?;
+        if self.writer.rows.nodes[side].name_bytes() + page.names().len() > BATCH_NAME_BYTES_MAX {
+            self.writer.flush_rows()?;
         }
         let depth = folder.depth + 1;
-        let first_id = self.give_out_ids(side, page.len());
-        self.nodes[side].push_page(first_id, folder.id, depth, &page);
-        self.uncommitted_rows += page.len() + 1;
+        let first_id = self.writer.give_out_ids(side, page.len());
+        self.writer.rows.nodes[side].push_page(first_id, folder.id, depth, &page);
+        self.writer.uncommitted_rows += page.len() + 1;
         if !page.is_empty() {
-            let counters = self.counters.change(side, depth);
+            let counters = self.writer.counters.change(side, depth);
             page.iter().for_each(|entry| counters.count_node(entry.kind, entry.size));
         }
         self.record_remarks(side, first_id, depth, &page)?;
@@ -219,8 +188,8 @@ impl Recorder {
             Side::Source => self.record_source_folders(&folder, first_id, page, ending),
             Side::Destination => self.match_or_wait(UnmatchedPage { folder, first_id, page, ending })?,
         };
-        if self.nodes[side].len() >= FLUSH_ROWS_MAX {
-            self.flush_rows()?;
+        if self.writer.rows.nodes[side].len() >= FLUSH_ROWS_MAX {
+            self.writer.flush_rows()?;
         }
         Ok(answers)
     }
@@ -244,7 +213,7 @@ impl Recorder {
             })
             .collect();
         for found in &folders {
-            self.source_folders.push(found.id, &found.path, depth);
+            self.writer.rows.source_folders.push(found.id, &found.path, depth);
         }
         let is_first = !self.open_listings.src.contains_key(&folder.id);
         match ending {
@@ -264,7 +233,7 @@ impl Recorder {
     /// Matches a destination page at once if its counterpart is in memory; otherwise it waits for the next join.
     fn match_or_wait(&mut self, recorded: UnmatchedPage) -> Result<Vec<RecordedListing>> {
         // The pages of one listing are matched in order.
-        let waits = self.unmatched_folders.contains(&recorded.folder.id);
+        let waits = self.unmatched.folders.contains(&recorded.folder.id);
         let source = recorded.folder.source_id;
         let matched = if waits {
             None
@@ -279,10 +248,10 @@ impl Recorder {
             }
             return Ok(self.record_matched_page(&recorded, &matched)?.into_iter().collect());
         }
-        self.unmatched_rows += recorded.page.len();
-        self.unmatched_folders.insert(recorded.folder.id);
-        self.unmatched.push(recorded);
-        if self.unmatched_rows >= MATCH_ROWS_MAX { self.match_recorded_inner() } else { Ok(Vec::new()) }
+        self.unmatched.rows += recorded.page.len();
+        self.unmatched.folders.insert(recorded.folder.id);
+        self.unmatched.pages.push(recorded);
+        if self.unmatched.rows >= MATCH_ROWS_MAX { self.match_recorded_inner() } else { Ok(Vec::new()) }
     }
 
     /// Adds what a page found to its listing; gives the answer if the listing ends with it.
@@ -303,9 +272,9 @@ impl Recorder {
         Some(RecordedListing { side, folder, is_complete: ending == Ending::Complete, found: listing.close() })
     }
 
-    /// Whether there are pages that wait for [`Recorder::match_recorded`].
+    /// Whether there are pages that wait for [`DiscoverWriter::match_recorded`].
     pub fn has_unmatched(&self) -> bool {
-        !self.unmatched.is_empty() || self.sweep.as_ref().is_some_and(Sweep::has_ended_listings)
+        !self.unmatched.pages.is_empty() || self.sweep.as_ref().is_some_and(Sweep::has_ended_listings)
     }
 
     /// Compares the listings of folders that were listed before with what is known, and matches all destination pages
@@ -320,20 +289,18 @@ impl Recorder {
     }
 
     fn match_recorded_inner(&mut self) -> Result<Vec<RecordedListing>> {
-        if self.unmatched.is_empty() {
+        if self.unmatched.pages.is_empty() {
             return Ok(Vec::new());
         }
-        self.flush_rows()?;
-        let pages = std::mem::take(&mut self.unmatched);
-        self.unmatched_rows = 0;
-        self.unmatched_folders.clear();
+        self.writer.flush_rows()?;
+        let Unmatched { pages, .. } = std::mem::take(&mut self.unmatched);
         // Pages between these that were matched in memory are matched once more by the join; their rows are passed over.
-        let ids = pages[0].first_id.0..self.next_id.dst.0;
+        let ids = pages[0].first_id.0..self.writer.next_id.dst.0;
         let sources = pages.iter().map(|page| page.folder.source_id.0);
         let source_parents = sources.clone().min().expect("not empty")..sources.max().expect("not empty") + 1;
         let in_sweep = self.sweep.is_some();
-        let is_filtered = !self.settings.filter.is_empty();
-        let matched = match_nodes(&self.connection, &ids, &source_parents, is_filtered, in_sweep)?;
+        let is_filtered = !self.writer.settings.filter.is_empty();
+        let matched = match_nodes(&self.writer.connection, &ids, &source_parents, is_filtered, in_sweep)?;
 
         let mut answers = Vec::new();
         let mut remaining = matched.as_slice();
@@ -373,7 +340,7 @@ impl Recorder {
                     let same = match entry.kind {
                         NodeKind::Folder => true,
                         NodeKind::File | NodeKind::Symlink | NodeKind::Other => {
-                            self.settings.comparison.is_same_as_listed(source.facts, entry.facts())
+                            self.writer.settings.comparison.is_same_as_listed(source.facts, entry.facts())
                         }
                     };
                     // What is not carried over was `skipped` when it was found, and stays so.
@@ -381,12 +348,12 @@ impl Recorder {
                     self.record_match(source.source_id, id, same, entry.kind, source.facts.size, depth);
                     if entry.kind == NodeKind::Folder {
                         let path = child_path(&unmatched.folder.path, entry.name);
-                        self.destination_folders.push(id, &path, depth, source.source_id);
+                        self.writer.rows.destination_folders.push(id, &path, depth, source.source_id);
                         folders.push(Folder { id, source_id: source.source_id, path, depth });
                     }
                 }
                 other_kind => {
-                    self.counters.change(Side::Destination, depth).count_not_on_src(entry.kind, entry.size);
+                    self.writer.counters.change(Side::Destination, depth).count_not_on_src(entry.kind, entry.size);
                     // An entry of a kind that is not carried over is skipped already, whatever is in its place. What
                     // a conflict means for one that was known before is found when the sweep ends.
                     let known_before = self.sweep.as_ref().map_or(NodeId(0), |sweep| sweep.first_ids().src);
@@ -394,7 +361,7 @@ impl Recorder {
                     if let Some(source) = other_kind.filter(is_new) {
                         let reason = Reason::new(ReasonCode::KindsDiffer, [source.kind, entry.kind]);
                         let (id, change) = (source.source_id, CopyChange::Conflicting);
-                        self.settle_copy(id, change, source.kind, source.facts.size, depth, 0, Some(&reason))?;
+                        self.writer.settle_copy(id, change, source.kind, source.facts.size, depth, 0, Some(&reason))?;
                     }
                 }
             }
@@ -411,11 +378,11 @@ impl Recorder {
         size: Option<i64>,
         depth: i32,
     ) {
-        self.matches.push(source, destination, same);
-        self.uncommitted_rows += 1;
+        self.writer.rows.matches.push(source, destination, same);
+        self.writer.uncommitted_rows += 1;
         if same {
             // No event: it follows from the match.
-            self.counters.change(Side::Source, depth).count_copy_status(CopyStatus::AlreadyExisted, kind, size);
+            self.writer.counters.change(Side::Source, depth).count_copy_status(CopyStatus::AlreadyExisted, kind, size);
         }
     }
 
@@ -430,52 +397,17 @@ impl Recorder {
         depth: i32,
     ) -> Result<()> {
         if source.kind != kind {
-            self.counters.change(Side::Destination, depth).count_not_on_src(kind, size);
+            self.writer.counters.change(Side::Destination, depth).count_not_on_src(kind, size);
             return Ok(());
         }
         self.record_match(source.source_id, destination, false, kind, None, depth);
         if kind == NodeKind::Folder {
             let (was, change) = (TraversalStatus::Pending, TraversalChange::Listed);
             let reason = Reason::plain(ReasonCode::CounterpartFiltered);
-            self.events.change_traversal(Side::Destination, destination, was, change, 0, Some(&reason))?;
-            self.counters.change(Side::Destination, depth).folders_listed += 1;
+            self.writer.events.change_traversal(Side::Destination, destination, was, change, 0, Some(&reason))?;
+            self.writer.counters.change(Side::Destination, depth).folders_listed += 1;
         }
         Ok(())
-    }
-
-    /// Something happened to the copy status of a source node that was pending. Counts it. Returns the new status.
-    #[allow(clippy::too_many_arguments, reason = "the node and what happened to it, of which nothing belongs together")]
-    fn settle_copy(
-        &mut self,
-        node: NodeId,
-        change: CopyChange,
-        kind: NodeKind,
-        size: Option<i64>,
-        depth: i32,
-        attempts: i32,
-        reason: Option<&Reason>,
-    ) -> Result<CopyStatus> {
-        let status = self.events.change_copy(node, CopyStatus::Pending, change, attempts, reason)?;
-        self.counters.change(Side::Source, depth).count_copy_status(status, kind, size);
-        Ok(status)
-    }
-
-    /// Changes the copy statuses of a set of source nodes, inside the transaction that is open, and counts them.
-    pub(crate) fn change_copies(&mut self, set: &CopyChanges<'_>) -> Result<Vec<ChangedAtDepth>> {
-        self.flush_rows()?;
-        let changed = self.events.change_copies(&self.connection, set)?;
-        self.count_changed(&changed);
-        Ok(changed)
-    }
-
-    /// Counts nodes whose copy status has changed.
-    pub(crate) fn count_changed(&mut self, changed: &[ChangedAtDepth]) {
-        for ChangedAtDepth { depth, was, is, nodes, bytes } in changed {
-            let counters = self.counters.change(Side::Source, *depth);
-            counters.count_copy_statuses(*was, -nodes, -bytes);
-            counters.count_copy_statuses(*is, *nodes, *bytes);
-            self.uncommitted_rows += usize::try_from(*nodes).unwrap_or(usize::MAX);
-        }
     }
 
     /// What a store had to say about single entries; and everything of a kind that is not copied is skipped, which no
@@ -496,9 +428,9 @@ impl Recorder {
                     Some(what) => Reason::new(ReasonCode::SpecialFile, [what]),
                     None => Reason::plain(ReasonCode::OtherKind),
                 };
-                self.settle_copy(id, CopyChange::NotCarriedOver, entry.kind, None, depth, 0, Some(&reason))?;
+                self.writer.settle_copy(id, CopyChange::NotCarriedOver, entry.kind, None, depth, 0, Some(&reason))?;
             } else if let Some(text) = remark {
-                self.events.remark(side, id, &Reason::message(text))?;
+                self.writer.events.remark(side, id, &Reason::message(text))?;
             }
         }
         Ok(())
@@ -510,40 +442,68 @@ impl Recorder {
         for (index, rule) in page.left_out() {
             let (id, entry) = (first_id.plus(index), page.entry(index));
             let is_folder = entry.kind == NodeKind::Folder;
-            let reason = self.settings.filter.rules[rule].reason(is_folder);
-            let status = self.events.exclude_found(id, is_folder, &reason)?;
-            let (run, at_ns) = (self.run, (self.now_ns)());
-            self.exclusions.push(id, ExclusionOrigin::Filter, &reason.stored(), run, at_ns);
-            let counters = self.counters.change(Side::Source, depth);
+            let reason = self.writer.settings.filter.rules[rule].reason(is_folder);
+            let status = self.writer.events.exclude_found(id, is_folder, &reason)?;
+            let (run, at_ns) = (self.writer.run, (self.writer.now_ns)());
+            self.writer.rows.exclusions.push(id, ExclusionOrigin::Filter, &reason.stored(), run, at_ns);
+            let counters = self.writer.counters.change(Side::Source, depth);
             counters.count_copy_status(status, entry.kind, entry.size);
             counters.folders_listed += i64::from(is_folder);
         }
         Ok(())
     }
 
-    fn give_out_ids(&mut self, side: Side, count: usize) -> NodeId {
-        let first = self.next_id[side];
-        self.next_id[side] = first.plus(count);
-        first
-    }
-
     /// The folders to be listed whose ids lie within `ids`, in id order.
     pub fn pull_folders(&mut self, side: Side, ids: &Range<i64>) -> Result<Vec<Folder>> {
         self.guarded(|this| {
-            this.flush_rows()?;
-            pull_folders(&this.connection, side, ids, this.sweep.is_some())
+            this.writer.flush_rows()?;
+            pull_folders(&this.writer.connection, side, ids, this.sweep.is_some())
         })
     }
 
-    /// What the migration leaves out of the source.
-    pub fn filter(&self) -> &FilterSettings {
-        &self.settings.filter
+    /// Whether a commit is due because of the number of rows.
+    pub fn should_commit(&self) -> bool {
+        self.writer.should_commit()
     }
 
-    /// The counters, those of what is not committed included.
-    pub fn counters(&self) -> &DepthCounters {
-        self.counters.get()
+    /// Makes everything recorded so far durable.
+    ///
+    /// # Panics
+    ///
+    /// When there are unmatched pages: they would be committed without their matches.
+    pub fn commit(&mut self) -> Result<()> {
+        assert!(!self.has_unmatched(), "pages are matched before they are committed");
+        self.writer.commit()
     }
+
+    /// Ends the run. Where everything is listed, that is with `review`, discovery ends with it: the sweep that it was is
+    /// evaluated, and the plan is made.
+    ///
+    /// # Panics
+    ///
+    /// As [`DiscoverWriter::commit`].
+    pub fn end(self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
+        assert!(!self.has_unmatched(), "pages are matched before the run ends");
+        let DiscoverWriter { writer, sweep, .. } = self;
+        writer.end(
+            phase,
+            reason,
+            outcome,
+            |writer| {
+                if phase == Phase::Review { end_discovery(writer, sweep) } else { Ok(()) }
+            },
+        )
+    }
+}
+
+/// Everything is listed, and the events are folded: evaluates the sweep that it was, and makes the plan.
+pub(crate) fn end_discovery(writer: &mut Writer, sweep: Option<Sweep>) -> Result<()> {
+    if let Some(sweep) = sweep {
+        end_sweep(writer, &sweep)?;
+    }
+    make_plan(writer, RANGE_IDS)?;
+    fold_events(&writer.connection)?;
+    exclude_what_is_new(writer)
 }
 
 #[cfg(test)]

@@ -12,24 +12,24 @@ fn nodes_and_events(path: &Path) -> (i64, i64) {
 
 #[test]
 fn the_roots_are_there_after_a_crash_at_once() {
-    let (_folder, path, recorder) = on_disk();
+    let (_folder, path, writer) = on_disk();
     let (_copy, copy) = as_after_a_crash(&path);
     assert_eq!(nodes_and_events(&copy), (1, 0));
     let reader = Reader::open(&copy).unwrap();
     assert_eq!(reader.migration().unwrap().phase, Phase::Traversing);
     assert_eq!(reader.counters().unwrap(), reader.recount().unwrap());
-    drop(recorder);
+    drop(writer);
 }
 
 #[test]
 fn a_crash_before_the_commit_loses_a_folder_s_children_and_its_event_together() {
-    let (_folder, path, mut recorder) = on_disk();
-    record(&mut recorder, Side::Source, &root(), &["a", "b"]);
+    let (_folder, path, mut writer) = on_disk();
+    record(&mut writer, Side::Source, &root(), &["a", "b"]);
     // The rows are in DuckDB's open transaction.
-    recorder.pull_folders(Side::Source, &(1..9)).unwrap();
+    writer.pull_folders(Side::Source, &(1..9)).unwrap();
     let (_copy, copy) = as_after_a_crash(&path);
     assert_eq!(nodes_and_events(&copy), (1, 0));
-    recorder.commit().unwrap();
+    writer.commit().unwrap();
     let (_copy, copy) = as_after_a_crash(&path);
     assert_eq!(nodes_and_events(&copy), (3, 1));
     let reader = Reader::open(&copy).unwrap();
@@ -38,58 +38,58 @@ fn a_crash_before_the_commit_loses_a_folder_s_children_and_its_event_together() 
 
 #[test]
 fn a_recorder_that_is_dropped_commits_nothing() {
-    let (_folder, path, mut recorder) = on_disk();
-    record(&mut recorder, Side::Source, &root(), &["a/"]);
-    recorder.commit().unwrap();
-    record(&mut recorder, Side::Source, &Folder { id: NodeId(2), ..root() }, &["b"]);
-    recorder.pull_folders(Side::Source, &(1..9)).unwrap();
-    drop(recorder);
+    let (_folder, path, mut writer) = on_disk();
+    record(&mut writer, Side::Source, &root(), &["a/"]);
+    writer.commit().unwrap();
+    record(&mut writer, Side::Source, &Folder { id: NodeId(2), ..root() }, &["b"]);
+    writer.pull_folders(Side::Source, &(1..9)).unwrap();
+    drop(writer);
     assert_eq!(nodes_and_events(&path), (2, 1));
 }
 
 #[test]
 fn uncommitted_rows_are_counted_until_they_are_committed() {
-    let (_folder, _path, mut recorder) = on_disk();
-    assert_eq!(recorder.uncommitted_rows(), 0);
-    record(&mut recorder, Side::Source, &root(), &["a", "b"]);
-    assert!(recorder.uncommitted_rows() >= 3);
-    assert!(!recorder.should_commit());
-    recorder.commit().unwrap();
-    assert_eq!(recorder.uncommitted_rows(), 0);
-    recorder.commit().unwrap();
+    let (_folder, _path, mut writer) = on_disk();
+    assert_eq!(writer.writer.uncommitted_rows, 0);
+    record(&mut writer, Side::Source, &root(), &["a", "b"]);
+    assert!(writer.writer.uncommitted_rows >= 3);
+    assert!(!writer.should_commit());
+    writer.commit().unwrap();
+    assert_eq!(writer.writer.uncommitted_rows, 0);
+    writer.commit().unwrap();
 }
 
 #[test]
 #[should_panic(expected = "pages are matched before they are committed")]
 fn unmatched_pages_are_never_committed() {
-    let mut recorder = in_memory();
-    record(&mut recorder, Side::Source, &root(), &["a"]);
-    recorder.forget_recent();
-    recorder.record_page(Side::Destination, listed(&root(), page(&["a"]), true)).unwrap();
-    let _ = recorder.commit();
+    let mut writer = in_memory();
+    record(&mut writer, Side::Source, &root(), &["a"]);
+    writer.forget_recent();
+    writer.record_page(Side::Destination, listed(&root(), page(&["a"]), true)).unwrap();
+    let _ = writer.commit();
 }
 
 /// DuckDB says Ok to the COMMIT of a transaction in which something failed, and stores nothing.
 #[test]
 fn after_an_error_nothing_can_be_recorded_or_committed_and_what_was_committed_is_there() {
-    let (_folder, path, mut recorder) = on_disk();
-    let folders = record(&mut recorder, Side::Source, &root(), &["a/", "b/"]);
-    recorder.commit().unwrap();
-    record(&mut recorder, Side::Source, &folders[0], &["lost"]);
-    recorder.flush_rows().unwrap();
+    let (_folder, path, mut writer) = on_disk();
+    let folders = record(&mut writer, Side::Source, &root(), &["a/", "b/"]);
+    writer.commit().unwrap();
+    record(&mut writer, Side::Source, &folders[0], &["lost"]);
+    writer.writer.flush_rows().unwrap();
     // Breaks the open transaction: this node has no name.
     let sql = "INSERT INTO src_nodes VALUES (99, 1, NULL, 'file', NULL, NULL, 1)";
-    let broken = recorder.guarded(|this| Ok(this.connection.execute_batch(sql)?));
+    let broken = writer.guarded(|this| Ok(this.writer.connection.execute_batch(sql)?));
     assert!(matches!(broken, Err(LedgerError::Database(_))), "{broken:?}");
 
     let poisoned = |result: Result<()>| assert!(matches!(result, Err(LedgerError::Poisoned(_))), "{result:?}");
-    poisoned(recorder.record_page(Side::Source, listed(&folders[1], page(&["c"]), true)).map(drop));
+    poisoned(writer.record_page(Side::Source, listed(&folders[1], page(&["c"]), true)).map(drop));
     let denied = failure(&folders[1], ErrorClass::Denied, "no", 1);
-    poisoned(recorder.record_failure(Side::Source, denied).map(drop));
-    poisoned(recorder.match_recorded().map(drop));
-    poisoned(recorder.pull_folders(Side::Source, &(1..9)).map(drop));
-    poisoned(recorder.commit());
-    recorder.abandon();
+    poisoned(writer.record_failure(Side::Source, denied).map(drop));
+    poisoned(writer.match_recorded().map(drop));
+    poisoned(writer.pull_folders(Side::Source, &(1..9)).map(drop));
+    poisoned(writer.commit());
+    writer.writer.abandon();
 
     assert_eq!(nodes_and_events(&path), (3, 1));
     let reader = Reader::open(&path).unwrap();
@@ -102,21 +102,21 @@ fn after_an_error_nothing_can_be_recorded_or_committed_and_what_was_committed_is
 
 #[test]
 fn a_poisoned_recorder_cannot_end_as_if_nothing_had_happened() {
-    let (_folder, path, mut recorder) = on_disk();
-    record(&mut recorder, Side::Source, &root(), &["a"]);
-    let broken = recorder.guarded(|this| Ok(this.connection.execute_batch("SELECT * FROM nothing")?));
+    let (_folder, path, mut writer) = on_disk();
+    record(&mut writer, Side::Source, &root(), &["a"]);
+    let broken = writer.guarded(|this| Ok(this.writer.connection.execute_batch("SELECT * FROM nothing")?));
     assert!(broken.is_err());
-    assert!(matches!(recorder.end(Phase::Review, None, "complete"), Err(LedgerError::Poisoned(_))));
+    assert!(matches!(writer.end(Phase::Review, None, "complete"), Err(LedgerError::Poisoned(_))));
     assert_eq!(Reader::open(&path).unwrap().migration().unwrap().phase, Phase::Traversing);
     assert_eq!(nodes_and_events(&path), (1, 0));
 }
 
 #[test]
 fn the_end_leaves_no_log_and_no_event_that_is_not_folded() {
-    let (_folder, path, mut recorder) = on_disk();
-    record(&mut recorder, Side::Source, &root(), &["a"]);
-    record(&mut recorder, Side::Destination, &root(), &["a"]);
-    recorder.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
+    let (_folder, path, mut writer) = on_disk();
+    record(&mut writer, Side::Source, &root(), &["a"]);
+    record(&mut writer, Side::Destination, &root(), &["a"]);
+    writer.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
     assert!(!crate::opening::log_of(&path).exists());
     let reader = Reader::open(&path).unwrap();
     let migration = reader.migration().unwrap();
@@ -133,25 +133,25 @@ fn the_end_leaves_no_log_and_no_event_that_is_not_folded() {
 
 #[test]
 fn a_phase_that_cannot_follow_is_refused() {
-    let (_folder, path, recorder) = on_disk();
-    let ended = recorder.end(Phase::Complete, None, "complete");
+    let (_folder, path, writer) = on_disk();
+    let ended = writer.end(Phase::Complete, None, "complete");
     assert!(matches!(ended, Err(LedgerError::Inconsistent(_))), "{ended:?}");
     assert_eq!(Reader::open(&path).unwrap().migration().unwrap().phase, Phase::Traversing);
 }
 
 #[test]
 fn the_rows_of_many_commits_survive_a_crash_and_ids_go_on_behind_them() {
-    let (_folder, path, mut recorder) = on_disk();
-    let mut folders = record(&mut recorder, Side::Source, &root(), &["a/", "b/", "c/"]);
+    let (_folder, path, mut writer) = on_disk();
+    let mut folders = record(&mut writer, Side::Source, &root(), &["a/", "b/", "c/"]);
     for folder in folders.drain(..) {
-        record(&mut recorder, Side::Source, &folder, &["x", "y"]);
-        recorder.commit().unwrap();
+        record(&mut writer, Side::Source, &folder, &["x", "y"]);
+        writer.commit().unwrap();
     }
     let (_copy, copy) = as_after_a_crash(&path);
     let connection = crate::opening::open(&copy, crate::Log::Unknown, &Resources::default()).unwrap();
-    let next = Recorder::begin(connection, "again", spec().settings, some_time_ns).unwrap();
+    let next = Writer::begin(connection, "again", spec().settings, some_time_ns).unwrap();
     assert_eq!(next.next_id, BySide { src: NodeId(11), dst: NodeId(2) });
     assert_eq!(next.events.next_seq(), 5);
     assert_eq!(next.run, 2);
-    assert_eq!(next.counters(), recorder.counters());
+    assert_eq!(next.counters(), writer.counters());
 }

@@ -9,6 +9,7 @@ use super::*;
 use crate::counters::CountersToWrite;
 use crate::filter::FilterRule;
 use crate::fold::fold_events;
+use crate::{DepthCounters, FilterSettings};
 
 /// One side's entry of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +197,7 @@ struct Listing {
 }
 
 struct Traversal<'a> {
-    recorder: Recorder,
+    writer: DiscoverWriter,
     tree: &'a [Node],
     matching: Matching,
     choices: Choices<'a>,
@@ -224,7 +225,7 @@ impl<'a> Traversal<'a> {
             attempts: 0,
         };
         Traversal {
-            recorder: Recorder::in_memory(&MigrationSpec {
+            writer: DiscoverWriter::in_memory(&MigrationSpec {
                 settings: Settings { filter: filter(), ..spec().settings },
                 ..spec()
             }),
@@ -245,7 +246,7 @@ impl<'a> Traversal<'a> {
     fn run(&mut self) {
         loop {
             if self.matching == Matching::ByJoin {
-                self.recorder.forget_recent();
+                self.writer.forget_recent();
             }
             let startable: Vec<(Side, usize)> = Side::BOTH
                 .into_iter()
@@ -260,7 +261,7 @@ impl<'a> Traversal<'a> {
                 .collect();
             let work = self.open.len() + startable.len();
             if work == 0 {
-                if !self.recorder.has_unmatched() {
+                if !self.writer.has_unmatched() {
                     break;
                 }
                 self.match_recorded();
@@ -276,10 +277,10 @@ impl<'a> Traversal<'a> {
                 chosen if chosen == work => self.match_recorded(),
                 chosen if chosen == work + 1 => {
                     self.match_recorded();
-                    self.recorder.commit().unwrap();
-                    assert_eq!(self.recorder.uncommitted_rows(), 0);
+                    self.writer.commit().unwrap();
+                    assert_eq!(self.writer.writer.uncommitted_rows, 0);
                 }
-                _ if self.matching == Matching::Alternating => self.recorder.forget_recent(),
+                _ if self.matching == Matching::Alternating => self.writer.forget_recent(),
                 _ => {}
             }
         }
@@ -287,9 +288,9 @@ impl<'a> Traversal<'a> {
     }
 
     fn match_recorded(&mut self) {
-        let answers = self.recorder.match_recorded().unwrap();
+        let answers = self.writer.match_recorded().unwrap();
         self.answer(answers);
-        assert!(!self.recorder.has_unmatched());
+        assert!(!self.writer.has_unmatched());
     }
 
     fn start(&mut self, side: Side, folder: Folder) {
@@ -346,7 +347,7 @@ impl<'a> Traversal<'a> {
             }
             self.model_entry(side, child, entry);
         }
-        let answers = self.recorder.record_page(side, ListedPage { folder, page, is_last, attempts }).unwrap();
+        let answers = self.writer.record_page(side, ListedPage { folder, page, is_last, attempts }).unwrap();
         self.answer(answers);
     }
 
@@ -355,7 +356,7 @@ impl<'a> Traversal<'a> {
         let row = self.model[side].get_mut(folder.path.as_str()).unwrap();
         (row.traversal, row.attempts, row.traversal_error) = ("failed", attempts, Some(message.clone()));
         self.awaited.insert((side, folder.id));
-        let answers = self.recorder.record_failure(side, failure(folder, class, &message, attempts)).unwrap();
+        let answers = self.writer.record_failure(side, failure(folder, class, &message, attempts)).unwrap();
         self.answer(answers);
     }
 
@@ -437,7 +438,7 @@ impl<'a> Traversal<'a> {
             let mut folders = found.named.unwrap();
             assert!(folders.iter().all(|folder| found.ids.iter().any(|ids| ids.contains(&folder.id.0))));
             if self.choices.below(8) == 0 {
-                let pull = |ids| self.recorder.pull_folders(side, ids).unwrap();
+                let pull = |ids| self.writer.pull_folders(side, ids).unwrap();
                 let pulled: Vec<Folder> = found.ids.iter().flat_map(pull).collect();
                 assert_eq!(pulled, folders);
                 folders = pulled;
@@ -463,7 +464,7 @@ impl<'a> Traversal<'a> {
     /// The statuses, counters and matches that the model expects, against what the ledger has.
     fn check(&self) {
         self.check_statuses();
-        let mut excluded = self.recorder.query(
+        let mut excluded = self.writer.query(
             "SELECT s.path, CASE WHEN e.origin = 'filter' THEN s.error END
              FROM exclusions e
              JOIN src_status s ON s.id = e.node_id",
@@ -478,23 +479,23 @@ impl<'a> Traversal<'a> {
             FROM matches m
             JOIN src_status s ON s.id = m.src_id
             JOIN dst_status d ON d.id = m.dst_id AND d.path = s.path";
-        let mut found = self.recorder.query(matched);
+        let mut found = self.writer.query(matched);
         found.sort();
         let expected: Vec<_> =
             self.matches.iter().map(|(path, same)| vec![Some(path.clone()), Some(same.to_string())]).collect();
         assert_eq!(found, expected);
 
-        let recount = DepthCounters::recount(&self.recorder.connection).unwrap();
-        assert_eq!(self.recorder.counters(), &recount);
+        let recount = DepthCounters::recount(self.writer.connection()).unwrap();
+        assert_eq!(self.writer.counters(), &recount);
         assert_eq!(&recount, self.counters().get());
-        assert_eq!(DepthCounters::read(&self.recorder.connection).unwrap(), recount);
+        assert_eq!(DepthCounters::read(self.writer.connection()).unwrap(), recount);
     }
 
     fn check_statuses(&self) {
         for (side, sql) in [(Side::Source, SOURCE_ROWS), (Side::Destination, DESTINATION_ROWS)] {
             let mut expected: Vec<_> = self.model[side].iter().map(|(path, row)| row.columns(side, path)).collect();
             expected.sort();
-            let mut found = self.recorder.query(sql);
+            let mut found = self.writer.query(sql);
             found.sort();
             assert_eq!(found, expected, "{side}");
         }
@@ -559,11 +560,11 @@ proptest! {
         for matching in [Matching::InMemory, Matching::ByJoin, Matching::Alternating] {
             let mut traversal = Traversal::new(&tree, &choices, matching);
             traversal.run();
-            let answers = traversal.recorder.match_recorded().unwrap();
+            let answers = traversal.writer.match_recorded().unwrap();
             prop_assert_eq!(answers, []);
-            traversal.recorder.commit().unwrap();
+            traversal.writer.commit().unwrap();
             traversal.check();
-            fold_events(&traversal.recorder.connection).unwrap();
+            fold_events(&traversal.writer.connection()).unwrap();
             traversal.check_statuses();
         }
     }

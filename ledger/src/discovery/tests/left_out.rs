@@ -1,6 +1,7 @@
 //! What a filter leaves out: recorded, and not looked into on either side.
 
 use super::*;
+use crate::FilterSettings;
 use crate::filter::FilterRule;
 use crate::fold::fold_events;
 
@@ -29,29 +30,29 @@ fn filtered(names: &[&str]) -> Page {
 #[test]
 fn neither_side_has_to_list_a_folder_that_is_left_out() {
     for by_join in [false, true] {
-        let mut recorder = Recorder::in_memory(&filtered_spec());
+        let mut writer = DiscoverWriter::in_memory(&filtered_spec());
         let names = ["a/", "cache/", "x.tmp", "y.tmp", "z.tmp"];
-        let answers = recorder.record_page(Side::Source, listed(&root(), filtered(&names), true)).unwrap();
+        let answers = writer.record_page(Side::Source, listed(&root(), filtered(&names), true)).unwrap();
         let found: Vec<&str> =
             answers[0].found.named.as_ref().unwrap().iter().map(|folder| folder.path.as_str()).collect();
         assert_eq!(found, ["/a"]);
         if by_join {
-            recorder.forget_recent();
+            writer.forget_recent();
         }
         // The same, another kind, and nothing; and what only the destination has.
-        let found = record(&mut recorder, Side::Destination, &root(), &["cache/", "x.tmp", "y.tmp/", "w.tmp"]);
+        let found = record(&mut writer, Side::Destination, &root(), &["cache/", "x.tmp", "y.tmp/", "w.tmp"]);
         assert!(found.is_empty(), "{found:?}");
-        recorder.commit().unwrap();
-        fold_events(&recorder.connection).unwrap();
-        assert_eq!(recorder.counters(), &recorder.recount());
-        let totals = recorder.counters().totals();
+        writer.commit().unwrap();
+        fold_events(writer.connection()).unwrap();
+        assert_eq!(writer.counters(), &writer.recount());
+        let totals = writer.counters().totals();
         assert_eq!((totals.src.folders_pending(), totals.dst.folders_pending()), (1, 0), "/a, and no others");
         assert_eq!((totals.src.excluded, totals.src.conflicts, totals.src.already_existed), (4, 0, 1));
         let ids = 0..100;
-        let pulled = recorder.pull_folders(Side::Source, &ids).unwrap();
+        let pulled = writer.pull_folders(Side::Source, &ids).unwrap();
         assert_eq!(pulled.iter().map(|folder| folder.path.as_str()).collect::<Vec<_>>(), ["/a"]);
         assert_eq!(
-            recorder.query(
+            writer.query(
                 "SELECT path, traversal_status::VARCHAR, copy_status::VARCHAR, error
                  FROM src_status
                  WHERE depth > 0
@@ -67,7 +68,7 @@ fn neither_side_has_to_list_a_folder_that_is_left_out() {
             .map(|row| row.map(|column| (column != "-").then(|| column.to_owned())).to_vec()),
         );
         assert_eq!(
-            recorder.query("SELECT path, traversal_status::VARCHAR FROM dst_status WHERE depth > 0 ORDER BY path"),
+            writer.query("SELECT path, traversal_status::VARCHAR FROM dst_status WHERE depth > 0 ORDER BY path"),
             [["/cache", "successful"], ["/w.tmp", "not_on_src"], ["/x.tmp", "successful"], ["/y.tmp", "not_on_src"],]
                 .map(|row| row.map(|column| Some(column.to_owned())).to_vec()),
         );
@@ -78,22 +79,20 @@ fn neither_side_has_to_list_a_folder_that_is_left_out() {
 fn what_was_left_out_of_a_folder_that_is_half_listed_is_forgotten_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.duckdb");
-    let mut recorder = crate::create(&path, &filtered_spec(), "test", &Resources::default(), some_time_ns).unwrap();
-    recorder.begin_traversal().unwrap();
-    recorder.record_page(Side::Source, listed(&root(), filtered(&["1.tmp", "cache/"]), false)).unwrap();
-    recorder.commit().unwrap();
+    let mut writer = discover(&path, &filtered_spec());
+    writer.record_page(Side::Source, listed(&root(), filtered(&["1.tmp", "cache/"]), false)).unwrap();
+    writer.commit().unwrap();
     let exclusions = "SELECT node_id::VARCHAR, reason FROM exclusions ORDER BY node_id";
-    assert_eq!(recorder.query(exclusions).len(), 2);
+    assert_eq!(writer.query(exclusions).len(), 2);
     let (_copied, copy) = as_after_a_crash(&path);
-    let (migration, recorder) = crate::resume(&copy, "test", &Resources::default(), some_time_ns).unwrap();
-    assert_eq!(migration.spec.settings.filter, rules(), "it is kept to");
-    let mut recorder = recorder.unwrap();
-    assert!(recorder.query(exclusions).is_empty(), "their ids are given out again");
-    recorder.go_on_traversal().unwrap();
-    recorder.record_page(Side::Source, listed(&root(), filtered(&["a", "1.tmp"]), true)).unwrap();
-    recorder.commit().unwrap();
-    assert_eq!(recorder.query(exclusions), [[Some("3".to_owned()), Some("filter\u{1f}f:1\u{1f}*.tmp".to_owned())]]);
-    assert_eq!(recorder.counters(), &recorder.recount());
+    let ledger = open(&copy);
+    assert_eq!(ledger.migration().spec.settings.filter, rules(), "it is kept to");
+    let (mut writer, _) = ledger.go_on();
+    assert!(writer.query(exclusions).is_empty(), "their ids are given out again");
+    writer.record_page(Side::Source, listed(&root(), filtered(&["a", "1.tmp"]), true)).unwrap();
+    writer.commit().unwrap();
+    assert_eq!(writer.query(exclusions), [[Some("3".to_owned()), Some("filter\u{1f}f:1\u{1f}*.tmp".to_owned())]]);
+    assert_eq!(writer.counters(), &writer.recount());
 }
 
 #[test]

@@ -14,11 +14,11 @@ use longhaul_model::{
     TraversalStatus,
 };
 
-use super::{FLUSH_ROWS_MAX, Recorder};
+use super::{DiscoverWriter, FLUSH_ROWS_MAX};
 use crate::codes::{node_kind, traversal_status};
 use crate::error::Result;
 use crate::listing::{Ending, FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
-use crate::rows::{ErrorRow, Finding, FindingRow, FindingRows, IdRows, RelistedRows, Rows, SweptRows, flush};
+use crate::rows::{ErrorRow, Finding, FindingRow, IdRows, Rows, flush};
 
 /// Entries of listings that are complete are compared at the latest when this many wait.
 const COMPARED_ROWS_MAX: usize = 50_000;
@@ -31,16 +31,11 @@ const DIFFERENCES_MAX: i64 = 16_384;
 pub(crate) struct Sweep {
     run: i32,
     first_ids: BySide<NodeId>,
-    entries: BySide<RelistedRows>,
     /// Listings that are complete, with the attempts that they took.
     ended: BySide<Vec<(Folder, u32)>>,
     /// Folders of whose listings some pages have come.
     begun: BySide<HashSet<NodeId>>,
     waiting: usize,
-    swept: SweptRows,
-    findings: FindingRows,
-    /// Source nodes that are gone.
-    gone: IdRows,
 }
 
 impl Sweep {
@@ -76,17 +71,7 @@ impl Sweep {
              FROM sweep_findings
              WHERE side = 'src' AND finding = 'gone' AND run >= {run}"
         ))?;
-        Ok(Sweep {
-            run,
-            first_ids,
-            entries: BySide::default(),
-            ended: BySide::default(),
-            begun: BySide::default(),
-            waiting: 0,
-            swept: SweptRows::default(),
-            findings: FindingRows::default(),
-            gone: IdRows::default(),
-        })
+        Ok(Sweep { run, first_ids, ended: BySide::default(), begun: BySide::default(), waiting: 0 })
     }
 
     /// The run in which it began.
@@ -101,15 +86,6 @@ impl Sweep {
 
     pub(super) fn has_ended_listings(&self) -> bool {
         Side::BOTH.into_iter().any(|side| !self.ended[side].is_empty())
-    }
-
-    pub(super) fn flush(&mut self, connection: &Connection) -> Result<()> {
-        flush(&mut self.entries.src, "relisted_src", connection)?;
-        flush(&mut self.entries.dst, "relisted_dst", connection)?;
-        flush(&mut self.swept, "swept", connection)?;
-        flush(&mut self.findings, "sweep_findings", connection)?;
-        flush(&mut self.gone, "not_there", connection)?;
-        Ok(())
     }
 }
 
@@ -135,7 +111,7 @@ struct Difference<'a> {
     left_out: Option<usize>,
 }
 
-impl Recorder {
+impl DiscoverWriter {
     /// Whether a folder was known before the sweep that lists it.
     pub(super) fn was_listed_before(&self, side: Side, folder: &Folder) -> bool {
         self.sweep.as_ref().is_some_and(|sweep| folder.id < sweep.first_ids[side])
@@ -145,21 +121,21 @@ impl Recorder {
     pub(super) fn record_page_again(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
         let ListedPage { folder, page, is_last, attempts } = listed;
         let sweep = self.sweep.as_mut().expect("only a sweep lists a folder again");
-        sweep.entries[side].push_page(folder.id, &page);
+        self.writer.rows.sweep.entries[side].push_page(folder.id, &page);
         sweep.waiting += page.len() + 1;
-        self.uncommitted_rows += 1;
+        self.writer.uncommitted_rows += 1;
         if is_last {
             sweep.begun[side].remove(&folder.id);
             sweep.ended[side].push((folder, attempts));
         } else {
             sweep.begun[side].insert(folder.id);
         }
-        let is_long = sweep.entries[side].len() >= FLUSH_ROWS_MAX;
+        let is_long = self.writer.rows.sweep.entries[side].len() >= FLUSH_ROWS_MAX;
         if sweep.waiting >= COMPARED_ROWS_MAX && is_last {
             return self.compare_listed_again();
         }
         if is_long {
-            self.flush_rows()?;
+            self.writer.flush_rows()?;
         }
         Ok(Vec::new())
     }
@@ -168,13 +144,15 @@ impl Recorder {
     /// any more, it is gone.
     pub(super) fn record_failure_again(&mut self, side: Side, failed: FailedListing) -> Result<Vec<RecordedListing>> {
         let FailedListing { folder, class, message, attempts } = failed;
-        self.flush_rows()?;
+        self.writer.flush_rows()?;
         let sweep = self.sweep.as_mut().expect("only a sweep lists a folder again");
-        sweep.swept.push(side, folder.id);
-        self.uncommitted_rows += 1;
+        self.writer.rows.sweep.swept.push(side, folder.id);
+        self.writer.uncommitted_rows += 1;
         if sweep.begun[side].remove(&folder.id) {
             let table = format!("relisted_{}", side.prefix());
-            self.connection.execute(&format!("DELETE FROM {table} WHERE folder_id = ?"), params![folder.id.0])?;
+            self.writer
+                .connection
+                .execute(&format!("DELETE FROM {table} WHERE folder_id = ?"), params![folder.id.0])?;
         }
         let is_gone = class == ErrorClass::Vanished && folder.id != FIRST_NODE_ID;
         let nothing = FoundFolders { ids: Vec::new(), named: Some(Vec::new()) };
@@ -186,49 +164,27 @@ impl Recorder {
         let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
         // It was listed, or had failed: either way it was pending again.
         let (was, change) = (TraversalStatus::Successful, TraversalChange::OutOfAttempts);
-        self.events.change_relisted(side, folder.id, was, change, attempts, Some(&Reason::message(&message)))?;
-        self.errors.push(&ErrorRow {
+        self.writer.events.change_relisted(side, folder.id, was, change, attempts, Some(&Reason::message(&message)))?;
+        self.writer.rows.errors.push(&ErrorRow {
             side,
             node: folder.id,
             phase: Phase::Traversing,
             class,
             message: &message,
             attempts,
-            run: self.run,
-            at_ns: (self.now_ns)(),
+            run: self.writer.run,
+            at_ns: (self.writer.now_ns)(),
         });
         Ok(vec![answer])
     }
 
-    /// Notes a destination folder that nothing is known of but that it is there, and that it is the counterpart of a source
-    /// folder. Returns its id.
-    pub(crate) fn note_destination_folder(
-        &mut self,
-        source: NodeId,
-        parent: NodeId,
-        name: &str,
-        path: &str,
-        depth: i32,
-    ) -> NodeId {
-        let id = self.give_out_ids(Side::Destination, 1);
-        let mut page = Page::default();
-        page.push_printable(name, NodeKind::Folder, None, None);
-        self.nodes.dst.push_page(id, parent, depth, &page);
-        self.matches.push(source, id, true);
-        self.destination_folders.push(id, path, depth, source);
-        self.counters.change(Side::Destination, depth).count_node(NodeKind::Folder, None);
-        self.uncommitted_rows += 1;
-        id
-    }
-
     fn note(&mut self, side: Side, node: NodeId, finding: Finding, before: FileFacts) {
-        let (run, at_ns) = (self.run, (self.now_ns)());
-        let waiting = self.sweep.as_mut().expect("only a sweep finds something different");
+        let (run, at_ns) = (self.writer.run, (self.writer.now_ns)());
         let FileFacts { size, modified_ns } = before;
-        waiting.findings.push(&FindingRow { side, node, finding, size, modified_ns, run, at_ns });
-        self.uncommitted_rows += 1;
+        self.writer.rows.sweep.findings.push(&FindingRow { side, node, finding, size, modified_ns, run, at_ns });
+        self.writer.uncommitted_rows += 1;
         if side == Side::Source && finding == Finding::Gone {
-            waiting.gone.push(node, None, None);
+            self.writer.rows.sweep.gone.push(node, None, None);
         }
     }
 
@@ -250,24 +206,25 @@ impl Recorder {
     }
 
     fn compare_side(&mut self, side: Side, ended: Vec<(Folder, u32)>) -> Result<Vec<RecordedListing>> {
-        self.flush_rows()?;
-        self.connection
+        self.writer.flush_rows()?;
+        self.writer
+            .connection
             .execute_batch("CREATE OR REPLACE TEMP TABLE ended (id BIGINT, size BIGINT, modified_ns BIGINT)")?;
         let mut ids = IdRows::default();
         for (folder, _) in &ended {
             ids.push(folder.id, None, None);
         }
-        flush(&mut ids, "ended", &self.connection)?;
-        let statuses = statuses_of_ended(&self.connection, side)?;
+        flush(&mut ids, "ended", &self.writer.connection)?;
+        let statuses = statuses_of_ended(&self.writer.connection, side)?;
         let first_id = self.sweep.as_ref().expect("there is one").first_ids[side];
-        let differences = find_differences(&self.connection, side, first_id)?;
+        let differences = find_differences(&self.writer.connection, side, first_id)?;
 
         let folders: HashMap<NodeId, &Folder> = ended.iter().map(|(folder, _)| (folder.id, folder)).collect();
         let mut answers = Vec::new();
         let mut changed = IdRows::default();
         let mut start = 1;
         while start <= differences {
-            let batches = pull_differences(&self.connection, start)?;
+            let batches = pull_differences(&self.writer.connection, start)?;
             start += DIFFERENCES_MAX;
             let mut new = NewEntries::default();
             for batch in &batches {
@@ -287,14 +244,13 @@ impl Recorder {
         self.forget_compared(side)?;
 
         for (folder, attempts) in ended {
-            let sweep = self.sweep.as_mut().expect("there is one");
-            sweep.swept.push(side, folder.id);
+            self.writer.rows.sweep.swept.push(side, folder.id);
             let was = statuses.get(&folder.id).copied().unwrap_or(TraversalStatus::Pending);
             if was != TraversalStatus::Successful {
                 let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-                self.events.change_relisted(side, folder.id, was, TraversalChange::Listed, attempts, None)?;
+                self.writer.events.change_relisted(side, folder.id, was, TraversalChange::Listed, attempts, None)?;
             }
-            self.uncommitted_rows += 1;
+            self.writer.uncommitted_rows += 1;
             answers.extend(self.record_entries(side, folder, Page::default(), Ending::Complete)?);
         }
         Ok(answers)
@@ -323,18 +279,19 @@ impl Recorder {
 
     /// Brings sizes and times of known nodes up to date.
     fn update_facts(&mut self, side: Side, changed: &mut IdRows) -> Result<()> {
-        self.connection
+        self.writer
+            .connection
             .execute_batch("CREATE OR REPLACE TEMP TABLE changed_now (id BIGINT, size BIGINT, modified_ns BIGINT)")?;
-        let count = flush(changed, "changed_now", &self.connection)?;
+        let count = flush(changed, "changed_now", &self.writer.connection)?;
         if count > 0 {
             let nodes = format!("{}_nodes", side.prefix());
-            self.connection.execute_batch(&format!(
+            self.writer.connection.execute_batch(&format!(
                 "UPDATE {nodes}
                  SET size = c.size, modified_ns = c.modified_ns
                  FROM changed_now c
                  WHERE {nodes}.id = c.id"
             ))?;
-            self.uncommitted_rows += count;
+            self.writer.uncommitted_rows += count;
         }
         Ok(())
     }
@@ -343,10 +300,12 @@ impl Recorder {
     fn forget_compared(&mut self, side: Side) -> Result<()> {
         let sweep = self.sweep.as_ref().expect("there is one");
         if sweep.begun[side].is_empty() {
-            return forget_entries(&self.connection, side);
+            return forget_entries(&self.writer.connection, side);
         }
         let table = format!("relisted_{}", side.prefix());
-        self.connection.execute(&format!("DELETE FROM {table} WHERE folder_id IN (SELECT id FROM ended)"), [])?;
+        self.writer
+            .connection
+            .execute(&format!("DELETE FROM {table} WHERE folder_id IN (SELECT id FROM ended)"), [])?;
         Ok(())
     }
 }
