@@ -26,7 +26,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
         phase = migration.current_phase();
         // What was chosen when it began is kept to in every phase, and not only in the one that was cut short.
         copying = settle_copy_settings(&migration, &choices)?;
-        if !matches!(phase, Phase::Created | Phase::Traversing) {
+        if phase.is_after_discovery() {
             // Nothing is left to be listed. It refuses what was typed if that is another migration.
             begin(&cli.ledger, || discover::begin_run(&cli.ledger, discovery, None))?;
         }

@@ -172,7 +172,14 @@ impl Ending {
     fn all_things_considered(&mut self, ended: Ended) -> Ended {
         match (ended, self.gave_up_last.take()) {
             (Ended::Done, Some(gave_up)) => Ended::from(gave_up),
-            (ended, _) => ended,
+            (
+                ended @ (Ended::Done
+                | Ended::Interrupted
+                | Ended::StoreGaveUp { .. }
+                | Ended::LedgerFailed(_)
+                | Ended::Broken(_)),
+                _,
+            ) => ended,
         }
     }
 

@@ -18,7 +18,7 @@ use longhaul_model::{BySide, Phase};
 
 pub(crate) use self::plan::{CopySchedule, Plan};
 #[cfg(test)]
-pub(crate) use self::traversal::BATCH_FOLDERS_MAX;
+pub(crate) use self::traversal::{BATCH_FOLDERS_MAX, made_up};
 pub use self::traversal::{Schedule, ScheduleLimits};
 pub(crate) use self::traversal::{Shares, Traversal};
 pub(crate) use self::verification::{Verification, first_id};

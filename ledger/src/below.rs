@@ -6,7 +6,7 @@
 use duckdb::Connection;
 use duckdb::arrow::array::AsArray;
 use duckdb::arrow::datatypes::Int64Type;
-use longhaul_model::Side;
+use longhaul_model::{NodeKind, Side};
 
 use crate::bits::{APPENDED_IDS, Bits, Ids};
 use crate::error::Result;
@@ -40,7 +40,7 @@ pub(crate) fn select_below(
         return Ok(());
     }
     let mut found = Ids::default();
-    let kind = if only_folders { "AND kind = 'folder'" } else { "" };
+    let kind = if only_folders { format!("AND kind = '{}'", NodeKind::Folder) } else { String::new() };
     let mut statement = connection.prepare(&format!(
         "SELECT id, coalesce(parent_id, 0)
          FROM {nodes}

@@ -229,14 +229,15 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
          ANTI JOIN (
            SELECT id
            FROM src_current
-           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> 'pending'
+           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> '{pending}'
          ) done ON done.id = p.src_id
          JOIN src_nodes n ON n.id = p.src_id
          LEFT JOIN (SELECT id, size, modified_ns FROM dst_nodes WHERE id >= ? AND id <= ?) d ON d.id = p.dst_id
          LEFT JOIN (SELECT src_id, name FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = p.src_id
          WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?
-           AND {}",
-        sql::is_work("p.action")
+           AND {is_work}",
+        pending = CopyStatus::Pending,
+        is_work = sql::is_work("p.action")
     ))?;
     let (first_taken, last_taken) = (first_taken.unwrap_or(0), last_taken.unwrap_or(-1));
     let batches =
@@ -347,14 +348,15 @@ fn add_parts(connection: &Connection, ids: &Range<i64>, batches: &mut [PlanBatch
 /// The folders with ids within `ids` that this migration made on the destination, in id order. The events must have been
 /// folded, and [`remaining`] called before.
 pub(crate) fn pull_made_folders(connection: &Connection, ids: &Range<i64>) -> Result<Vec<MadeFolder>> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT f.id, f.path, d.path
          FROM src_folders f
          JOIN src_current c ON c.id = f.id
          LEFT JOIN (FROM renamed_folders WHERE id >= ? AND id < ?) d ON d.id = f.id
-         WHERE f.id >= ? AND f.id < ? AND c.id >= ? AND c.id < ? AND c.copy_status = 'successful'
+         WHERE f.id >= ? AND f.id < ? AND c.id >= ? AND c.id < ? AND c.copy_status = '{successful}'
          ORDER BY f.id",
-    )?;
+        successful = CopyStatus::Successful
+    ))?;
     let (start, end) = (ids.start, ids.end);
     let folders = statement.query_map(params![start, end, start, end, start, end], |row| {
         Ok(MadeFolder { id: NodeId(row.get(0)?), path: row.get(1)?, destination_path: row.get(2)? })
@@ -404,7 +406,7 @@ pub(crate) fn pull_children(
 ) -> Result<Vec<Below>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT n.id, n.parent_id, n.kind::VARCHAR, n.size, n.depth,
-           p.src_id IS NOT NULL AND coalesce(e.copy_status, s.copy_status, 'pending') = 'pending'
+           p.src_id IS NOT NULL AND coalesce(e.copy_status, s.copy_status, '{pending}') = '{pending}'
          FROM src_nodes n
          LEFT JOIN (
            SELECT src_id
@@ -424,6 +426,7 @@ pub(crate) fn pull_children(
            WHERE id >= ? AND id < ? AND copy_status IS NOT NULL
          ) s ON s.id = n.id
          WHERE n.id >= ? AND n.id < ? AND n.parent_id >= ? AND n.parent_id < ?",
+        pending = CopyStatus::Pending,
         is_work = sql::is_work("action")
     ))?;
     let (start, end) = (ids.start, ids.end);
@@ -489,15 +492,17 @@ fn made_before(connection: &Connection) -> Result<Vec<String>> {
          FROM src_folders f
          JOIN src_current c ON c.id = f.id
          LEFT JOIN renamed_folders d ON d.id = f.id
-         WHERE c.copy_status = 'successful' AND f.id IN (
+         WHERE c.copy_status = '{successful}' AND f.id IN (
            SELECT n.parent_id
            FROM plan p
            JOIN src_nodes n ON n.id = p.src_id
            LEFT JOIN src_current i ON i.id = p.src_id
-           WHERE {} AND coalesce(i.copy_status, 'pending') = 'pending'
+           WHERE {is_work} AND coalesce(i.copy_status, '{pending}') = '{pending}'
          )
          ORDER BY f.id",
-        sql::is_work("p.action")
+        successful = CopyStatus::Successful,
+        is_work = sql::is_work("p.action"),
+        pending = CopyStatus::Pending,
     ))?;
     let paths = statement.query_map([], |row| row.get(0))?;
     Ok(paths.collect::<duckdb::Result<_>>()?)
@@ -510,10 +515,11 @@ fn given_up(connection: &Connection, begun_below: i64, large_from: u64) -> Resul
          JOIN src_current c ON c.id = n.id
          JOIN src_folders f ON f.id = n.parent_id
          LEFT JOIN renamed_folders d ON d.id = f.id
-         WHERE n.id < ? AND n.kind = 'file' AND n.size >= ?
-           AND {}
+         WHERE n.id < ? AND n.kind = '{file}' AND n.size >= ?
+           AND {is_given_up}
          ORDER BY n.id",
-        sql::is_status("c.copy_status", |status| status.is_excluded() || status == CopyStatus::Vanished)
+        file = NodeKind::File,
+        is_given_up = sql::is_status("c.copy_status", CopyStatus::is_given_up)
     ))?;
     let large_from = i64::try_from(large_from).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![begun_below, large_from], |row| Ok((NodeId(row.get(0)?), row.get(1)?)))?;

@@ -19,11 +19,12 @@ use crate::listing::{Ending, FailedListing, Folder, ListedPage, OpenListing, Rec
 use crate::matching::{Matched, match_nodes};
 use crate::migration::{Migration, set_phase};
 use crate::overview::Overview;
-use crate::plan::{RANGE_IDS, make_plan};
+use crate::plan::make_plan;
 use crate::pull::pull_folders;
 use crate::recent::RecentListings;
 use crate::recovery::{Remaining, remaining};
 use crate::rows::{BATCH_NAME_BYTES_MAX, ErrorRow, ExclusionOrigin, Rows};
+use crate::sql::RANGE_IDS;
 use crate::sweeping::end_sweep;
 use crate::writer::{Guarded, Writer};
 

@@ -11,17 +11,13 @@ use std::ops::Range;
 
 use duckdb::{Connection, params};
 use longhaul_model::{
-    BySide, CopyChange, CopyStatus, ForbiddenTransition, NodeId, NodeKind, Reason, Side, TraversalChange,
-    TraversalStatus,
+    BySide, CopyChange, CopyStatus, ForbiddenTransition, NodeId, Reason, Side, TraversalChange, TraversalStatus,
 };
 
 use crate::codes::{copy_change, copy_status};
 use crate::error::{LedgerError, Result};
 use crate::rows::{Event, EventRows, Rows, flush};
-use crate::sql;
-
-/// Ids of which changes are worked out by one statement: what that joins fits into the memory that DuckDB has.
-pub(crate) const RANGE_IDS: i64 = 98_304;
+use crate::sql::{self, RANGE_IDS};
 
 /// Writes events.
 #[derive(Debug)]
@@ -246,11 +242,11 @@ impl Events {
         {
             let mut statement = connection.prepare(&format!(
                 "SELECT n.depth, s.was::VARCHAR, s.change, s.reason IS NOT NULL, count(*),
-                   coalesce(sum(n.size) FILTER (WHERE n.kind = '{file}'), 0)::BIGINT
+                   {bytes}::BIGINT
                  FROM ({rows_of_set}) s
                  JOIN (SELECT id, depth, kind, size FROM src_nodes WHERE id >= {start} AND id < {end}) n ON n.id = s.id
                  GROUP BY ALL",
-                file = NodeKind::File
+                bytes = sql::bytes_of_files("n")
             ))?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {

@@ -209,14 +209,17 @@ impl Migration {
 
     /// Whether both trees have been listed.
     pub fn is_discovered(&self) -> bool {
-        !matches!(self.current_phase(), Phase::Created | Phase::Traversing)
+        self.current_phase().is_after_discovery()
     }
 
     pub(crate) fn insert(connection: &Connection, spec: &MigrationSpec, now_ns: i64) -> Result<()> {
         let settings = serde_json::to_string(&spec.settings).expect("settings are plain data");
         connection.execute(
-            "INSERT INTO migration
-             VALUES (?, ?, version(), ?, ?, ?, ?, 'created', NULL, 0, 0, NULL, NULL)",
+            &format!(
+                "INSERT INTO migration
+                 VALUES (?, ?, version(), ?, ?, ?, ?, '{created}', NULL, 0, 0, NULL, NULL)",
+                created = Phase::Created
+            ),
             params![SCHEMA_VERSION, env!("CARGO_PKG_VERSION"), spec.source, spec.destination, settings, now_ns],
         )?;
         Ok(())

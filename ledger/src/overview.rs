@@ -1,13 +1,14 @@
 //! Where a migration stands: what `status` shows, and what a run ends with.
 
 use duckdb::Connection;
-use longhaul_model::{BySide, Phase, Side};
+use longhaul_model::{BySide, Phase, PlanAction, Side};
 
 use crate::counters::{Counters, DepthCounters};
 use crate::error::{LedgerError, Result};
 use crate::marks::Marks;
 use crate::migration::{Migration, Run};
 use crate::pace::{PaceRow, read_last};
+use crate::reporting::ProblemKind;
 use crate::sql;
 use crate::sweeping::SweepSummary;
 use crate::verification::Verified;
@@ -65,8 +66,8 @@ impl Overview {
         let late_conflicts = if totals.src.conflicts == 0 {
             0
         } else {
-            let sql = "SELECT count(*) FROM plan WHERE action = 'conflict'";
-            let planned: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+            let sql = format!("SELECT count(*) FROM plan WHERE action = '{}'", PlanAction::Conflict);
+            let planned: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
             (totals.src.conflicts - planned).max(0)
         };
         Ok(Overview {
@@ -85,16 +86,17 @@ impl Overview {
 
 /// The nodes that are in the view `problems`, without what is said of them: `side, id`. There may be millions of them, and
 /// a run that ends has little memory.
-const WITH_PROBLEMS: &str = "
-  SELECT 'src'::side AS side, node_id AS id
-  FROM errors
-  WHERE side = 'src' AND node_id IN (
-    SELECT id FROM src_latest WHERE traversal_status = 'failed' OR copy_status = 'failed'
-  )
-  UNION
-  SELECT 'dst'::side, node_id
-  FROM errors
-  WHERE side = 'dst' AND node_id IN (SELECT id FROM dst_latest WHERE traversal_status = 'failed')";
+fn with_problems() -> String {
+    let of_side = |side: Side| {
+        let (name, has_failed) = (side.prefix(), sql::has_failed(side, "l"));
+        format!(
+            "SELECT '{name}'::side AS side, node_id AS id
+             FROM errors
+             WHERE side = '{name}' AND node_id IN (SELECT id FROM {name}_latest l WHERE {has_failed})"
+        )
+    };
+    Side::BOTH.map(of_side).join(" UNION ")
+}
 
 /// How many rows the view `problems` has.
 fn count_problems(connection: &Connection) -> Result<i64> {
@@ -103,14 +105,14 @@ fn count_problems(connection: &Connection) -> Result<i64> {
     if connection.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0 {
         return Ok(0);
     }
-    let sql = format!("SELECT (SELECT count(*) FROM ({WITH_PROBLEMS})) + (SELECT count(*) FROM differences)");
+    let sql = format!("SELECT (SELECT count(*) FROM ({})) + (SELECT count(*) FROM differences)", with_problems());
     Ok(connection.query_row(&sql, [], |row| row.get(0))?)
 }
 
 /// The first `limit` problems, by side and in the order in which their nodes were found.
 pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec<Problem>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let chosen = format!("{WITH_PROBLEMS} ORDER BY side, id LIMIT {limit}");
+    let chosen = format!("{} ORDER BY side, id LIMIT {limit}", with_problems());
     let path = sql::path("n", "f");
     let mut problems = Vec::new();
     for side in Side::BOTH {
@@ -138,11 +140,14 @@ pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec
     let left = limit - i64::try_from(problems.len()).unwrap_or(i64::MAX);
     let mut statement = connection.prepare(&format!(
         "WITH chosen AS (FROM differences ORDER BY src_id LIMIT {left})
-         SELECT 'dst', {path}, 'verifying', 'different', chosen.message, 1
+         SELECT '{dst}', {path}, '{verifying}', '{different}', chosen.message, 1
          FROM chosen
          JOIN (FROM src_nodes WHERE id IN (SELECT src_id FROM chosen)) n ON n.id = chosen.src_id
          LEFT JOIN src_folders f ON f.id = n.parent_id
-         ORDER BY n.id"
+         ORDER BY n.id",
+        dst = Side::Destination.prefix(),
+        verifying = Phase::Verifying,
+        different = ProblemKind::Different.as_str(),
     ))?;
     problems.extend(rows_of(&mut statement)?);
     Ok(problems)

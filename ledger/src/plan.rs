@@ -14,9 +14,6 @@ use crate::migration::Settings;
 use crate::sql;
 use crate::writer::Writer;
 
-/// Nodes that are planned at a time: so many fit into memory along with what they are joined with.
-pub(crate) const RANGE_IDS: i64 = 131_072;
-
 /// Makes the plan, and commits it so many ids at a time: DuckDB keeps in memory much of what a transaction adds.
 ///
 /// Where that is broken off, discovery is still to be ended, and the plan is made again; what a part of it has said
@@ -93,35 +90,35 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
              FROM src_current
              WHERE id >= {start} AND id < {end} AND copy_status IS NOT NULL
            ) c ON c.id = n.id
-           WHERE n.id >= {start} AND n.id < {end} AND c.copy_status IS DISTINCT FROM 'vanished'
+           WHERE n.id >= {start} AND n.id < {end} AND c.copy_status IS DISTINCT FROM '{vanished}'
          )
          SELECT
            w.id,
            CASE
-             WHEN w.copy_status = 'successful' THEN 'skip'
-             WHEN q.action = 'overwrite' THEN {overwrite}
+             WHEN w.copy_status = '{successful}' THEN '{skip}'
+             WHEN q.action = '{overwrite}' THEN {replace}
              WHEN q.action IS NOT NULL THEN q.action::VARCHAR
-             WHEN w.copy_status = 'conflict' THEN 'conflict'
-             WHEN w.kind = 'other' THEN 'not_copied'
-             WHEN x.id IS NOT NULL THEN 'conflict'
-             WHEN w.kind = 'symlink' AND NOT {symlinks_kept} THEN 'not_copied'
+             WHEN w.copy_status = '{in_conflict}' THEN '{conflict}'
+             WHEN w.kind = '{other}' THEN '{not_copied}'
+             WHEN x.id IS NOT NULL THEN '{conflict}'
+             WHEN w.kind = '{symlink}' AND NOT {symlinks_kept} THEN '{not_copied}'
              -- By a plan that there was before.
-             WHEN w.copy_status = 'skipped' THEN 'skip'
-             WHEN w.kind = 'folder' THEN 'create_folder'
-             WHEN m.dst_id IS NULL THEN CASE WHEN w.kind = 'symlink' THEN 'make_link' ELSE 'copy' END
-             WHEN {is_same} THEN 'already_existed'
-             WHEN {is_left_open} AND w.kind = 'file' THEN 'compare'
+             WHEN w.copy_status = '{skipped}' THEN '{skip}'
+             WHEN w.kind = '{folder}' THEN '{create_folder}'
+             WHEN m.dst_id IS NULL THEN {copy}
+             WHEN {is_same} THEN '{already_existed}'
+             WHEN {is_left_open} AND w.kind = '{file}' THEN '{compare}'
              ELSE {taken}
            END,
            m.dst_id,
            CASE
-             WHEN w.copy_status = 'successful' THEN {copied_before}
+             WHEN w.copy_status = '{successful}' THEN {copied_before}
              WHEN q.action IS NOT NULL THEN {decided}
-             WHEN w.copy_status IN ('conflict', 'skipped') THEN w.copy_error
-             WHEN x.id IS NOT NULL THEN {in_conflict}
-             WHEN w.kind = 'symlink' AND NOT {symlinks_kept} THEN {no_symlinks}
+             WHEN {awaits_decision} THEN w.copy_error
+             WHEN x.id IS NOT NULL THEN {ancestor_in_conflict}
+             WHEN w.kind = '{symlink}' AND NOT {symlinks_kept} THEN {no_symlinks}
              WHEN m.dst_id IS NULL THEN NULL
-             WHEN w.kind <> 'folder' AND {is_same} THEN {already_there}
+             WHEN w.kind <> '{folder}' AND {is_same} THEN {already_there}
              ELSE {difference}
            END
          FROM waiting w
@@ -134,7 +131,28 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
          ) d ON d.id = m.dst_id
          LEFT JOIN in_conflict x ON x.id = w.parent_id
          LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = w.id",
-        overwrite = sql::by_kind("w", |kind| PolicyVerdict::Replace.action(kind)),
+        // Statuses.
+        vanished = CopyStatus::Vanished,
+        successful = CopyStatus::Successful,
+        in_conflict = CopyStatus::Conflict,
+        skipped = CopyStatus::Skipped,
+        awaits_decision = sql::is_status("w.copy_status", CopyStatus::awaits_decision),
+        // Kinds.
+        folder = NodeKind::Folder,
+        file = NodeKind::File,
+        symlink = NodeKind::Symlink,
+        other = NodeKind::Other,
+        // Actions.
+        overwrite = PlanAction::Overwrite,
+        replace = sql::by_kind("w", |kind| PolicyVerdict::Replace.action(kind)),
+        skip = PlanAction::Skip,
+        conflict = PlanAction::Conflict,
+        not_copied = PlanAction::NotCopied,
+        create_folder = PlanAction::for_free_name(NodeKind::Folder),
+        copy = sql::by_kind("w", PlanAction::for_free_name),
+        already_existed = PlanAction::AlreadyExisted,
+        compare = PlanAction::Compare,
+        // Conditions and reasons.
         first_taken = first_taken.unwrap_or(0),
         last_taken = last_taken.unwrap_or(-1),
         is_same = is_same_unless_compared(settings),
@@ -142,7 +160,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
         taken = sql::policy_action(*on_conflict, *comparison, "w", "d"),
         copied_before = sql::reason(ReasonCode::CopiedBefore, &[]),
         decided = sql::reason(ReasonCode::Decided, &["replace(q.action::VARCHAR, '_', '-')"]),
-        in_conflict = sql::reason(ReasonCode::AncestorInConflict, &["x.top"]),
+        ancestor_in_conflict = sql::reason(ReasonCode::AncestorInConflict, &["x.top"]),
         no_symlinks = sql::reason(ReasonCode::NoSymlinks, &[]),
         already_there = sql::reason(ReasonCode::AlreadyThere, &[]),
         difference = difference(settings),
@@ -155,20 +173,23 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
 fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
     // Of this connection only, and never in the file or its log.
     connection.execute_batch("CREATE OR REPLACE TEMP TABLE in_conflict (id BIGINT, top VARCHAR)")?;
-    let conflicts: i64 =
-        connection
-            .query_row("SELECT count(*) FROM src_current WHERE copy_status = 'conflict'", [], |row| row.get(0))?;
+    let (conflict, folder) = (CopyStatus::Conflict, NodeKind::Folder);
+    let conflicts: i64 = connection.query_row(
+        &format!("SELECT count(*) FROM src_current WHERE copy_status = '{conflict}'"),
+        [],
+        |row| row.get(0),
+    )?;
     if conflicts > 0 {
         connection.execute_batch(&format!(
             "INSERT INTO in_conflict
              WITH RECURSIVE below AS (
                SELECT f.id, f.path AS top
                FROM src_folders f
-               JOIN src_current c ON c.id = f.id AND c.copy_status = 'conflict'
+               JOIN src_current c ON c.id = f.id AND c.copy_status = '{conflict}'
                UNION ALL
                SELECT n.id, below.top
                FROM below
-               JOIN src_nodes n ON n.parent_id = below.id AND n.kind = 'folder'
+               JOIN src_nodes n ON n.parent_id = below.id AND n.kind = '{folder}'
              )
              SELECT id, min(CASE WHEN length(top) > {SHOWN_PATH_CHARACTERS_MAX} THEN left(top, 100) || '…' || right(top, 100) ELSE top END)
              FROM below
@@ -216,9 +237,10 @@ fn settle(connection: &Connection, events: &mut Events, ids: &Range<i64>) -> Res
          FROM (FROM plan WHERE src_id >= {start} AND src_id < {end} AND NOT {is_work}) p
          ANTI JOIN (
            FROM src_current
-           WHERE id >= {start} AND id < {end} AND copy_status IS NOT NULL AND copy_status <> 'pending'
+           WHERE id >= {start} AND id < {end} AND copy_status IS NOT NULL AND copy_status <> '{pending}'
          ) c ON c.id = p.src_id",
         changes.join(" "),
+        pending = CopyStatus::Pending,
         is_work = sql::is_work("action"),
     );
     // Mostly there are none, and it takes longer to work out what they would become.
@@ -270,26 +292,28 @@ pub struct PlanTotal {
 /// The totals of the plan by action, in the order of the enumeration.
 pub(crate) fn plan_totals(connection: &Connection) -> Result<Vec<PlanTotal>> {
     let mut statement = connection.prepare(&format!(
-        "SELECT action::VARCHAR, count(*), coalesce(sum(size) FILTER (WHERE kind = '{}'), 0)::BIGINT
+        "SELECT action::VARCHAR, count(*), {bytes}::BIGINT
          FROM (
-           SELECT CASE WHEN x.id IS NULL THEN p.action ELSE 'exclude'::plan_action END AS action, n.kind, n.size
+           SELECT CASE WHEN x.id IS NULL THEN p.action ELSE '{exclude}'::plan_action END AS action, n.kind, n.size
            FROM plan p
            JOIN src_nodes n ON n.id = p.src_id
            LEFT JOIN (
              SELECT id
              FROM src_latest
-             WHERE {}
+             WHERE {is_excluded}
            ) x ON x.id = p.src_id
            UNION ALL
-           SELECT 'already_existed'::plan_action, n.kind, n.size
+           SELECT '{already_existed}'::plan_action, n.kind, n.size
            FROM matches m
            JOIN src_nodes n ON n.id = m.src_id
            WHERE m.same AND n.parent_id IS NOT NULL
          ) planned
          GROUP BY action
          ORDER BY action",
-        NodeKind::File.as_str(),
-        sql::is_status("copy_status", CopyStatus::is_excluded)
+        bytes = sql::bytes_of_files("planned"),
+        exclude = PlanAction::Exclude,
+        is_excluded = sql::is_status("copy_status", CopyStatus::is_excluded),
+        already_existed = PlanAction::AlreadyExisted,
     ))?;
     let totals =
         statement.query_map([], |row| Ok(PlanTotal { action: row.get(0)?, nodes: row.get(1)?, bytes: row.get(2)? }))?;

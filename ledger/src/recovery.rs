@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use duckdb::Connection;
-use longhaul_model::{CopyChange, NodeId, Side, TraversalStatus};
+use longhaul_model::{CopyChange, CopyStatus, NodeId, Side, TraversalStatus};
 
 use crate::counters::DepthCounters;
 use crate::error::Result;
@@ -66,14 +66,16 @@ fn drop_half_done(connection: &Connection, now_ns: fn() -> i64) -> Result<()> {
     const DROPPED_SRC: &str = "SELECT id FROM src_nodes WHERE parent_id IN (FROM src_unlisted)";
     const DROPPED_DST: &str = "SELECT id FROM dst_nodes WHERE parent_id IN (FROM dst_unlisted)";
     let last_run = connection.query_row("SELECT coalesce(max(run), 0) FROM runs", [], |row| row.get(0))?;
-    let conflicts = "
-        SELECT DISTINCT s.id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
-        FROM dst_nodes d
-        JOIN dst_folders f ON f.id = d.parent_id
-        JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name AND s.kind <> d.kind
-        JOIN src_current c ON c.id = s.id AND c.copy_status = 'conflict'
-        WHERE f.id IN (FROM dst_unlisted)";
-    let taken_back = CopyChanges { nodes: conflicts, reopened_by: Some(CopyChange::FoundDifferent) };
+    let conflicts = format!(
+        "SELECT DISTINCT s.id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
+         FROM dst_nodes d
+         JOIN dst_folders f ON f.id = d.parent_id
+         JOIN src_nodes s ON s.parent_id = f.src_id AND s.name = d.name AND s.kind <> d.kind
+         JOIN src_current c ON c.id = s.id AND c.copy_status = '{conflict}'
+         WHERE f.id IN (FROM dst_unlisted)",
+        conflict = CopyStatus::Conflict
+    );
+    let taken_back = CopyChanges { nodes: &conflicts, reopened_by: Some(CopyChange::FoundDifferent) };
     // What comes of it is counted with everything else.
     Events::open(connection, last_run, now_ns)?.change_copies(connection, &taken_back)?;
     connection.execute_batch(&format!("DELETE FROM matches WHERE dst_id IN ({DROPPED_DST})"))?;
@@ -97,8 +99,9 @@ pub(crate) fn remaining(connection: &Connection) -> Result<Remaining> {
          FROM src_current c
          LEFT JOIN dst_folders f ON f.src_id = c.id
          LEFT JOIN dst_current d ON d.id = f.id AND {was_listed}
-         WHERE c.traversal_status = 'failed' AND d.id IS NULL AND c.id NOT IN (FROM src_pending)",
-        was_listed = sql::is_traversal("d.traversal_status", TraversalStatus::is_dealt_with)
+         WHERE c.traversal_status = '{failed}' AND d.id IS NULL AND c.id NOT IN (FROM src_pending)",
+        was_listed = sql::is_traversal("d.traversal_status", TraversalStatus::is_dealt_with),
+        failed = TraversalStatus::Failed,
     ))?;
     let failed_sources = statement.query_map([], |row| row.get(0).map(NodeId))?.collect::<duckdb::Result<_>>()?;
     Ok(Remaining {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use duckdb::{Connection, params};
+use longhaul_model::NodeKind;
 
 use crate::error::Result;
 
@@ -24,15 +25,16 @@ pub(crate) fn find_renamed_folders(connection: &Connection) -> Result<()> {
     let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
     // One statement a level, and not one for all that calls itself: that would hold all paths in memory at a time. What has
     // the same depth lies together.
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare(&format!(
         "INSERT INTO renamed_folders
          SELECT n.id, coalesce(p.path, nullif(f.path, '/'), '') || '/' || coalesce(r.name, n.name)
-         FROM (SELECT id, parent_id, name FROM src_nodes WHERE depth = ? AND kind = 'folder') n
+         FROM (SELECT id, parent_id, name FROM src_nodes WHERE depth = ? AND kind = '{folder}') n
          JOIN (SELECT id, path FROM src_folders WHERE depth = ?) f ON f.id = n.parent_id
          LEFT JOIN renamed_folders p ON p.id = n.parent_id
          LEFT JOIN renames r ON r.src_id = n.id
          WHERE p.id IS NOT NULL OR r.src_id IS NOT NULL",
-    )?;
+        folder = NodeKind::Folder
+    ))?;
     for depth in first..=last {
         statement.execute(params![depth, depth - 1])?;
     }

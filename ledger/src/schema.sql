@@ -4,9 +4,9 @@
 -- A reason is a code with its parameters, separated by the character 31. The views show the sentence.
 
 -- What stands in double braces is printed from the Rust values that are the rule (`sql.rs`): here the enumerations
--- node_kind, traversal_status, copy_status, error_class, phase, plan_action, side, sweep_kind, finding, exclusion_origin.
+-- node_kind, traversal_status, copy_status, error_class, phase, plan_action, side, sweep_kind, finding, exclusion_origin,
+-- call_class.
 {{types}}
-CREATE TYPE call_class AS ENUM ('list', 'read', 'write', 'meta');
 
 -- One row: what this ledger is about and where it stands.
 CREATE TABLE migration (
@@ -301,12 +301,12 @@ WHERE id NOT IN (SELECT id FROM dst_current WHERE {{was_listed}});
 CREATE VIEW src_pending AS
 FROM src_unlisted
 UNION
-SELECT id FROM swept WHERE side = 'src' GROUP BY id HAVING NOT bool_or(listed);
+SELECT id FROM swept WHERE side = '{{src}}' GROUP BY id HAVING NOT bool_or(listed);
 
 CREATE VIEW dst_pending AS
 FROM dst_unlisted
 UNION
-SELECT id FROM swept WHERE side = 'dst' GROUP BY id HAVING NOT bool_or(listed);
+SELECT id FROM swept WHERE side = '{{dst}}' GROUP BY id HAVING NOT bool_or(listed);
 
 -- For people. The columns are a promise to whoever queries a ledger.
 CREATE VIEW src_status AS
@@ -354,7 +354,7 @@ FROM (
     s.path,
     s.kind,
     s.size,
-    CASE WHEN s.is_excluded THEN 'exclude'::plan_action ELSE p.action END AS action,
+    CASE WHEN s.is_excluded THEN '{{exclude}}'::plan_action ELSE p.action END AS action,
     CASE
       WHEN s.is_excluded THEN s.error
       WHEN r.name IS NULL THEN {{plan_reason}}
@@ -364,12 +364,12 @@ FROM (
   JOIN (SELECT *, {{is_excluded}} AS is_excluded FROM src_status) s ON s.id = p.src_id
   LEFT JOIN renames r ON r.src_id = p.src_id
   UNION ALL
-  SELECT s.path, s.kind, s.size, 'already_existed'::plan_action, {{already_there}}
+  SELECT s.path, s.kind, s.size, '{{already_existed}}'::plan_action, {{already_there}}
   FROM matches m
   JOIN src_status s ON s.id = m.src_id
   WHERE m.same AND s.parent_id IS NOT NULL
 ) planned
-WHERE (SELECT phase NOT IN ('created', 'traversing') AND coalesce(suspended_from <> 'traversing', true) FROM migration);
+WHERE (SELECT {{is_discovered}} FROM migration);
 
 -- What is wrong now: the last error of each node that is still failed, and what verification found to be different.
 CREATE VIEW problems AS
@@ -379,16 +379,16 @@ WITH last_errors AS (
   FROM errors
   GROUP BY side, node_id
 )
-SELECT 'src'::side AS side, s.path, e.phase, e.class::VARCHAR AS class, e.message, e.attempts
+SELECT '{{src}}'::side AS side, s.path, e.phase, e.class::VARCHAR AS class, e.message, e.attempts
 FROM last_errors e
 JOIN src_status s ON s.id = e.node_id
-WHERE e.side = 'src' AND (s.traversal_status = 'failed' OR s.copy_status = 'failed')
+WHERE e.side = '{{src}}' AND {{src_failed}}
 UNION ALL
-SELECT 'dst'::side, d.path, e.phase, e.class::VARCHAR, e.message, e.attempts
+SELECT '{{dst}}'::side, d.path, e.phase, e.class::VARCHAR, e.message, e.attempts
 FROM last_errors e
 JOIN dst_status d ON d.id = e.node_id
-WHERE e.side = 'dst' AND d.traversal_status = 'failed'
+WHERE e.side = '{{dst}}' AND {{dst_failed}}
 UNION ALL
-SELECT 'dst'::side, s.path, 'verifying'::phase, 'different', d.message, 1
+SELECT '{{dst}}'::side, s.path, '{{verifying}}'::phase, '{{different}}', d.message, 1
 FROM differences d
 JOIN src_status s ON s.id = d.src_id;

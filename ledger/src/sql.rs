@@ -5,13 +5,19 @@
 use std::ops::Range;
 
 use longhaul_model::{
-    CompareBy, Comparison, ConflictPolicy, CopyStatus, ErrorClass, FIRST_NODE_ID, NodeKind, Phase, PlanAction,
-    REASON_SEPARATOR, ReasonCode, Side, TraversalStatus,
+    CallClass, CompareBy, Comparison, ConflictPolicy, CopyStatus, ErrorClass, FIRST_NODE_ID, NodeKind, Phase,
+    PlanAction, REASON_SEPARATOR, ReasonCode, Side, TraversalStatus,
 };
 
 use crate::counters::Counters;
+use crate::reporting::ProblemKind;
 use crate::rows::{ExclusionOrigin, Finding};
 use crate::sweeping::SweepKind;
+
+/// Ids of nodes that one statement covers, where it joins tables or inserts what it has joined. What it holds of so many
+/// nodes fits into the memory that DuckDB has; and it inserts fewer rows than a row group has (122 880), which keeps clear
+/// of the fault described at `fold_range`.
+pub(crate) const RANGE_IDS: i64 = 98_304;
 
 /// The tables and views of a new ledger.
 pub(crate) fn schema() -> String {
@@ -30,6 +36,15 @@ pub(crate) fn schema() -> String {
         ("{{dst_error}}", sentence("coalesce(l.traversal_error, l.remark)")),
         ("{{plan_reason}}", sentence("p.reason")),
         ("{{already_there}}", quoted(&longhaul_model::Reason::plain(ReasonCode::AlreadyThere).to_string())),
+        ("{{src}}", Side::Source.prefix().to_owned()),
+        ("{{dst}}", Side::Destination.prefix().to_owned()),
+        ("{{exclude}}", PlanAction::Exclude.to_string()),
+        ("{{already_existed}}", PlanAction::AlreadyExisted.to_string()),
+        ("{{verifying}}", Phase::Verifying.to_string()),
+        ("{{different}}", ProblemKind::Different.as_str().to_owned()),
+        ("{{is_discovered}}", is_phase("coalesce(suspended_from, phase)", Phase::is_after_discovery)),
+        ("{{src_failed}}", has_failed(Side::Source, "s")),
+        ("{{dst_failed}}", has_failed(Side::Destination, "d")),
         ("{{is_excluded}}", is_status("copy_status", CopyStatus::is_excluded)),
         ("{{was_listed}}", is_listed_status("traversal_status")),
     ];
@@ -53,7 +68,8 @@ fn types() -> String {
     let sweeps = SweepKind::ALL.map(SweepKind::as_str);
     let findings = Finding::ALL.map(Finding::as_str);
     let origins = ExclusionOrigin::ALL.map(ExclusionOrigin::as_str);
-    let types: [(&str, &[&str]); 10] = [
+    let calls = CallClass::ALL.map(CallClass::as_str);
+    let types: [(&str, &[&str]); 11] = [
         ("node_kind", &kinds),
         ("traversal_status", &traversal),
         ("copy_status", &copy),
@@ -64,6 +80,7 @@ fn types() -> String {
         ("sweep_kind", &sweeps),
         ("finding", &findings),
         ("exclusion_origin", &origins),
+        ("call_class", &calls),
     ];
     types.map(|(name, words)| format!("CREATE TYPE {name} AS ENUM {};", list(words.iter().copied()))).join("\n")
 }
@@ -78,27 +95,63 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// Whether a column has the word of one of the values for which `is` holds; NULL where it is NULL.
+fn is_one<T: Copy>(
+    column: &str,
+    all: impl IntoIterator<Item = T>,
+    word: impl Fn(T) -> &'static str,
+    is: impl Fn(T) -> bool,
+) -> String {
+    format!("{column} IN {}", list(all.into_iter().filter(|&value| is(value)).map(word)))
+}
+
 /// Whether a column has one of the copy statuses for which `is` holds; NULL where it is NULL.
 pub(crate) fn is_status(column: &str, is: impl Fn(CopyStatus) -> bool) -> String {
-    let words = CopyStatus::ALL.into_iter().filter(|&status| is(status)).map(CopyStatus::as_str);
-    format!("{column} IN {}", list(words))
+    is_one(column, CopyStatus::ALL, CopyStatus::as_str, is)
 }
 
 /// Whether a column has one of the traversal statuses for which `is` holds; NULL where it is NULL.
 pub(crate) fn is_traversal(column: &str, is: impl Fn(TraversalStatus) -> bool) -> String {
-    let words = TraversalStatus::ALL.into_iter().filter(|&status| is(status)).map(TraversalStatus::as_str);
-    format!("{column} IN {}", list(words))
+    is_one(column, TraversalStatus::ALL, TraversalStatus::as_str, is)
+}
+
+/// Whether a column has one of the kinds of node for which `is` holds; NULL where it is NULL.
+pub(crate) fn is_kind(column: &str, is: impl Fn(NodeKind) -> bool) -> String {
+    is_one(column, NodeKind::ALL, NodeKind::as_str, is)
+}
+
+/// Whether a column has one of the phases for which `is` holds; NULL where it is NULL.
+pub(crate) fn is_phase(column: &str, is: impl Fn(Phase) -> bool) -> String {
+    is_one(column, Phase::ALL, Phase::as_str, is)
+}
+
+/// Whether a column has one of the findings of a sweep for which `is` holds; NULL where it is NULL.
+pub(crate) fn is_finding(column: &str, is: impl Fn(Finding) -> bool) -> String {
+    is_one(column, Finding::ALL, Finding::as_str, is)
 }
 
 /// Whether a folder with this traversal status need not be listed any more.
 pub(crate) fn is_listed_status(column: &str) -> String {
-    is_traversal(column, |status| status != TraversalStatus::Pending)
+    is_traversal(column, |status| !status.is_to_be_listed())
 }
 
 /// Whether there is anything to be done for an action of the plan.
 pub(crate) fn is_work(column: &str) -> String {
-    let words = PlanAction::ALL.into_iter().filter(|action| action.is_work()).map(PlanAction::as_str);
-    format!("{column} IN {}", list(words))
+    is_one(column, PlanAction::ALL, PlanAction::as_str, PlanAction::is_work)
+}
+
+/// Whether a node of this side, with its statuses in `row`, could not be listed, or on the source not be copied.
+pub(crate) fn has_failed(side: Side, row: &str) -> String {
+    let not_listed = format!("{row}.traversal_status = '{}'", TraversalStatus::Failed);
+    match side {
+        Side::Source => format!("({not_listed} OR {row}.copy_status = '{}')", CopyStatus::Failed),
+        Side::Destination => not_listed,
+    }
+}
+
+/// The aggregate that adds up the sizes of the files among the nodes in `rows`; 0 where there are none.
+pub(crate) fn bytes_of_files(rows: &str) -> String {
+    format!("coalesce(sum({rows}.size) FILTER (WHERE {rows}.kind = '{}'), 0)", NodeKind::File)
 }
 
 /// The printable path of something called `name` in the folder with this id and path; the root has no folder.
@@ -294,4 +347,4 @@ pub(crate) fn sentence(stored: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

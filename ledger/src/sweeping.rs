@@ -1,7 +1,7 @@
 //! Sweeps: passes over folders that were listed before.
 //!
 //! A sweep begins with the folders that it lists again, all of them at once: those below the ones that somebody named. While it
-//! lasts, the writer notes what is different (see `writer/sweeping.rs`). When everything is listed it ends: what is gone
+//! lasts, what comes is compared, and noted where it is different (see `discovery/relisting.rs`). When everything is listed it ends: what is gone
 //! goes with everything below it, what is there on both sides is matched, and whatever is not as it was is pending again,
 //! for the plan to decide. Nodes that were found again keep their ids and their history, and their statuses where nothing about
 //! them has changed.
@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use duckdb::{Connection, params};
 use longhaul_model::{
-    BySide, CompareBy, Comparison, CopyChange, CopyStatus, NodeId, NodeKind, Page, Phase, ReasonCode, Side,
+    BySide, CompareBy, Comparison, CopyChange, CopyStatus, NodeId, NodeKind, Page, Phase, PlanAction, ReasonCode, Side,
     TraversalChange, TraversalStatus, child_path,
 };
 
@@ -27,13 +27,11 @@ use crate::fold::fold_events;
 use crate::idle::IdleLedger;
 use crate::migration::{Migration, set_phase};
 use crate::review::paths::{nearest_existing, resolve};
-use crate::sql;
+use crate::rows::Finding;
+use crate::sql::{self, RANGE_IDS};
 use crate::writer::Writer;
 
 pub use summary::{SweepFound, SweepSummary};
-
-/// Nodes that are dealt with at a time: fewer than DuckDB has in a row group.
-const RANGE_IDS: i64 = 98_304;
 
 /// Why folders are listed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,19 +90,23 @@ pub(crate) fn begin_sweep(writer: &mut Writer, kind: SweepKind, roots: &str) -> 
     note_made_folders(writer)?;
     writer.flush_rows()?;
     select_below(&writer.connection, Side::Source, "SELECT id FROM sweep_roots", true, "sweep_scope")?;
-    writer.connection.execute_batch(
+    writer.connection.execute_batch(&format!(
         "INSERT INTO swept
-         SELECT 'src'::side, s.id, false
+         SELECT '{src}'::side, s.id, false
          FROM sweep_scope s
          WHERE s.id IN (SELECT id FROM src_folders)
-           AND s.id NOT IN (SELECT id FROM src_current WHERE copy_status = 'vanished')
+           AND s.id NOT IN (SELECT id FROM src_current WHERE copy_status = '{vanished}')
          UNION ALL
-         SELECT 'dst'::side, f.id, false
+         SELECT '{dst}'::side, f.id, false
          FROM dst_folders f
          WHERE f.src_id IN (FROM sweep_scope)
-           AND f.src_id NOT IN (SELECT id FROM src_current WHERE copy_status = 'vanished')
-           AND f.id NOT IN (SELECT id FROM dst_current WHERE traversal_status = 'not_on_src')",
-    )?;
+           AND f.src_id NOT IN (SELECT id FROM src_current WHERE copy_status = '{vanished}')
+           AND f.id NOT IN (SELECT id FROM dst_current WHERE traversal_status = '{not_on_src}')",
+        src = Side::Source.prefix(),
+        dst = Side::Destination.prefix(),
+        vanished = CopyStatus::Vanished,
+        not_on_src = TraversalStatus::NotOnSrc,
+    ))?;
     let first_ids: BySide<NodeId> = writer.next_id;
     writer.connection.execute(
         "INSERT INTO sweeps
@@ -206,10 +208,20 @@ fn leave_gone_on_source(writer: &mut Writer, run: i32) -> Result<()> {
         Ok(ids)
     };
     // What was gone before this sweep is left over already.
-    let left_over = ids("SELECT f.id FROM dst_folders f SEMI JOIN gone_src g ON g.id = f.src_id
-         JOIN dst_current c ON c.id = f.id AND c.traversal_status <> 'not_on_src'")?;
-    let failed =
-        ids("SELECT c.id FROM src_current c SEMI JOIN gone_src g ON g.id = c.id WHERE c.traversal_status = 'failed'")?;
+    let left_over = ids(&format!(
+        "SELECT f.id
+         FROM dst_folders f
+         SEMI JOIN gone_src g ON g.id = f.src_id
+         JOIN dst_current c ON c.id = f.id AND c.traversal_status <> '{not_on_src}'",
+        not_on_src = TraversalStatus::NotOnSrc
+    ))?;
+    let failed = ids(&format!(
+        "SELECT c.id
+         FROM src_current c
+         SEMI JOIN gone_src g ON g.id = c.id
+         WHERE c.traversal_status = '{failed}'",
+        failed = TraversalStatus::Failed
+    ))?;
     writer.connection.execute_batch("DELETE FROM matches WHERE src_id IN (FROM gone_src)")?;
     for id in left_over {
         let (was, change) = (TraversalStatus::Successful, TraversalChange::CounterpartGone);
@@ -242,16 +254,17 @@ fn match_known(writer: &Writer) -> Result<()> {
                  AND id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= {start} AND dst_id < {end})
              ) d
              JOIN (FROM dst_folders WHERE id >= {first} AND id <= {last}) f ON f.id = d.parent_id
-             WHERE f.src_id IN (SELECT id FROM swept WHERE side = 'src' AND NOT listed)"
+             WHERE f.src_id IN (SELECT id FROM swept WHERE side = '{src}' AND NOT listed)",
+            src = Side::Source.prefix()
         ))?;
     }
     // In steps of which each has something small to begin with.
-    Ok(writer.connection.execute_batch(
+    Ok(writer.connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE namesakes AS
          SELECT s.id AS src_id, s.kind AS src_kind, u.id AS dst_id, u.kind AS dst_kind
          FROM src_called s
          JOIN unmatched u ON s.parent_id = u.src_parent_id AND s.name = u.name
-         WHERE s.kind <> 'folder' OR u.kind <> 'folder';
+         WHERE s.kind <> '{folder}' OR u.kind <> '{folder}';
 
          DELETE FROM namesakes
          WHERE src_id IN (FROM gone_src)
@@ -260,7 +273,8 @@ fn match_known(writer: &Writer) -> Result<()> {
              SELECT c.id
              FROM src_current c
              SEMI JOIN namesakes n ON n.src_id = c.id
-             WHERE c.copy_status = 'vanished' AND c.id NOT IN (SELECT node_id FROM sweep_findings WHERE finding = 'back')
+             WHERE c.copy_status = '{vanished}'
+               AND c.id NOT IN (SELECT node_id FROM sweep_findings WHERE finding = '{back}')
            );
 
          CREATE OR REPLACE TEMP TABLE newly_matched AS
@@ -271,7 +285,10 @@ fn match_known(writer: &Writer) -> Result<()> {
 
          INSERT INTO matches
          FROM newly_matched;",
-    )?)
+        folder = NodeKind::Folder,
+        vanished = CopyStatus::Vanished,
+        back = Finding::Back.as_str(),
+    ))?)
 }
 
 /// Brings up to date which of the matches in the listed folders are the same.
@@ -293,14 +310,15 @@ fn compare_matched(writer: &Writer) -> Result<()> {
                AND s.parent_id IN (
                SELECT id
                FROM swept
-               WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
+               WHERE side = '{src}' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
              );
 
              UPDATE matches
              SET same = c.same
              FROM compared c
              WHERE c.src_id = matches.src_id AND c.dst_id = matches.dst_id
-               AND matches.src_id >= {start} AND matches.src_id < {end}"
+               AND matches.src_id >= {start} AND matches.src_id < {end}",
+            src = Side::Source.prefix()
         ))?;
     }
     Ok(())
@@ -311,21 +329,24 @@ fn compare_matched(writer: &Writer) -> Result<()> {
 fn find_evidence(writer: &Writer, run: i32, first_new: NodeId) -> Result<()> {
     let first_new = first_new.0;
     // Folders of which it is not known what the destination has: it could not be listed, or something above it.
-    let unlisted = "SELECT f.src_id
+    let unlisted = format!(
+        "SELECT f.src_id
          FROM dst_folders f
-         JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'";
-    select_below(&writer.connection, Side::Source, unlisted, true, "unknown")?;
+         JOIN dst_current c ON c.id = f.id AND c.traversal_status = '{failed}'",
+        failed = TraversalStatus::Failed
+    );
+    select_below(&writer.connection, Side::Source, &unlisted, true, "unknown")?;
     writer.connection.execute_batch(&format!(
         "-- What has another size or time than it had, on either side, or has come back, or has a counterpart now.
          CREATE OR REPLACE TEMP TABLE differs AS
          SELECT node_id AS id
          FROM sweep_findings
-         WHERE side = 'src' AND run >= {run} AND finding IN ('changed', 'back')
+         WHERE side = '{src}' AND run >= {run} AND {is_there}
          UNION
          SELECT m.src_id
          FROM matches m
          JOIN sweep_findings f ON m.dst_id = f.node_id
-         WHERE f.side = 'dst' AND f.run >= {run} AND f.finding = 'changed'
+         WHERE f.side = '{dst}' AND f.run >= {run} AND f.finding = '{changed}'
          UNION
          SELECT src_id
          FROM matches
@@ -336,19 +357,29 @@ fn find_evidence(writer: &Writer, run: i32, first_new: NodeId) -> Result<()> {
          SELECT src_id AS id,
            any_value({kinds_differ}) AS reason
          FROM namesakes
-         WHERE src_kind <> dst_kind AND src_kind <> 'other' AND src_id NOT IN (SELECT src_id FROM newly_matched)
+         WHERE src_kind <> dst_kind AND src_kind <> '{other}' AND src_id NOT IN (SELECT src_id FROM newly_matched)
          GROUP BY src_id",
+        src = Side::Source.prefix(),
+        is_there = sql::is_finding("finding", Finding::is_there),
+        dst = Side::Destination.prefix(),
+        changed = Finding::Changed.as_str(),
+        other = NodeKind::Other,
         kinds_differ = sql::reason(ReasonCode::KindsDiffer, &["src_kind", "dst_kind"])
     ))?;
     // What is below something that is in conflict.
-    let in_conflict = "SELECT id
+    let in_conflict = format!(
+        "SELECT id
          FROM taken
          UNION
          SELECT n.id
          FROM src_nodes n
-         SEMI JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
-         WHERE n.kind = 'folder' AND n.parent_id NOT IN (SELECT id FROM swept WHERE side = 'src')";
-    select_below(&writer.connection, Side::Source, in_conflict, true, "in_taken")
+         SEMI JOIN src_current c ON c.id = n.id AND c.copy_status = '{conflict}'
+         WHERE n.kind = '{folder}' AND n.parent_id NOT IN (SELECT id FROM swept WHERE side = '{src}')",
+        conflict = CopyStatus::Conflict,
+        folder = NodeKind::Folder,
+        src = Side::Source.prefix(),
+    );
+    select_below(&writer.connection, Side::Source, &in_conflict, true, "in_taken")
 }
 
 /// Gives every node in the listed folders the status that follows from what is there now.
@@ -374,39 +405,10 @@ fn derive_statuses(writer: &mut Writer) -> Result<()> {
                  x.id IS NOT NULL AS is_taken,
                  {was} AS was,
                  c.copy_error AS was_reason,
-                 CASE
-                   WHEN g.id IS NOT NULL THEN 'vanished'
-                   WHEN c.copy_status = 'vanished' AND e.id IS NULL THEN 'vanished'
-                   WHEN s.kind = 'other' THEN 'skipped'
-                   WHEN c.copy_status = 'successful' AND m.same THEN 'successful'
-                   WHEN m.same THEN 'already_existed'
-                   WHEN {is_excluded} THEN c.copy_status
-                   -- What somebody has decided stays decided.
-                   WHEN c.copy_status = 'skipped' AND q.action = 'skip' THEN 'skipped'
-                   WHEN x.id IS NOT NULL AND (q.action IS NULL OR q.action <> 'keep_both') THEN 'conflict'
-                   WHEN c.copy_status IS NULL THEN 'pending'
-                   WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
-                   WHEN c.copy_status = 'successful' THEN
-                     CASE
-                       WHEN k.src_id IS NOT NULL AND (
-                         k.modified_ns IS DISTINCT FROM s.modified_ns
-                         OR (s.kind = 'file' AND k.size IS DISTINCT FROM s.size)
-                       ) THEN 'pending'
-                       -- It was put beside another one.
-                       WHEN k.name IS NOT NULL AND r.src_id IS NULL THEN 'successful'
-                       WHEN m.dst_id IS NOT NULL AND {unchanged} THEN 'successful'
-                       ELSE 'pending'
-                     END
-                   WHEN e.id IS NOT NULL THEN 'pending'
-                   WHEN m.dst_id IS NOT NULL THEN c.copy_status
-                   WHEN c.copy_status = 'already_existed' THEN 'pending'
-                   WHEN c.copy_status = 'conflict' AND t.id IS NULL THEN 'pending'
-                   WHEN c.copy_status = 'skipped' AND p.src_id IS NOT NULL THEN 'pending'
-                   ELSE c.copy_status
-                 END::copy_status AS becomes,
+                 ({status})::copy_status AS becomes,
                  CASE
                    WHEN g.id IS NOT NULL THEN {is_gone}
-                   WHEN s.kind = 'other' THEN {other_kind}
+                   WHEN s.kind = '{other}' THEN {other_kind}
                    WHEN x.id IS NOT NULL THEN x.reason
                  END AS reason
                FROM (FROM src_nodes WHERE id >= {start} AND id < {end}) s
@@ -423,7 +425,7 @@ fn derive_statuses(writer: &mut Writer) -> Result<()> {
                -- Left alone because of what had its place.
                LEFT JOIN (
                  FROM plan
-                 WHERE src_id >= {start} AND src_id < {end} AND action = 'skip' AND dst_id IS NOT NULL
+                 WHERE src_id >= {start} AND src_id < {end} AND action = '{skip}' AND dst_id IS NOT NULL
                ) p ON p.src_id = s.id
                LEFT JOIN renames r ON r.src_id = s.id
                LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = s.id
@@ -435,13 +437,17 @@ fn derive_statuses(writer: &mut Writer) -> Result<()> {
                WHERE g.id IS NOT NULL OR s.parent_id IN (
                  SELECT id
                  FROM swept
-                 WHERE side = 'src' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
+                 WHERE side = '{src}' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
                )
              )
-             WHERE was <> becomes OR (becomes = 'conflict' AND is_taken AND reason IS DISTINCT FROM was_reason)",
+             WHERE was <> becomes OR (becomes = '{conflict}' AND is_taken AND reason IS DISTINCT FROM was_reason)",
             found = what_was_found("becomes"),
+            src = Side::Source.prefix(),
             was = sql::copy_status("c", "m.same"),
-            is_excluded = sql::is_status("c.copy_status", CopyStatus::is_excluded),
+            status = status_now(&unchanged),
+            skip = PlanAction::Skip,
+            conflict = CopyStatus::Conflict,
+            other = NodeKind::Other,
             is_gone = sql::reason(ReasonCode::Gone, &[]),
             other_kind = sql::reason(ReasonCode::OtherKind, &[]),
         ))?;
@@ -488,8 +494,9 @@ fn find_gone(connection: &Connection, side: Side, run: i32) -> Result<()> {
     let roots = format!(
         "SELECT node_id
          FROM sweep_findings
-         WHERE side = '{}' AND finding = 'gone' AND run >= {run}",
-        side.prefix()
+         WHERE side = '{name}' AND finding = '{gone}' AND run >= {run}",
+        name = side.prefix(),
+        gone = Finding::Gone.as_str(),
     );
     select_below(connection, side, &roots, false, &format!("gone_{}", side.prefix()))
 }
@@ -518,11 +525,62 @@ fn forget_gone_on_destination(connection: &Connection, run: i32) -> Result<()> {
     find_gone(connection, Side::Destination, run)?;
     connection.execute_batch("DELETE FROM matches WHERE dst_id IN (FROM gone_dst)")?;
     forget(connection, Side::Destination, "FROM gone_dst")?;
-    Ok(connection.execute_batch(
-        "DELETE FROM errors WHERE side = 'dst' AND node_id IN (FROM gone_dst);
+    Ok(connection.execute_batch(&format!(
+        "DELETE FROM errors WHERE side = '{dst}' AND node_id IN (FROM gone_dst);
          DELETE FROM dst_folders WHERE id IN (FROM gone_dst);
          DELETE FROM dst_nodes WHERE id IN (FROM gone_dst);",
-    )?)
+        dst = Side::Destination.prefix()
+    ))?)
+}
+
+/// The copy status that follows for a node from what a sweep has found: an expression over the tables that
+/// `derive_statuses` joins. `unchanged` tells whether a node and its counterpart have the same size and time.
+fn status_now(unchanged: &str) -> String {
+    format!(
+        "CASE
+           WHEN g.id IS NOT NULL THEN '{vanished}'
+           WHEN c.copy_status = '{vanished}' AND e.id IS NULL THEN '{vanished}'
+           WHEN s.kind = '{other}' THEN '{skipped}'
+           WHEN c.copy_status = '{successful}' AND m.same THEN '{successful}'
+           WHEN m.same THEN '{already_existed}'
+           WHEN {is_excluded} THEN c.copy_status
+           -- What somebody has decided stays decided.
+           WHEN c.copy_status = '{skipped}' AND q.action = '{skip}' THEN '{skipped}'
+           WHEN x.id IS NOT NULL AND (q.action IS NULL OR q.action <> '{keep_both}') THEN '{conflict}'
+           WHEN c.copy_status IS NULL THEN '{pending}'
+           WHEN e.id IS NULL AND u.id IS NOT NULL THEN c.copy_status
+           WHEN c.copy_status = '{successful}' THEN
+             CASE
+               WHEN k.src_id IS NOT NULL AND (
+                 k.modified_ns IS DISTINCT FROM s.modified_ns
+                 OR (s.kind = '{file}' AND k.size IS DISTINCT FROM s.size)
+               ) THEN '{pending}'
+               -- It was put beside another one.
+               WHEN k.name IS NOT NULL AND r.src_id IS NULL THEN '{successful}'
+               WHEN m.dst_id IS NOT NULL AND {unchanged} THEN '{successful}'
+               ELSE '{pending}'
+             END
+           WHEN e.id IS NOT NULL THEN '{pending}'
+           WHEN m.dst_id IS NOT NULL THEN c.copy_status
+           WHEN c.copy_status = '{already_existed}' THEN '{pending}'
+           WHEN c.copy_status = '{conflict}' AND t.id IS NULL THEN '{pending}'
+           WHEN c.copy_status = '{skipped}' AND p.src_id IS NOT NULL THEN '{pending}'
+           ELSE c.copy_status
+         END",
+        is_excluded = sql::is_status("c.copy_status", CopyStatus::is_excluded),
+        // Statuses.
+        pending = CopyStatus::Pending,
+        successful = CopyStatus::Successful,
+        already_existed = CopyStatus::AlreadyExisted,
+        skipped = CopyStatus::Skipped,
+        conflict = CopyStatus::Conflict,
+        vanished = CopyStatus::Vanished,
+        // Kinds and actions.
+        file = NodeKind::File,
+        other = NodeKind::Other,
+        skip = PlanAction::Skip,
+        keep_both = PlanAction::KeepBoth,
+    )
 }
 
 /// What happens to a reopened node for it to get the copy status in a column.
@@ -544,7 +602,15 @@ fn what_was_found(becomes: &str) -> String {
 /// Whether a source node `s` and a destination node `d` of the same kind are the same, as an SQL expression.
 fn is_same(comparison: Comparison) -> String {
     let same = sql::is_same(comparison, "s", "d");
-    format!("CASE s.kind WHEN 'folder' THEN true WHEN 'other' THEN false ELSE {same} END")
+    let cases = NodeKind::ALL.map(|kind| {
+        let is_same = match kind {
+            NodeKind::Folder => "true",
+            NodeKind::Other => "false",
+            NodeKind::File | NodeKind::Symlink => same.as_str(),
+        };
+        format!("WHEN '{kind}' THEN {is_same}")
+    });
+    format!("CASE s.kind {} END", cases.join(" "))
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
     let destination_paths = renamed_paths(connection, &(first_parent..last_parent + 1))?;
     let mut statement = connection.prepare_cached(&format!(
         "SELECT n.id, n.parent_id, n.name, n.kind::VARCHAR, coalesce(c.size, n.size),
-           coalesce(c.modified_ns, n.modified_ns), f.path, coalesce(s.copy_status = 'successful', false),
+           coalesce(c.modified_ns, n.modified_ns), f.path, coalesce(s.copy_status = '{successful}', false),
            coalesce(c.name, r.name), c.checksum
          FROM (FROM src_nodes WHERE id >= ? AND id < ?) n
          JOIN (FROM src_folders WHERE id >= ? AND id <= ?) f ON f.id = n.parent_id
@@ -102,9 +102,10 @@ pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result
          LEFT JOIN (FROM matches WHERE src_id >= ? AND src_id < ?) m ON m.src_id = n.id
          LEFT JOIN (FROM copied WHERE src_id >= ? AND src_id < ?) c ON c.src_id = n.id
          LEFT JOIN (FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = n.id
-         WHERE coalesce({}, m.same, false)
+         WHERE coalesce({is_there}, m.same, false)
          ORDER BY n.id",
-        sql::is_status("s.copy_status", CopyStatus::is_on_destination)
+        successful = CopyStatus::Successful,
+        is_there = sql::is_status("s.copy_status", CopyStatus::is_on_destination),
     ))?;
     let arrow = statement.query_arrow(params![
         start,

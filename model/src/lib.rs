@@ -10,6 +10,7 @@ mod page;
 mod side;
 
 // How far a migration and its nodes have come.
+mod call_class;
 mod error_class;
 mod phase;
 mod reason;
@@ -24,6 +25,7 @@ mod verify_level;
 pub mod human;
 mod words;
 
+pub use call_class::CallClass;
 pub use comparison::{CompareBy, Comparison, FileFacts};
 pub use error_class::ErrorClass;
 pub use name::{

@@ -52,6 +52,14 @@ impl NodeKind {
     /// All kinds, in the order of the ledger's enumeration.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("as many as are counted");
 
+    /// Whether it is a file or a symbolic link.
+    pub const fn is_file_or_link(self) -> bool {
+        match self {
+            Self::File | Self::Symlink => true,
+            Self::Folder | Self::Other => false,
+        }
+    }
+
     /// The word used in the ledger and on the command line.
     pub const fn as_str(self) -> &'static str {
         self.into_str()

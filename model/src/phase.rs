@@ -36,6 +36,14 @@ impl Phase {
         self.into_str()
     }
 
+    /// Whether both trees have been listed by this phase. A suspended migration is asked by the phase it was suspended in.
+    pub const fn is_after_discovery(self) -> bool {
+        match self {
+            Self::Created | Self::Traversing => false,
+            Self::Review | Self::Copying | Self::Verifying | Self::Complete | Self::Suspended => true,
+        }
+    }
+
     /// Whether the migration may go from this phase to `next`. A running phase may also begin again as itself: that is
     /// what a crash looks like to the next run.
     pub fn may_become(self, next: Phase) -> bool {

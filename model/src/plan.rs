@@ -121,6 +121,16 @@ impl PlanAction {
         self.into_str()
     }
 
+    /// The action for a node of this kind whose name is free on the destination.
+    pub const fn for_free_name(kind: NodeKind) -> PlanAction {
+        match kind {
+            NodeKind::Folder => PlanAction::CreateFolder,
+            NodeKind::File => PlanAction::Copy,
+            NodeKind::Symlink => PlanAction::MakeLink,
+            NodeKind::Other => PlanAction::NotCopied,
+        }
+    }
+
     /// Whether there is anything to be done.
     pub const fn is_work(self) -> bool {
         self.settled_by().is_none()

@@ -145,6 +145,14 @@ impl TraversalStatus {
         }
     }
 
+    /// Whether a folder with this status has still to be listed.
+    pub const fn is_to_be_listed(self) -> bool {
+        match self {
+            Self::Pending => true,
+            Self::Successful | Self::Failed | Self::NotOnSrc => false,
+        }
+    }
+
     /// The status that follows from `change` to a folder that a sweep lists again, whatever its status was.
     pub fn after_retry(self, change: TraversalChange) -> Result<Self, ForbiddenTransition> {
         let pending = if self == Self::Pending { self } else { self.after(TraversalChange::MarkedForRetry)? };
@@ -210,6 +218,73 @@ impl CopyStatus {
             | Self::Skipped
             | Self::Conflict
             | Self::Vanished => false,
+        }
+    }
+
+    /// Whether an exclusion decides about the node: it is pending, or excluded already. Any other status stays when the
+    /// node is excluded or included.
+    pub const fn may_be_excluded(self) -> bool {
+        match self {
+            Self::Pending | Self::ExcludedExplicit | Self::ExcludedInherited => true,
+            Self::Successful
+            | Self::AlreadyExisted
+            | Self::Failed
+            | Self::Skipped
+            | Self::Conflict
+            | Self::Vanished => false,
+        }
+    }
+
+    /// Whether a retry copies the node again: its copy failed, or came upon a conflict.
+    pub const fn may_be_retried(self) -> bool {
+        match self {
+            Self::Failed | Self::Conflict => true,
+            Self::Pending
+            | Self::Successful
+            | Self::AlreadyExisted
+            | Self::Skipped
+            | Self::ExcludedExplicit
+            | Self::ExcludedInherited
+            | Self::Vanished => false,
+        }
+    }
+
+    /// Whether the node is not copied until a person decides otherwise: it is skipped, or in conflict. Such a folder is
+    /// not created on the destination.
+    pub const fn awaits_decision(self) -> bool {
+        match self {
+            Self::Skipped | Self::Conflict => true,
+            Self::Pending
+            | Self::Successful
+            | Self::AlreadyExisted
+            | Self::Failed
+            | Self::ExcludedExplicit
+            | Self::ExcludedInherited
+            | Self::Vanished => false,
+        }
+    }
+
+    /// Whether the node may still be copied under its name: it is pending, or its copy failed and can be retried.
+    pub const fn is_outstanding(self) -> bool {
+        match self {
+            Self::Pending | Self::Failed => true,
+            Self::Successful
+            | Self::AlreadyExisted
+            | Self::Skipped
+            | Self::Conflict
+            | Self::ExcludedExplicit
+            | Self::ExcludedInherited
+            | Self::Vanished => false,
+        }
+    }
+
+    /// Whether a copy that has begun is not continued: the node was excluded, or is gone from the source.
+    pub const fn is_given_up(self) -> bool {
+        match self {
+            Self::ExcludedExplicit | Self::ExcludedInherited | Self::Vanished => true,
+            Self::Pending | Self::Successful | Self::AlreadyExisted | Self::Failed | Self::Skipped | Self::Conflict => {
+                false
+            }
         }
     }
 
@@ -312,6 +387,18 @@ mod tests {
                 TraversalStatus::ALL.iter().any(|from| from.after(change).is_ok()),
                 "{change:?} is allowed nowhere"
             );
+        }
+    }
+
+    #[test]
+    fn groups_of_statuses_agree_with_the_changes_that_they_are_about() {
+        for status in CopyStatus::ALL {
+            let allows = |change| status.after(change).is_ok();
+            assert_eq!(status.may_be_retried(), allows(CopyChange::MarkedForRetry), "{status}");
+            assert_eq!(status.awaits_decision(), allows(CopyChange::Decided), "{status}");
+            assert_eq!(status.is_excluded(), allows(CopyChange::Included), "{status}");
+            let excluded = status.after_reopening(CopyChange::Included, Some(CopyChange::Excluded));
+            assert_eq!(status.may_be_excluded(), excluded.is_ok(), "{status}");
         }
     }
 

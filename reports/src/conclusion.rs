@@ -31,7 +31,10 @@ pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {
             None => "The migration is suspended and can be gone on with.".to_owned(),
         });
     }
-    if matches!(phase, Phase::Created | Phase::Traversing) {
+    if phase.is_after_discovery() {
+        sentences.push(files_sentence(figures, phase));
+        sentences.extend(not_moved_sentence(figures, phase));
+    } else {
         sentences.push(format!(
             "So far {} with {} were found on the source and {} on the destination; {} are still to be listed. Nothing has \
              been moved.",
@@ -40,9 +43,6 @@ pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {
             counted(figures.on_destination.files, "file"),
             counted(figures.on_source.folders_pending + figures.on_destination.folders_pending, "folder"),
         ));
-    } else {
-        sentences.push(files_sentence(figures, phase));
-        sentences.extend(not_moved_sentence(figures, phase));
     }
     sentences.extend(not_listed_sentence(figures));
     if matches!(phase, Phase::Verifying | Phase::Complete) || figures.verification.is_some() {

@@ -112,7 +112,10 @@ impl Location {
             (Location::Remote(mine), Location::Remote(theirs)) if mine.is_same_store(theirs) => {
                 overlap_of_paths(Path::new(&mine.path()), Path::new(&theirs.path()))
             }
-            _ => None,
+            (
+                Location::Local(_) | Location::Spectra { .. } | Location::ServedSpectra(_) | Location::Remote(_),
+                Location::Local(_) | Location::Spectra { .. } | Location::ServedSpectra(_) | Location::Remote(_),
+            ) => None,
         }
     }
 }

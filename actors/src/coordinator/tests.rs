@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::messages::{Finish, ListFolders, Listed, ListingReport};
+use crate::work::made_up::{folder, found, root};
 use crate::work::{Schedule, ScheduleLimits, Shares, Traversal};
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -187,24 +188,6 @@ async fn settle() {
 
 fn list<const N: usize>(side: Side, lister: usize, ids: [i64; N]) -> Told {
     Told::List { side, lister, ids: ids.to_vec() }
-}
-
-fn root() -> Folder {
-    Folder { id: NodeId(1), source_id: NodeId(1), path: "/".to_owned(), depth: 0 }
-}
-
-fn folder(id: i64, source_id: i64) -> Folder {
-    Folder { id: NodeId(id), source_id: NodeId(source_id), path: format!("/{id}"), depth: 1 }
-}
-
-fn found(side: Side, listed: i64, folders: Vec<Folder>) -> RecordedListing {
-    let ids = folders.first().map(|first| first.id.0..first.id.plus(folders.len()).0).into_iter().collect();
-    RecordedListing {
-        side,
-        folder: NodeId(listed),
-        is_complete: true,
-        found: FoundFolders { ids, named: Some(folders) },
-    }
 }
 
 fn finish(phase: Phase, reason: Option<&str>, outcome: &str) -> Told {

@@ -358,7 +358,10 @@ impl Job {
                         let message = match outcome {
                             CopyOutcome::Failed { message, .. } => message,
                             CopyOutcome::Vanished(reason) => reason.to_string(),
-                            outcome => unreachable!("trouble does not lead to {outcome:?}"),
+                            CopyOutcome::Copied(_)
+                            | CopyOutcome::AlreadyThere
+                            | CopyOutcome::Skipped(_)
+                            | CopyOutcome::Conflict(_) => unreachable!("trouble does not lead to {outcome:?}"),
                         };
                         checking.give_up(&message);
                         attempts = self.context.retry.first_attempt(batch.folder);

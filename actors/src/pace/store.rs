@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use longhaul_model::{ErrorClass, Side};
+use longhaul_model::{CallClass, ErrorClass, Side};
 use longhaul_storage::{
     Answer, Attributes, Capabilities, Draft, Durability, Facts, Folder, Original, PageStream, Placed, RemoteFile,
     Store, StoreError, Target,
@@ -14,33 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Limiter, PaceChange, PaceLimits};
 
-/// A kind of calls, which has a pace of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CallClass {
-    /// Listings.
-    List,
-    /// Reading files.
-    Read,
-    /// Writing files.
-    Write,
-    /// Everything else.
-    Meta,
-}
-
-impl CallClass {
-    pub(crate) const ALL: [CallClass; 4] = [CallClass::List, CallClass::Read, CallClass::Write, CallClass::Meta];
-
-    /// The word for it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            CallClass::List => "list",
-            CallClass::Read => "read",
-            CallClass::Write => "write",
-            CallClass::Meta => "meta",
-        }
-    }
-}
-
 /// Who is told of each change, with the side and the kind of calls that it is about.
 pub(crate) type OnAnyChange = Arc<dyn Fn(Side, CallClass, &PaceChange) + Send + Sync>;
 
@@ -48,7 +21,7 @@ pub(crate) type OnAnyChange = Arc<dyn Fn(Side, CallClass, &PaceChange) + Send + 
 #[derive(Debug)]
 pub(crate) struct PacedStore {
     inner: Arc<dyn Store>,
-    limiters: [Limiter; 4],
+    limiters: [Limiter; CallClass::ALL.len()],
 }
 
 /// Makes a call when its turn comes, and again as long as the store asks for patience.

@@ -83,7 +83,18 @@ impl Work for Plan {
                 *is_pulling = false;
                 waiting.extend(folders.chunks(FOLDERS_PER_BATCH).map(<[_]>::to_vec));
             }
-            (reply, _) => unreachable!("this was not asked for: {reply:?}"),
+            (
+                reply @ (LedgerReply::ListingsRecorded(_)
+                | LedgerReply::FoldersPulled { .. }
+                | LedgerReply::PlanPulled { .. }
+                | LedgerReply::ExpectedPulled { .. }
+                | LedgerReply::MadeFolders(_)
+                | LedgerReply::MadeFoldersPulled(_)
+                | LedgerReply::NotDurable(_)
+                | LedgerReply::Failed(_)
+                | LedgerReply::Closed(_)),
+                Stage::Copying | Stage::Asked | Stage::Folders { .. },
+            ) => unreachable!("a copy did not request this: {reply:?}"),
         }
     }
 
@@ -103,7 +114,14 @@ impl Work for Plan {
         let given_back = report.given_back();
         match report {
             CopyReport::Folders => {}
-            report => self.schedule.done(report),
+            CopyReport::Items { .. }
+            | CopyReport::Prepared(_)
+            | CopyReport::Part { .. }
+            | CopyReport::PartFailed { .. }
+            | CopyReport::Changed(_)
+            | CopyReport::Large(_)
+            | CopyReport::LargeGivenBack(_)
+            | CopyReport::Verified(_) => self.schedule.done(report),
         }
         Settled { answered: 1, given_back, record: None }
     }

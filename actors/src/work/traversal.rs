@@ -1,6 +1,8 @@
 //! Traversal: both trees are listed, by Listers of each side.
 
 mod frontier;
+#[cfg(test)]
+pub(crate) mod made_up;
 mod schedule;
 
 use longhaul_ledger::FailedListing;
@@ -87,7 +89,13 @@ impl Work for Traversal {
                 }
             }
             LedgerReply::FoldersPulled { side, ids, folders } => self.schedule.pulled(side, &ids, folders),
-            reply => unreachable!("this was not asked for: {reply:?}"),
+            LedgerReply::PlanPulled { .. }
+            | LedgerReply::ExpectedPulled { .. }
+            | LedgerReply::MadeFolders(_)
+            | LedgerReply::MadeFoldersPulled(_)
+            | LedgerReply::NotDurable(_)
+            | LedgerReply::Failed(_)
+            | LedgerReply::Closed(_) => unreachable!("a discovery did not request this: {reply:?}"),
         }
     }
 

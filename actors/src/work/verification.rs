@@ -42,7 +42,14 @@ impl Work for Verification {
     fn reply(&mut self, reply: LedgerReply) {
         match reply {
             LedgerReply::ExpectedPulled { ids, batches } => self.schedule.pulled(&ids, batches),
-            reply => unreachable!("this was not asked for: {reply:?}"),
+            LedgerReply::ListingsRecorded(_)
+            | LedgerReply::FoldersPulled { .. }
+            | LedgerReply::PlanPulled { .. }
+            | LedgerReply::MadeFolders(_)
+            | LedgerReply::MadeFoldersPulled(_)
+            | LedgerReply::NotDurable(_)
+            | LedgerReply::Failed(_)
+            | LedgerReply::Closed(_) => unreachable!("a verification did not request this: {reply:?}"),
         }
     }
 
@@ -62,7 +69,14 @@ impl Work for Verification {
                 let record = Some(LedgerRequest::VerifiedBelow(self.schedule.done(&verified)));
                 Settled { answered: 1, given_back: 0, record }
             }
-            report => unreachable!("nothing is copied while it is verified: {report:?}"),
+            CopyReport::Items { .. }
+            | CopyReport::Prepared(_)
+            | CopyReport::Part { .. }
+            | CopyReport::PartFailed { .. }
+            | CopyReport::Changed(_)
+            | CopyReport::Large(_)
+            | CopyReport::LargeGivenBack(_)
+            | CopyReport::Folders => unreachable!("nothing is copied while it is verified: {report:?}"),
         }
     }
 

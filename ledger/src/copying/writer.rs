@@ -220,10 +220,13 @@ impl CopyWriter {
         self.guarded(|this| {
             fold_events(&this.writer.connection)?;
             let (first, last) = this.writer.connection.query_row(
-                "SELECT min(f.id), max(f.id)
+                &format!(
+                    "SELECT min(f.id), max(f.id)
                  FROM src_folders f
                  JOIN src_current c ON c.id = f.id
-                 WHERE c.copy_status = 'successful'",
+                     WHERE c.copy_status = '{successful}'",
+                    successful = CopyStatus::Successful
+                ),
                 [],
                 |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
             )?;

@@ -10,8 +10,8 @@ use duckdb::arrow::array::{Array, AsArray, RecordBatch};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::{Connection, OptionalExt, params};
 use longhaul_model::{
-    BySide, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, NodeKind, Page, Phase, Reason, Side, TraversalChange,
-    TraversalStatus,
+    BySide, CopyStatus, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, NodeKind, Page, Phase, Reason, Side,
+    TraversalChange, TraversalStatus,
 };
 
 use super::{DiscoverWriter, FLUSH_ROWS_MAX};
@@ -65,11 +65,14 @@ impl Sweep {
              CREATE OR REPLACE TEMP TABLE not_there AS
              SELECT id, NULL::BIGINT AS size, NULL::BIGINT AS modified_ns
              FROM src_current
-             WHERE copy_status = 'vanished'
+             WHERE copy_status = '{vanished}'
              UNION ALL
              SELECT node_id, NULL, NULL
              FROM sweep_findings
-             WHERE side = 'src' AND finding = 'gone' AND run >= {run}"
+             WHERE side = '{src}' AND finding = '{gone}' AND run >= {run}",
+            vanished = CopyStatus::Vanished,
+            src = Side::Source.prefix(),
+            gone = Finding::Gone.as_str(),
         ))?;
         Ok(Sweep { run, first_ids, ended: BySide::default(), begun: BySide::default(), waiting: 0 })
     }
@@ -353,7 +356,8 @@ fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Re
         "SELECT n.id, n.parent_id, n.name, n.kind, n.size, n.modified_ns, {was_gone} AS was_gone
          FROM {name}_nodes n
          WHERE n.parent_id >= {first} AND n.parent_id <= {last} AND n.id < {first_id}
-           AND n.parent_id IN (SELECT id FROM ended) AND NOT (n.kind = 'folder' AND {was_gone})"
+           AND n.parent_id IN (SELECT id FROM ended) AND NOT (n.kind = '{folder}' AND {was_gone})",
+        folder = NodeKind::Folder
     );
     connection.execute_batch("CREATE OR REPLACE TEMP TABLE to_be_new (id BIGINT)")?;
     if side == Side::Destination {
@@ -401,7 +405,8 @@ fn find_counterparts_of_known(connection: &Connection, known: &str) -> Result<()
         "CREATE OR REPLACE TEMP TABLE known_folders AS
          SELECT id, parent_id, name
          FROM ({known})
-         WHERE kind = 'folder'"
+         WHERE kind = '{folder}'",
+        folder = NodeKind::Folder
     ))?;
     let bounds: (Option<i64>, Option<i64>) =
         connection.query_row("SELECT min(id), max(id) FROM known_folders", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -414,17 +419,18 @@ fn find_counterparts_of_known(connection: &Connection, known: &str) -> Result<()
         params![first, last],
     )?;
     if unmatched > 0 {
-        connection.execute_batch(
+        connection.execute_batch(&format!(
             "DELETE FROM to_be_new
              WHERE id NOT IN (
                SELECT k.id
                FROM known_folders k
                SEMI JOIN to_be_new b ON b.id = k.id
                JOIN dst_folders f ON f.id = k.parent_id
-               JOIN src_called s ON s.parent_id = f.src_id AND s.name = k.name AND s.kind = 'folder'
+               JOIN src_called s ON s.parent_id = f.src_id AND s.name = k.name AND s.kind = '{folder}'
                WHERE s.id NOT IN (SELECT id FROM not_there)
              )",
-        )?;
+            folder = NodeKind::Folder
+        ))?;
     }
     Ok(())
 }

@@ -2,14 +2,13 @@
 
 use duckdb::arrow::array::AsArray;
 use duckdb::{Connection, params};
-use longhaul_model::{Phase, Side};
+use longhaul_model::{CopyStatus, Phase, Side};
 
 use super::Editor;
 use crate::error::{LedgerError, Result};
 use crate::idle::IdleLedger;
 use crate::migration::Migration;
-use crate::plan::RANGE_IDS;
-use crate::sql;
+use crate::sql::{self, RANGE_IDS};
 use crate::writer::Writer;
 
 /// A plan that somebody has approved.
@@ -165,11 +164,12 @@ pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
          ANTI JOIN (
            SELECT id
            FROM src_latest
-           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> 'pending'
+           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> '{pending}'
          ) done ON done.id = p.src_id
          WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?
            AND {is_work}
          ORDER BY p.src_id",
+        pending = CopyStatus::Pending,
         is_work = sql::is_work("p.action")
     ))?;
     let mut start = 0;

@@ -4,7 +4,7 @@
 //! skipped because of it.
 
 use duckdb::{Connection, params};
-use longhaul_model::{CopyChange, NodeKind, PolicyVerdict, ReasonCode};
+use longhaul_model::{CopyChange, CopyStatus, NodeKind, PlanAction, PolicyVerdict, ReasonCode};
 
 use super::exclusion::cover_changing;
 use super::selection::Selection;
@@ -25,6 +25,9 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All decisions.
+    const ALL: [Decision; 3] = [Decision::Overwrite, Decision::KeepBoth, Decision::Skip];
+
     /// The word used in reasons and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,27 +50,42 @@ impl Decision {
     const fn action(self) -> &'static str {
         self.verdict().action(NodeKind::File).as_str()
     }
+
+    /// The status of a node until the decision is carried out.
+    const fn status(self) -> CopyStatus {
+        match self {
+            Decision::Overwrite | Decision::KeepBoth => CopyStatus::Pending,
+            Decision::Skip => CopyStatus::Skipped,
+        }
+    }
 }
 
 /// Everything at the selected nodes and below them that is a conflict, or was one before somebody decided it, which has not
 /// been carried out: `deciding (id, was, decided)`.
-const FIND_DECIDABLE: &str = "
-    CREATE OR REPLACE TEMP TABLE deciding AS
-    WITH RECURSIVE below AS (
-      FROM selected
-      UNION
-      SELECT n.id
-      FROM below
-      JOIN src_nodes n ON n.parent_id = below.id
+fn find_decidable() -> String {
+    let is_carried_out_later = Decision::ALL.map(|decision| {
+        let (status, action) = (decision.status(), decision.action());
+        format!("(c.copy_status = '{status}' AND d.action = '{action}')")
+    });
+    format!(
+        "CREATE OR REPLACE TEMP TABLE deciding AS
+         WITH RECURSIVE below AS (
+           FROM selected
+           UNION
+           SELECT n.id
+           FROM below
+           JOIN src_nodes n ON n.parent_id = below.id
+         )
+         SELECT b.id, c.copy_status AS was, d.action AS decided
+         FROM below b
+         JOIN src_current c ON c.id = b.id
+         SEMI JOIN plan p ON p.src_id = b.id
+         LEFT JOIN decisions d ON d.src_id = b.id
+         WHERE c.copy_status = '{conflict}' OR {decided}",
+        conflict = CopyStatus::Conflict,
+        decided = is_carried_out_later.join(" OR ")
     )
-    SELECT b.id, c.copy_status AS was, d.action AS decided
-    FROM below b
-    JOIN src_current c ON c.id = b.id
-    SEMI JOIN plan p ON p.src_id = b.id
-    LEFT JOIN decisions d ON d.src_id = b.id
-    WHERE c.copy_status = 'conflict'
-      OR (c.copy_status = 'skipped' AND d.action = 'skip')
-      OR (c.copy_status = 'pending' AND d.action IN ('overwrite', 'keep_both'))";
+}
 
 impl Editor {
     /// Decides the conflicts among the chosen nodes and below them, those that were decided before among them. What has
@@ -76,7 +94,7 @@ impl Editor {
         selection.select(self.connection(), (self.now_ns)())?;
         self.in_run("decide", |writer| {
             let connection = &writer.connection;
-            connection.execute_batch(FIND_DECIDABLE)?;
+            connection.execute_batch(&find_decidable())?;
             refuse_impossible(connection, decision)?;
             let conflicts = connection.query_row("SELECT count(*) FROM deciding", [], |row| row.get::<_, i64>(0))?;
             if conflicts == 0 {
@@ -129,7 +147,7 @@ impl Editor {
         selection.select(self.connection(), (self.now_ns)())?;
         self.in_run("decide", |writer| {
             let connection = &writer.connection;
-            connection.execute_batch(FIND_DECIDABLE)?;
+            connection.execute_batch(&find_decidable())?;
             let decided =
                 connection.query_row("SELECT count(decided) FROM deciding", [], |row| row.get::<_, i64>(0))?;
             if decided == 0 {
@@ -146,17 +164,19 @@ impl Editor {
                  LEFT JOIN (
                    SELECT node_id, arg_max(reason, seq) AS reason
                    FROM src_status_events
-                   WHERE copy_status = 'conflict' AND node_id IN (SELECT id FROM deciding)
+                   WHERE copy_status = '{conflict}' AND node_id IN (SELECT id FROM deciding)
                    GROUP BY node_id
                  ) e ON e.node_id = d.id
-                 WHERE d.was <> 'conflict'
+                 WHERE d.was <> '{conflict}'
                  ORDER BY d.id;
 
                  UPDATE plan
-                 SET action = 'conflict', reason = c.reason
+                 SET action = '{no_action}', reason = c.reason
                  FROM changing c
                  WHERE c.id = plan.src_id",
                 conflicting = CopyChange::Conflicting,
+                conflict = CopyStatus::Conflict,
+                no_action = PlanAction::Conflict,
                 place_taken = sql::reason(ReasonCode::PlaceTaken, &[]),
             ))?;
             let mut changed = change_statuses(writer, CopyChange::Decided)?;
@@ -171,14 +191,16 @@ impl Editor {
 fn refuse_impossible(connection: &Connection, decision: Decision) -> Result<()> {
     let impossible = match decision {
         Decision::Skip => return Ok(()),
-        Decision::Overwrite => "p.dst_id IS NULL",
-        Decision::KeepBoth => {
-            "s.kind NOT IN ('file', 'symlink') OR s.parent_id IN (
+        Decision::Overwrite => "p.dst_id IS NULL".to_owned(),
+        Decision::KeepBoth => format!(
+            "NOT {is_file_or_link} OR s.parent_id IN (
                SELECT id
                FROM src_current
-               WHERE copy_status IN ('conflict', 'skipped')
-             )"
-        }
+               WHERE {awaits_decision}
+             )",
+            is_file_or_link = sql::is_kind("s.kind", NodeKind::is_file_or_link),
+            awaits_decision = sql::is_status("copy_status", CopyStatus::awaits_decision),
+        ),
     };
     let (nodes, first): (i64, Option<String>) = connection.query_row(
         &format!(

@@ -12,7 +12,7 @@
 mod applying;
 
 use duckdb::{Connection, params};
-use longhaul_model::{CopyChange, CopyStatus, Reason, ReasonCode};
+use longhaul_model::{CopyChange, CopyStatus, NodeKind, Reason, ReasonCode};
 
 use self::applying::apply_exclusions;
 
@@ -89,9 +89,10 @@ fn excluding(connection: &Connection) -> Result<Bits> {
         "SELECT id
          FROM src_current
          WHERE id >= ? AND id < ? AND {}",
-        sql::is_status("copy_status", |status| status != CopyStatus::Pending && !status.is_excluded())
+        sql::is_status("copy_status", |status| !status.may_be_excluded())
     ))?);
-    let folders = read("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND kind = 'folder'")?;
+    let folders =
+        read(&format!("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND kind = '{}'", NodeKind::Folder))?;
     let excluded = read("SELECT node_id FROM exclusions WHERE node_id >= ? AND node_id < ?")?;
     let root = read("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND parent_id IS NULL")?;
     let selected = read("SELECT id FROM selected WHERE id >= ? AND id < ?")?;
@@ -102,14 +103,15 @@ fn excluding(connection: &Connection) -> Result<Bits> {
 fn refuse_not_excluded(editor: &Editor, paths: &[String]) -> Result<()> {
     let wrong: Option<(i64, Option<String>)> = editor
         .connection()
-        .prepare(
+        .prepare(&format!(
             "SELECT s.rowid, c.copy_error
              FROM selected s
-             LEFT JOIN src_current c ON c.id = s.id AND c.copy_status = 'excluded_inherited'
+             LEFT JOIN src_current c ON c.id = s.id AND c.copy_status = '{inherited}'
              WHERE s.id NOT IN (SELECT node_id FROM exclusions)
              ORDER BY s.rowid
              LIMIT 1",
-        )?
+            inherited = CopyStatus::ExcludedInherited
+        ))?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .next()
         .transpose()?;
@@ -121,16 +123,18 @@ fn refuse_not_excluded(editor: &Editor, paths: &[String]) -> Result<()> {
 
 /// Takes those folders out of `selected` that a filter left out. Returns the path of the first one, with the reason.
 fn pass_over_not_listed(editor: &Editor) -> Result<Option<(String, String)>> {
-    const NOT_LISTED: &str = "
-        FROM exclusions e
+    let not_listed = format!(
+        "FROM exclusions e
         SEMI JOIN selected s ON s.id = e.node_id
-        JOIN src_nodes n ON n.id = e.node_id AND n.kind = 'folder'
-        ANTI JOIN src_folders own ON own.id = e.node_id";
+         JOIN src_nodes n ON n.id = e.node_id AND n.kind = '{folder}'
+         ANTI JOIN src_folders own ON own.id = e.node_id",
+        folder = NodeKind::Folder
+    );
     let connection = editor.connection();
     let first = connection
         .prepare(&format!(
             "SELECT {path}, n.reason
-             FROM (SELECT n.id, n.parent_id, n.name, e.reason {NOT_LISTED}) n
+             FROM (SELECT n.id, n.parent_id, n.name, e.reason {not_listed}) n
              JOIN src_folders f ON f.id = n.parent_id
              ORDER BY n.id
              LIMIT 1",
@@ -142,7 +146,7 @@ fn pass_over_not_listed(editor: &Editor) -> Result<Option<(String, String)>> {
         .map(|(path, stored)| Ok::<_, LedgerError>((path, sentence(&stored)?)))
         .transpose()?;
     if first.is_some() {
-        connection.execute_batch(&format!("DELETE FROM selected WHERE id IN (SELECT e.node_id {NOT_LISTED})"))?;
+        connection.execute_batch(&format!("DELETE FROM selected WHERE id IN (SELECT e.node_id {not_listed})"))?;
     }
     Ok(first)
 }
@@ -162,7 +166,7 @@ fn find_covered(connection: &Connection) -> Result<()> {
          WITH RECURSIVE folders AS MATERIALIZED (
            SELECT id, parent_id
            FROM src_nodes
-           WHERE kind = 'folder'
+           WHERE kind = '{folder}'
          ),
          below AS (
            SELECT id, id AS by_id
@@ -177,6 +181,7 @@ fn find_covered(connection: &Connection) -> Result<()> {
          FROM below
          JOIN excluded_folders e ON e.id = below.by_id
          ORDER BY below.id;",
+        folder = NodeKind::Folder,
         inherited = sql::reason(ReasonCode::AncestorExcluded, &["e.path", "e.words"])
     ))?)
 }

@@ -4,7 +4,7 @@
 //! is marked is listed again, with everything below it, on both sides; an item whose copy failed is pending again.
 
 use duckdb::{Connection, params};
-use longhaul_model::{CopyChange, CopyStatus, Phase, Side};
+use longhaul_model::{CopyChange, CopyStatus, Phase, PlanAction, Side, TraversalStatus};
 
 use super::approval::{is_approved, note_plan};
 use super::exclusion::cover_changing;
@@ -15,6 +15,7 @@ use crate::discovery::{DiscoverWriter, Sweep, ToList};
 use crate::error::{LedgerError, Result};
 use crate::idle::{BegunCopy, Discovered};
 use crate::migration::{CopySettings, Migration, set_phase};
+use crate::sql;
 use crate::sweeping::{SweepKind, begin_sweep};
 use crate::writer::Writer;
 
@@ -41,7 +42,9 @@ pub struct Marking {
 const NO_CONFLICTS: &str = "CREATE OR REPLACE TEMP TABLE of_conflicts (id BIGINT)";
 
 /// The folders that are marked to be listed again.
-const MARKED_FOLDERS: &str = "SELECT DISTINCT node_id AS id FROM marks WHERE phase = 'traversing'";
+fn marked_folders() -> String {
+    format!("SELECT DISTINCT node_id AS id FROM marks WHERE phase = '{}'", Phase::Traversing)
+}
 
 /// Everything at the selected nodes and below them.
 const BELOW: &str = "
@@ -62,16 +65,17 @@ impl Editor {
         self.mark(|connection| {
             find_failed(connection)?;
             // With a chosen folder everything below it is listed again.
-            connection.execute_batch(
+            connection.execute_batch(&format!(
                 "DELETE FROM failed
-                 WHERE phase = 'traversing' AND id NOT IN (FROM selected);
+                 WHERE phase = '{traversing}' AND id NOT IN (FROM selected);
 
                  INSERT INTO failed
-                 SELECT s.id, 'traversing', NULL
+                 SELECT s.id, '{traversing}', NULL
                  FROM (SELECT DISTINCT id FROM selected) s
                  SEMI JOIN src_folders f ON f.id = s.id
-                 WHERE s.id NOT IN (SELECT id FROM failed WHERE phase = 'traversing')",
-            )?;
+                 WHERE s.id NOT IN (SELECT id FROM failed WHERE phase = '{traversing}')",
+                traversing = Phase::Traversing
+            ))?;
             mark_folders_of_conflicts(connection)?;
             refuse_without_failure(connection, selection)
         })
@@ -99,10 +103,13 @@ impl Editor {
                 return Err(LedgerError::NothingToChange("nothing has failed there".to_owned()));
             }
             connection.execute(
-                "INSERT INTO marks
-                 SELECT 'src', f.id, f.phase, f.reason, ?, ?
-                 FROM failed f
-                 ANTI JOIN marks m ON m.node_id = f.id AND m.phase = f.phase",
+                &format!(
+                    "INSERT INTO marks
+                     SELECT '{src}', f.id, f.phase, f.reason, ?, ?
+                     FROM failed f
+                     ANTI JOIN marks m ON m.node_id = f.id AND m.phase = f.phase",
+                    src = Side::Source.prefix()
+                ),
                 params![writer.run, (writer.now_ns)()],
             )?;
             let mut statement = connection.prepare(
@@ -148,26 +155,32 @@ fn find_failed(connection: &Connection) -> Result<()> {
     Ok(connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE failed AS
          {BELOW}
-         SELECT b.id, 'traversing'::phase AS phase, c.traversal_error AS reason
+         SELECT b.id, '{traversing}'::phase AS phase, c.traversal_error AS reason
          FROM below b
-         JOIN src_current c ON c.id = b.id AND c.traversal_status = 'failed'
+         JOIN src_current c ON c.id = b.id AND c.traversal_status = '{not_listed}'
          UNION ALL
          -- Its counterpart on the source was listed, and could not be told from one that failed.
-         SELECT f.src_id, 'traversing', c.traversal_error
+         SELECT f.src_id, '{traversing}', c.traversal_error
          FROM below b
          JOIN dst_folders f ON f.src_id = b.id
-         JOIN dst_current c ON c.id = f.id AND c.traversal_status = 'failed'
-         WHERE b.id NOT IN (SELECT id FROM src_current WHERE traversal_status = 'failed')
+         JOIN dst_current c ON c.id = f.id AND c.traversal_status = '{not_listed}'
+         WHERE b.id NOT IN (SELECT id FROM src_current WHERE traversal_status = '{not_listed}')
          UNION ALL
-         SELECT b.id, 'copying', c.copy_error
+         SELECT b.id, '{copying}', c.copy_error
          FROM below b
-         JOIN src_current c ON c.id = b.id AND c.copy_status = 'failed'
+         JOIN src_current c ON c.id = b.id AND c.copy_status = '{not_copied}'
          UNION ALL
          -- What has come up since the plan was made: the destination is asked again when it is copied again.
-         SELECT b.id, 'copying', c.copy_error
+         SELECT b.id, '{copying}', c.copy_error
          FROM below b
-         JOIN src_current c ON c.id = b.id AND c.copy_status = 'conflict'
-         JOIN plan p ON p.src_id = b.id AND p.action <> 'conflict'"
+         JOIN src_current c ON c.id = b.id AND c.copy_status = '{conflict}'
+         JOIN plan p ON p.src_id = b.id AND p.action <> '{no_action}'",
+        traversing = Phase::Traversing,
+        copying = Phase::Copying,
+        not_listed = TraversalStatus::Failed,
+        not_copied = CopyStatus::Failed,
+        conflict = CopyStatus::Conflict,
+        no_action = PlanAction::Conflict,
     ))?)
 }
 
@@ -180,13 +193,13 @@ fn mark_folders_of_conflicts(connection: &Connection) -> Result<()> {
            SELECT n.id, n.parent_id, c.copy_error
            FROM (SELECT DISTINCT id FROM selected) s
            JOIN src_nodes n ON n.id = s.id
-           JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
-           SEMI JOIN (FROM plan WHERE action = 'conflict') p ON p.src_id = n.id
+           JOIN src_current c ON c.id = n.id AND c.copy_status = '{conflict}'
+           SEMI JOIN (FROM plan WHERE action = '{no_action}') p ON p.src_id = n.id
            UNION
            SELECT n.id, n.parent_id, c.copy_error
            FROM up
            JOIN src_nodes n ON n.id = up.parent_id
-           JOIN src_current c ON c.id = n.id AND c.copy_status = 'conflict'
+           JOIN src_current c ON c.id = n.id AND c.copy_status = '{conflict}'
          )
          FROM up;
 
@@ -199,14 +212,17 @@ fn mark_folders_of_conflicts(connection: &Connection) -> Result<()> {
 
          -- With its folder it is listed again itself.
          DELETE FROM failed
-         WHERE phase = 'traversing'
+         WHERE phase = '{traversing}'
            AND (id IN (SELECT id FROM conflicts_above) OR id IN (FROM of_conflicts));
 
          INSERT INTO failed
-         SELECT o.id, 'traversing', min(c.copy_error)
+         SELECT o.id, '{traversing}', min(c.copy_error)
          FROM of_conflicts o
          JOIN conflicts_above c ON c.parent_id = o.id
-         GROUP BY o.id"
+         GROUP BY o.id",
+        conflict = CopyStatus::Conflict,
+        no_action = PlanAction::Conflict,
+        traversing = Phase::Traversing,
     ))?)
 }
 
@@ -228,8 +244,12 @@ fn refuse_without_failure(connection: &Connection, selection: &Selection) -> Res
 /// What is marked.
 pub(crate) fn marked(connection: &Connection) -> Result<Marked> {
     Ok(connection.query_row(
-        "SELECT count(*) FILTER (WHERE phase = 'traversing'), count(*) FILTER (WHERE phase = 'copying')
-         FROM marks",
+        &format!(
+            "SELECT count(*) FILTER (WHERE phase = '{traversing}'), count(*) FILTER (WHERE phase = '{copying}')
+             FROM marks",
+            traversing = Phase::Traversing,
+            copying = Phase::Copying,
+        ),
         [],
         |row| Ok(Marked { folders: row.get(0)?, copies: row.get(1)? }),
     )?)
@@ -292,7 +312,7 @@ pub(super) fn begin_retry(writer: &mut Writer, chosen: &CopySettings) -> Result<
         let again = if marked.copies > 0 { copy_again(writer)? } else { 0 };
         let sweep = if marked.folders > 0 {
             // Those that are below another one are listed again with it.
-            let (sweep, _) = begin_sweep(writer, SweepKind::Retry, MARKED_FOLDERS)?;
+            let (sweep, _) = begin_sweep(writer, SweepKind::Retry, &marked_folders())?;
             Some(sweep)
         } else {
             if Migration::read(&writer.connection)?.phase != Phase::Review {
@@ -327,14 +347,16 @@ fn marked_at_all(connection: &Connection) -> Result<Marked> {
 
 /// Makes what is marked to be copied again pending. Returns how many nodes that are.
 fn copy_again(writer: &mut Writer) -> Result<i64> {
-    writer.connection.execute_batch(
+    writer.connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE changing AS
-         SELECT DISTINCT m.node_id AS id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
-         FROM marks m
-         JOIN src_current c ON c.id = m.node_id AND c.copy_status IN ('failed', 'conflict')
-         WHERE m.phase = 'copying'
-         ORDER BY id",
-    )?;
+             SELECT DISTINCT m.node_id AS id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
+             FROM marks m
+             JOIN src_current c ON c.id = m.node_id AND {may_be_retried}
+             WHERE m.phase = '{copying}'
+             ORDER BY id",
+        may_be_retried = sql::is_status("c.copy_status", CopyStatus::may_be_retried),
+        copying = Phase::Copying,
+    ))?;
     cover_changing(&writer.connection)?;
     let changed = change_statuses(writer, CopyChange::MarkedForRetry)?;
     let pending = changed.by_status.iter().filter(|change| change.is == CopyStatus::Pending);

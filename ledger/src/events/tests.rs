@@ -7,6 +7,7 @@ use longhaul_model::{Comparison, ReasonCode};
 use super::*;
 use crate::discovery::DiscoverWriter;
 use crate::migration::{MigrationSpec, Settings};
+use crate::sql::tests::product_sources;
 
 fn now_ns() -> i64 {
     7
@@ -156,36 +157,19 @@ fn what_is_refused_poisons_the_writer_and_is_rolled_back() {
 /// No other file of the product writes to the record of statuses.
 #[test]
 fn there_is_no_other_door() {
-    fn walk(folder: &Path, found: &mut Vec<String>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.display().to_string();
-            if path.is_dir() {
-                if path.file_name().is_some_and(|name| name != "tests" && name != "target") {
-                    walk(&path, found);
-                }
-                continue;
-            }
-            let is_test = name.ends_with("tests.rs") || name.ends_with("forest.rs");
-            if path.extension().is_none_or(|extension| extension != "rs")
-                || is_test
-                || name.ends_with("ledger/src/events.rs")
-            {
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).unwrap();
-            let writes = |line: &str| {
-                let line = line.to_uppercase();
-                line.contains("_STATUS_EVENTS")
-                    && ["INSERT", "DELETE", "UPDATE", "APPENDER", "FLUSH("].iter().any(|verb| line.contains(verb))
-            };
-            found.extend(text.lines().filter(|line| writes(line)).map(|line| format!("{name}: {line}")));
-        }
-    }
+    let writes = |line: &str| {
+        let line = line.to_uppercase();
+        line.contains("_STATUS_EVENTS")
+            && ["INSERT", "DELETE", "UPDATE", "APPENDER", "FLUSH("].iter().any(|verb| line.contains(verb))
+    };
     let mut found = Vec::new();
     let ledger = Path::new(env!("CARGO_MANIFEST_DIR"));
     for crate_folder in ["ledger", "actors", "reports", "src", "storage", "model"] {
-        walk(&ledger.parent().unwrap().join(crate_folder), &mut found);
+        for (name, text) in product_sources(&ledger.parent().unwrap().join(crate_folder)) {
+            if !name.ends_with("ledger/src/events.rs") {
+                found.extend(text.lines().filter(|line| writes(line)).map(|line| format!("{name}: {line}")));
+            }
+        }
     }
     assert!(found.is_empty(), "{found:#?}");
 }

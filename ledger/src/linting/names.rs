@@ -7,15 +7,14 @@ use std::ops::Range;
 use duckdb::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use duckdb::arrow::datatypes::{Int32Type, Int64Type};
 use duckdb::{Connection, params};
-use longhaul_model::{CopyStatus, decode_name};
+use longhaul_model::{CopyStatus, NodeKind, decode_name};
 use longhaul_naming::{Broken, Place, Rule, RuleSet, Unit};
 
 use crate::copying::paths_of_parents;
 use crate::error::{LedgerError, Result};
-use crate::plan::RANGE_IDS;
 use crate::renames::renamed_paths;
 use crate::rows::{flush_temporary, rows};
-use crate::sql;
+use crate::sql::{self, RANGE_IDS};
 
 /// To be brought to the destination.
 pub(super) const TO_COME: i32 = 0;
@@ -97,7 +96,7 @@ fn statuses(connection: &Connection) -> Result<&'static str> {
 /// What failed is tried again by a sweep, and counts as to come.
 fn source_names(connection: &Connection, where_clause: &str) -> Result<String> {
     Ok(format!(
-        "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, n.kind = 'folder',
+        "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, n.kind = '{folder}',
            CASE WHEN m.src_id IS NOT NULL OR coalesce({is_there}, false) THEN 1 ELSE 0 END::INTEGER AS state
          FROM (FROM src_nodes WHERE id >= ?1 AND id < ?2) n
          LEFT JOIN (
@@ -109,8 +108,11 @@ fn source_names(connection: &Connection, where_clause: &str) -> Result<String> {
          LEFT JOIN (FROM {statuses} WHERE id >= ?1 AND id < ?2) c ON c.id = n.id
          LEFT JOIN (FROM renames WHERE src_id >= ?1 AND src_id < ?2) r ON r.src_id = n.id
          WHERE n.parent_id IS NOT NULL AND {where_clause} AND (
-           state = 1 OR p.src_id IS NOT NULL AND coalesce(c.copy_status, 'pending') IN ('pending', 'failed')
+           state = 1 OR p.src_id IS NOT NULL AND {is_outstanding}
          )",
+        folder = NodeKind::Folder,
+        is_outstanding =
+            sql::is_status(&format!("coalesce(c.copy_status, '{}')", CopyStatus::Pending), CopyStatus::is_outstanding),
         is_there = sql::is_status("c.copy_status", CopyStatus::is_on_destination),
         is_work = sql::is_work("action"),
         statuses = statuses(connection)?
@@ -194,10 +196,11 @@ fn path_lengths(connection: &Connection, ids: &Range<i64>, unit: Unit) -> Result
 pub(super) fn look_at_destination(connection: &Connection, rules: RuleSet, near_findings: bool) -> Result<()> {
     let near = if near_findings { "WHERE f.src_id IN (SELECT parent_id FROM lint_findings)" } else { "" };
     let sql = format!(
-        "SELECT d.id, f.src_id, d.name, d.depth, d.kind = 'folder', {ON_DESTINATION}::INTEGER
+        "SELECT d.id, f.src_id, d.name, d.depth, d.kind = '{folder}', {ON_DESTINATION}::INTEGER
          FROM (FROM dst_nodes WHERE id >= ?1 AND id < ?2) d
          JOIN dst_folders f ON f.id = d.parent_id
-         {near}"
+         {near}",
+        folder = NodeKind::Folder
     );
     note(connection, rules, &sql, "dst_nodes")
 }

@@ -4,7 +4,7 @@
 //! few statements in all, however many names there are and however large the folders.
 
 use duckdb::Connection;
-use longhaul_model::encode_name;
+use longhaul_model::{NodeKind, encode_name};
 use longhaul_naming::{ATTEMPTS_MAX, RuleSet};
 
 use super::names::{for_each_name, hash_of_fold, ranges};
@@ -68,25 +68,24 @@ pub(super) fn make(connection: &Connection, rules: RuleSet) -> Result<()> {
 fn propose(connection: &Connection, rules: RuleSet, attempt: u32) -> Result<usize> {
     let mut rows = CandidateRows::default();
     let mut count = 0;
+    let sql = format!(
+        "SELECT o.id, o.parent_id, coalesce(r.name, n.name), n.depth, n.kind = '{folder}', coalesce(o.room, -1)::INTEGER
+         FROM (FROM lint_open WHERE id >= ?1 AND id < ?2) o
+         JOIN (FROM src_nodes WHERE id >= ?1 AND id < ?2) n ON n.id = o.id
+         LEFT JOIN (FROM renames WHERE src_id >= ?1 AND src_id < ?2) r ON r.src_id = o.id",
+        folder = NodeKind::Folder
+    );
     for ids in ranges(connection, "lint_open")? {
-        for_each_name(
-            connection,
-            "SELECT o.id, o.parent_id, coalesce(r.name, n.name), n.depth, n.kind = 'folder', coalesce(o.room, -1)::INTEGER
-             FROM (FROM lint_open WHERE id >= ?1 AND id < ?2) o
-             JOIN (FROM src_nodes WHERE id >= ?1 AND id < ?2) n ON n.id = o.id
-             LEFT JOIN (FROM renames WHERE src_id >= ?1 AND src_id < ?2) r ON r.src_id = o.id",
-            &ids,
-            |node, name| {
-                let room = usize::try_from(node.state).ok();
-                if let Some(candidate) = rules.candidate(name, node.place(), room, attempt) {
-                    rows.id.push(node.id);
-                    rows.parent_id.push(node.parent);
-                    rows.fold.push(hash_of_fold(rules, &candidate));
-                    rows.name.push(encode_name(&candidate).into_owned());
-                }
-                Ok(())
-            },
-        )?;
+        for_each_name(connection, &sql, &ids, |node, name| {
+            let room = usize::try_from(node.state).ok();
+            if let Some(candidate) = rules.candidate(name, node.place(), room, attempt) {
+                rows.id.push(node.id);
+                rows.parent_id.push(node.parent);
+                rows.fold.push(hash_of_fold(rules, &candidate));
+                rows.name.push(encode_name(&candidate).into_owned());
+            }
+            Ok(())
+        })?;
         count += flush_temporary(&mut rows, "lint_candidates", connection)?;
     }
     Ok(count)

@@ -8,6 +8,7 @@ use longhaul_model::{CompareBy, Comparison, ConflictPolicy, FileFacts, Page, Pha
 
 use super::*;
 use crate::listing::{Folder, ListedPage};
+use crate::sql::RANGE_IDS;
 use crate::testing::Seen;
 use crate::{DiscoverWriter, MigrationSpec, Reader};
 

@@ -1,7 +1,7 @@
 //! What is wrong with single nodes, and what was not copied and why.
 
 use duckdb::Connection;
-use longhaul_model::CopyStatus;
+use longhaul_model::{CopyStatus, ReasonCode, Side, TraversalStatus};
 
 use crate::codes::sentence;
 use crate::error::{LedgerError, Result};
@@ -101,23 +101,30 @@ pub struct NodeProblem {
 pub(super) fn problems() -> String {
     let is_problem = sql::is_status("copy_status", |status| ProblemKind::of(status).is_some());
     format!(
-        "
-    SELECT side, id, path, kind, size, 'not_listed' AS status, traversal_class AS class, traversal_error AS reason, attempts
-    FROM swept
-    WHERE traversal_status = 'failed'
-    UNION ALL
-    SELECT side, id, path, kind, size, copy_status::VARCHAR, CASE WHEN copy_status = 'failed' THEN copy_class END,
-      copy_reason, attempts
-    FROM swept
-    WHERE {is_problem}
-    UNION ALL
-    SELECT 'dst'::side, s.id, s.path, s.kind, s.size, 'different', NULL, 'message' || chr(31) || replace(d.message, chr(31), ' '), 0
-    FROM swept s
-    JOIN (
-      FROM differences
-      WHERE src_id >= (SELECT min(id) FROM swept) AND src_id <= (SELECT max(id) FROM swept)
-    ) d ON d.src_id = s.id
-    WHERE s.side = 'src'"
+        "SELECT side, id, path, kind, size, '{not_listed}' AS status, traversal_class AS class, traversal_error AS reason,
+           attempts
+         FROM swept
+         WHERE traversal_status = '{failed_listing}'
+         UNION ALL
+         SELECT side, id, path, kind, size, copy_status::VARCHAR,
+           CASE WHEN copy_status = '{failed_copy}' THEN copy_class END, copy_reason, attempts
+         FROM swept
+         WHERE {is_problem}
+         UNION ALL
+         SELECT '{dst}'::side, s.id, s.path, s.kind, s.size, '{different}', NULL, {message}, 0
+         FROM swept s
+         JOIN (
+           FROM differences
+           WHERE src_id >= (SELECT min(id) FROM swept) AND src_id <= (SELECT max(id) FROM swept)
+         ) d ON d.src_id = s.id
+         WHERE s.side = '{src}'",
+        not_listed = ProblemKind::NotListed.as_str(),
+        failed_listing = TraversalStatus::Failed,
+        failed_copy = CopyStatus::Failed,
+        dst = Side::Destination.prefix(),
+        different = ProblemKind::Different.as_str(),
+        message = sql::reason(ReasonCode::Message, &["replace(d.message, chr(31), ' ')"]),
+        src = Side::Source.prefix(),
     )
 }
 

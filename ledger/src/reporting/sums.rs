@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use duckdb::Connection;
-use longhaul_model::{CopyStatus, Side};
+use longhaul_model::{CopyStatus, NodeKind, Side};
 
 use super::problems::{ProblemKind, problems};
 use crate::codes::sentence;
@@ -33,6 +33,27 @@ const TYPES_MAX: usize = 20;
 /// Where each class of sizes begins, in bytes; the last one has no end.
 const SIZE_CLASSES: [i64; 8] = [0, 1, 4 << 10, 64 << 10, 1 << 20, 16 << 20, 256 << 20, 4 << 30];
 
+/// What the source's files are divided by: the column `cut` of `part_sums`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// The folder at the top.
+    Folder,
+    /// The class of sizes.
+    Size,
+    /// The extension.
+    Type,
+}
+
+impl Cut {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Cut::Folder => "by_folder",
+            Cut::Size => "by_size",
+            Cut::Type => "by_type",
+        }
+    }
+}
+
 /// Makes the tables that the sums of the ranges wait in.
 pub(super) fn begin_sums(connection: &Connection) -> Result<()> {
     Ok(connection.execute_batch(
@@ -54,12 +75,13 @@ pub(super) fn add_up(connection: &Connection, side: Side, ids: &Range<i64>, cloc
            SELECT *, row_number() OVER (ORDER BY nodes DESC, reason) AS place
            FROM (
              SELECT status, class, coalesce(reason, '') AS reason, count(*) AS nodes,
-               coalesce(sum(size) FILTER (WHERE kind = 'file'), 0) AS bytes
+               {bytes} AS bytes
              FROM ({problems}) found
              GROUP BY ALL
            ) by_reason
          ) placed
          GROUP BY ALL",
+        bytes = sql::bytes_of_files("found"),
         problems = problems()
     ))?;
     match side {
@@ -68,22 +90,24 @@ pub(super) fn add_up(connection: &Connection, side: Side, ids: &Range<i64>, cloc
             add_up_parts(connection)?;
             clock.add_up(connection, ids)
         }
-        Side::Destination => Ok(connection.execute_batch(
+        Side::Destination => Ok(connection.execute_batch(&format!(
             "INSERT INTO alone_sums
-             SELECT count(*), coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)
+             SELECT count(*), {bytes}
              FROM swept
              WHERE is_reported",
-        )?),
+            bytes = sql::bytes_of_files("swept")
+        ))?),
     }
 }
 
 fn add_up_statuses(connection: &Connection) -> Result<()> {
-    Ok(connection.execute_batch(
+    Ok(connection.execute_batch(&format!(
         "INSERT INTO status_sums
-         SELECT copy_status, kind, count(*), coalesce(sum(size) FILTER (WHERE kind = 'file'), 0)
+         SELECT copy_status, kind, count(*), {bytes}
          FROM swept
          GROUP BY ALL",
-    )?)
+        bytes = sql::bytes_of_files("swept")
+    ))?)
 }
 
 /// An extension is what is behind the last dot of a name that does not begin with it, if that is short and plain.
@@ -97,7 +121,7 @@ fn add_up_parts(connection: &Connection) -> Result<()> {
     connection.execute_batch(&format!(
         "INSERT INTO part_sums
          SELECT
-           CASE WHEN grouping(top) = 0 THEN 'folder' WHEN grouping(class) = 0 THEN 'size' ELSE 'type' END,
+           CASE WHEN grouping(top) = 0 THEN '{folder}' WHEN grouping(class) = 0 THEN '{size}' ELSE '{extension}' END,
            coalesce(top, class, extension),
            copy_status,
            count(*),
@@ -110,10 +134,14 @@ fn add_up_parts(connection: &Connection) -> Result<()> {
              copy_status,
              size
            FROM swept
-           WHERE kind = 'file'
+           WHERE kind = '{file}'
          ) files
          GROUP BY GROUPING SETS ((top, copy_status), (class, copy_status), (extension, copy_status))",
-        classes = classes.join(" ")
+        folder = Cut::Folder.as_str(),
+        size = Cut::Size.as_str(),
+        extension = Cut::Type.as_str(),
+        classes = classes.join(" "),
+        file = NodeKind::File,
     ))?;
     Ok(())
 }
@@ -128,38 +156,35 @@ pub(super) fn read_sums(connection: &Connection, clock: &Clock) -> Result<Sums> 
     Ok(Sums {
         statuses: read_statuses(connection)?,
         only_on_destination,
-        folders: read_parts(connection, "folder", FOLDERS_MAX)?,
+        folders: read_parts(connection, Cut::Folder, FOLDERS_MAX)?,
         sizes: read_sizes(connection)?,
-        types: read_parts(connection, "type", TYPES_MAX)?,
+        types: read_parts(connection, Cut::Type, TYPES_MAX)?,
         reasons: read_reasons(connection)?,
         throughput: clock.throughput(connection)?,
     })
 }
 
 fn read_statuses(connection: &Connection) -> Result<Vec<StatusTotal>> {
-    let mut statement = connection.prepare(
-        "SELECT
-           status::VARCHAR,
-           coalesce(sum(nodes) FILTER (WHERE kind = 'folder'), 0)::BIGINT,
-           coalesce(sum(nodes) FILTER (WHERE kind = 'file'), 0)::BIGINT,
-           coalesce(sum(nodes) FILTER (WHERE kind = 'symlink'), 0)::BIGINT,
-           coalesce(sum(nodes) FILTER (WHERE kind = 'other'), 0)::BIGINT,
-           sum(bytes)::BIGINT
+    let of_kinds = NodeKind::ALL.map(|kind| format!("coalesce(sum(nodes) FILTER (WHERE kind = '{kind}'), 0)::BIGINT"));
+    let mut statement = connection.prepare(&format!(
+        "SELECT status::VARCHAR, sum(bytes)::BIGINT, {}
          FROM status_sums
          GROUP BY status
          ORDER BY status",
-    )?;
+        of_kinds.join(", ")
+    ))?;
     let mut rows = statement.query([])?;
     let mut totals = Vec::new();
     while let Some(row) = rows.next()? {
         let status: String = row.get(0)?;
+        let of_kind = |kind: NodeKind| row.get(2 + kind as usize);
         totals.push(StatusTotal {
             status: status.parse::<CopyStatus>()?,
-            folders: row.get(1)?,
-            files: row.get(2)?,
-            symlinks: row.get(3)?,
-            others: row.get(4)?,
-            bytes: row.get(5)?,
+            folders: of_kind(NodeKind::Folder)?,
+            files: of_kind(NodeKind::File)?,
+            symlinks: of_kind(NodeKind::Symlink)?,
+            others: of_kind(NodeKind::Other)?,
+            bytes: row.get(1)?,
         });
     }
     Ok(totals)
@@ -185,7 +210,8 @@ fn read_outcomes(row: &duckdb::Row<'_>, first: usize) -> duckdb::Result<Outcomes
     Ok(Outcomes { moved: amount(0)?, there_already: amount(1)?, waiting: amount(2)?, not_moved: amount(3)? })
 }
 
-fn read_parts(connection: &Connection, cut: &str, parts_max: usize) -> Result<Parts> {
+fn read_parts(connection: &Connection, cut: Cut, parts_max: usize) -> Result<Parts> {
+    let cut = cut.as_str();
     let outcomes = outcome_columns();
     // Those that are too many to be named become one, without a name.
     let mut statement = connection.prepare(&format!(
@@ -217,12 +243,13 @@ fn read_parts(connection: &Connection, cut: &str, parts_max: usize) -> Result<Pa
 
 fn read_sizes(connection: &Connection) -> Result<Vec<SizeClass>> {
     let mut statement = connection.prepare(&format!(
-        "SELECT TRY_CAST(name AS BIGINT) AS class, {}
+        "SELECT TRY_CAST(name AS BIGINT) AS class, {outcomes}
          FROM part_sums
-         WHERE cut = 'size'
+         WHERE cut = '{size}'
          GROUP BY name
          ORDER BY class NULLS LAST",
-        outcome_columns()
+        outcomes = outcome_columns(),
+        size = Cut::Size.as_str(),
     ))?;
     let classes = statement.query_map([], |row| {
         let class = row.get::<_, Option<i64>>(0)?.and_then(|class| usize::try_from(class).ok());

@@ -4,17 +4,14 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use duckdb::Connection;
-use longhaul_model::{CopyStatus, Side};
+use longhaul_model::{CopyStatus, Phase, PlanAction, Side};
 
 use super::nodes::{NodeRows, read_nodes};
 use super::problems::{NodeProblem, read_problems};
 use super::sums::{Clock, Sums, add_up, begin_sums, read_sums};
 use crate::error::Result;
 use crate::migration::Migration;
-use crate::sql;
-
-/// Nodes that are looked at together: what they are joined with fits into memory.
-const RANGE_IDS: i64 = 131_072;
+use crate::sql::{self, RANGE_IDS};
 
 /// A way through all nodes, once: the source's first, each side in id order.
 #[derive(Debug)]
@@ -104,14 +101,15 @@ fn last_errors(side: Side, ids: &Range<i64>) -> String {
     format!(
         "SELECT
            node_id AS id,
-           arg_max(class, at_ns) FILTER (WHERE phase = 'traversing') AS traversal_class,
-           arg_max(class, at_ns) FILTER (WHERE phase <> 'traversing') AS copy_class
+           arg_max(class, at_ns) FILTER (WHERE phase = '{traversing}') AS traversal_class,
+           arg_max(class, at_ns) FILTER (WHERE phase <> '{traversing}') AS copy_class
          FROM errors
-         WHERE side = '{}' AND node_id >= {} AND node_id < {}
+         WHERE side = '{side}' AND node_id >= {start} AND node_id < {end}
          GROUP BY node_id",
-        side.prefix(),
-        ids.start,
-        ids.end
+        traversing = Phase::Traversing,
+        side = side.prefix(),
+        start = ids.start,
+        end = ids.end,
     )
 }
 
@@ -122,7 +120,7 @@ fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> 
     connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE swept AS
          SELECT
-           'src'::side AS side,
+           '{src}'::side AS side,
            n.id,
            {path} AS path,
            n.name,
@@ -134,8 +132,8 @@ fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> 
            {copy_status} AS copy_status,
            CASE
              WHEN NOT {is_planned} OR n.parent_id IS NULL THEN NULL
-             WHEN {is_excluded} THEN 'exclude'
-             ELSE coalesce(p.action::VARCHAR, CASE WHEN m.src_id IS NOT NULL THEN 'already_existed' END)
+             WHEN {is_excluded} THEN '{exclude}'
+             ELSE coalesce(p.action::VARCHAR, CASE WHEN m.src_id IS NOT NULL THEN '{already_existed}' END)
            END AS action,
            coalesce(l.attempts, 0) AS attempts,
            l.traversal_error,
@@ -162,6 +160,9 @@ fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> 
            WHERE src_id >= {start} AND src_id < {end} AND checksum IS NOT NULL
            GROUP BY src_id
          ) c ON c.src_id = n.id",
+        src = Side::Source.prefix(),
+        exclude = PlanAction::Exclude,
+        already_existed = PlanAction::AlreadyExisted,
         path = sql::path("n", "f"),
         traversal_status = sql::traversal_status(Side::Source, "l", "n", "m"),
         copy_status = sql::copy_status("l", "m.src_id IS NOT NULL"),
@@ -180,7 +181,7 @@ fn sweep_destination(connection: &Connection, ids: &Range<i64>) -> Result<()> {
     connection.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE swept AS
          SELECT
-           'dst'::side AS side,
+           '{dst}'::side AS side,
            n.id,
            {path} AS path,
            n.name,
@@ -204,7 +205,9 @@ fn sweep_destination(connection: &Connection, ids: &Range<i64>) -> Result<()> {
          LEFT JOIN (SELECT DISTINCT dst_id FROM matches WHERE dst_id >= {start} AND dst_id < {end}) m ON m.dst_id = n.id
          LEFT JOIN ({latest}) l ON l.id = n.id
          LEFT JOIN ({errors}) e ON e.id = n.id
-         WHERE m.dst_id IS NULL OR l.traversal_status = 'failed'",
+         WHERE m.dst_id IS NULL OR {has_failed}",
+        dst = Side::Destination.prefix(),
+        has_failed = sql::has_failed(Side::Destination, "l"),
         path = sql::path("n", "f"),
         traversal_status = sql::traversal_status(Side::Destination, "l", "n", "m"),
         latest = sql::latest(Side::Destination, Some(ids)),

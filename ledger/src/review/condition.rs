@@ -212,7 +212,7 @@ impl Condition {
         for expression in [self.tests, other.tests] {
             match expression {
                 Expression::All(expressions) => tests.extend(expressions),
-                single => tests.push(single),
+                single @ (Expression::Any(_) | Expression::Not(_) | Expression::Test(_)) => tests.push(single),
             }
         }
         let tests = if tests.len() == 1 { tests.remove(0) } else { Expression::All(tests) };

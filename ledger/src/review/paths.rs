@@ -1,7 +1,7 @@
 //! Paths as people type them, and the nodes that they stand for.
 
 use duckdb::{Connection, OptionalExt, params};
-use longhaul_model::{NodeId, NodeKind, Side, child_path};
+use longhaul_model::{CopyStatus, NodeId, NodeKind, Side, child_path};
 
 use crate::error::{LedgerError, Result};
 
@@ -52,7 +52,8 @@ pub(crate) fn folder_and_name(path: &str) -> Option<(&str, &str)> {
 pub(crate) fn resolve(connection: &Connection, side: Side, path: &str) -> Result<Option<Found>> {
     let path = components(path).fold("/".to_owned(), |parent, name| child_path(&parent, name));
     let side_name = side.prefix();
-    let is_there = format!("id NOT IN (SELECT id FROM {side_name}_current WHERE copy_status = 'vanished')");
+    let vanished = CopyStatus::Vanished;
+    let is_there = format!("id NOT IN (SELECT id FROM {side_name}_current WHERE copy_status = '{vanished}')");
     let Some((folder, name)) = folder_and_name(&path) else {
         return first(
             connection,

@@ -114,6 +114,14 @@ impl Finding {
     /// All of them, in the order of the ledger's enumeration.
     pub(crate) const ALL: [Finding; 3] = [Finding::Changed, Finding::Gone, Finding::Back];
 
+    /// Whether the node is on its side, where the sweep has found it to be different.
+    pub(crate) const fn is_there(self) -> bool {
+        match self {
+            Finding::Changed | Finding::Back => true,
+            Finding::Gone => false,
+        }
+    }
+
     /// The word used in the ledger.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -1,10 +1,34 @@
 //! Each rule as SQL says what the same rule in Rust says.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use duckdb::{Connection, params};
-use longhaul_model::{FileFacts, Reason, child_path as model_child_path};
+use longhaul_model::{CopyChange, FileFacts, Reason, child_path as model_child_path};
 use proptest::prelude::*;
 
 use super::*;
+
+/// The names and texts of the Rust and SQL sources in a folder and below it, those of tests not among them.
+pub(crate) fn product_sources(folder: &Path) -> Vec<(String, String)> {
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.display().to_string();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "tests" && name != "target") {
+                sources.extend(product_sources(&path));
+            }
+            continue;
+        }
+        let is_source = path.extension().is_some_and(|extension| extension == "rs" || extension == "sql");
+        if is_source && !name.ends_with("tests.rs") && !name.ends_with("testing.rs") && !name.ends_with("forest.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            sources.push((name, text));
+        }
+    }
+    sources
+}
 
 fn connection() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
@@ -119,6 +143,59 @@ proptest! {
         let expected = path.strip_prefix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         prop_assert_eq!(found, expected, "{} below {}", path, other);
     }
+}
+
+/// Every word that an enumeration has in SQL.
+fn words_of_enumerations() -> BTreeSet<&'static str> {
+    let mut words = BTreeSet::new();
+    words.extend(NodeKind::ALL.map(NodeKind::as_str));
+    words.extend(TraversalStatus::ALL.map(TraversalStatus::as_str));
+    words.extend(CopyStatus::ALL.map(CopyStatus::as_str));
+    words.extend(CopyChange::ALL.map(CopyChange::as_str));
+    words.extend(ErrorClass::ALL.map(ErrorClass::as_str));
+    words.extend(Phase::ALL.map(Phase::as_str));
+    words.extend(PlanAction::ALL.map(PlanAction::as_str));
+    words.extend(Side::BOTH.map(Side::prefix));
+    words.extend(SweepKind::ALL.map(SweepKind::as_str));
+    words.extend(Finding::ALL.map(Finding::as_str));
+    words.extend(ExclusionOrigin::ALL.map(ExclusionOrigin::as_str));
+    words.extend(CallClass::ALL.map(CallClass::as_str));
+    words.extend(ProblemKind::ALL.map(ProblemKind::as_str));
+    words.extend(ReasonCode::ALL.iter().map(|code| code.as_str()));
+    words
+}
+
+/// The texts between single quotes in a line, without the comment at its end.
+fn quoted_in(line: &str) -> impl Iterator<Item = &str> {
+    let code = line.split_once("--").map_or(line, |(code, _)| code);
+    let code = if code.trim_start().starts_with("//") { "" } else { code };
+    // A lifetime or a letter's quote may shift the pairs: whatever is between two neighbouring quotes counts.
+    code.split('\'').skip(1)
+}
+
+#[test]
+fn no_statement_names_a_value_of_an_enumeration_itself() {
+    let words = words_of_enumerations();
+    let sources = product_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(sources.iter().any(|(name, _)| name.ends_with("schema.sql")), "the schema is looked at as well");
+    let mut found = Vec::new();
+    for (name, text) in &sources {
+        for (number, line) in text.lines().enumerate() {
+            for word in quoted_in(line).filter(|text| words.contains(text)) {
+                found.push(format!("{name}:{}: '{word}' has to come from its type", number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn quoted_words_are_found_between_any_two_quotes_and_not_in_comments() {
+    let words = |line| quoted_in(line).collect::<Vec<_>>();
+    assert!(words("WHERE status = 'failed' AND kind = 'file'").contains(&"file"));
+    assert!(words("fn columns<'a>() -> &'a str { \"kind = 'file'\" }").contains(&"file"));
+    assert!(words("    -- 'failed' before").is_empty());
+    assert!(words("    /// 'failed' before").is_empty());
 }
 
 #[test]

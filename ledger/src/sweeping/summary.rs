@@ -4,6 +4,7 @@ use duckdb::{Connection, OptionalExt, params};
 use longhaul_model::{BySide, Side};
 
 use crate::error::Result;
+use crate::rows::Finding;
 
 /// The last sweep: what it is, how far it has come, and what it has found.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -72,11 +73,14 @@ fn found(connection: &Connection, side: Side, run: i64, first_id: i64) -> Result
     let sql = format!(
         "SELECT
            (SELECT count(*) FROM {side}_nodes WHERE id >= ?),
-           count(DISTINCT node_id) FILTER (finding = 'changed'),
-           count(DISTINCT node_id) FILTER (finding = 'gone'),
-           count(DISTINCT node_id) FILTER (finding = 'back')
+           count(DISTINCT node_id) FILTER (finding = '{changed}'),
+           count(DISTINCT node_id) FILTER (finding = '{gone}'),
+           count(DISTINCT node_id) FILTER (finding = '{back}')
          FROM sweep_findings
-         WHERE side = '{side}' AND run >= ?"
+         WHERE side = '{side}' AND run >= ?",
+        changed = Finding::Changed.as_str(),
+        gone = Finding::Gone.as_str(),
+        back = Finding::Back.as_str(),
     );
     Ok(connection.query_row(&sql, params![first_id, run], |row| {
         Ok(SweepFound { new: row.get(0)?, changed: row.get(1)?, gone: row.get(2)?, back: row.get(3)? })

@@ -14,7 +14,7 @@ pub(super) fn facts_of(found: &MetaData) -> Facts {
         Some(kind) if kind.is_symlink() => NodeKind::Symlink,
         _ => NodeKind::Other,
     };
-    let has_size = matches!(kind, NodeKind::File | NodeKind::Symlink);
+    let has_size = kind.is_file_or_link();
     Facts {
         kind,
         size: found.len().filter(|_| has_size).and_then(|size| i64::try_from(size).ok()),

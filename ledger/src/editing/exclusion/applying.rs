@@ -122,7 +122,7 @@ impl Applying {
     /// Records what changes for a node that is not the same on the destination.
     fn node(&mut self, known: &Known, events: &mut Events, node: NodeAt) -> Result<()> {
         let was = known.was(node.id);
-        if was.status != CopyStatus::Pending && !was.status.is_excluded() {
+        if !was.status.may_be_excluded() {
             return Ok(());
         }
         let verdict = known.verdict(node.id, node.parent);

@@ -6,8 +6,10 @@
 use std::ops::Range;
 
 use duckdb::Connection;
+use longhaul_model::CopyStatus;
 
 use crate::error::Result;
+use crate::sql;
 
 /// Slices that the time of copying is cut into, about.
 const SLICES: i64 = 100;
@@ -66,13 +68,14 @@ pub(in super::super) struct Clock {
 
 impl Clock {
     pub(in super::super) fn read(connection: &Connection) -> Result<Clock> {
-        let mut statement = connection.prepare(
+        let mut statement = connection.prepare(&format!(
             "SELECT run, min(at_ns), max(at_ns)
              FROM src_status_events
-             WHERE copy_status = 'successful'
+             WHERE copy_status = '{successful}'
              GROUP BY run
              ORDER BY run",
-        )?;
+            successful = CopyStatus::Successful
+        ))?;
         let spans = statement
             .query_map([], |row| Ok(CopySpan { run: row.get(0)?, first_ns: row.get(1)?, last_ns: row.get(2)? }))?
             .collect::<duckdb::Result<Vec<_>>>()?;
@@ -89,15 +92,17 @@ impl Clock {
         connection.execute_batch(&format!(
             "INSERT INTO copied_sums
              SELECT e.run, (e.at_ns - r.first_ns) // {slice_ns}, count(*),
-               coalesce(sum(s.size) FILTER (WHERE s.kind = 'file'), 0)
+               {bytes}
              FROM (
                FROM src_status_events
-               WHERE node_id >= {start} AND node_id < {end} AND copy_status = 'successful'
+               WHERE node_id >= {start} AND node_id < {end} AND copy_status = '{successful}'
              ) e
              JOIN (VALUES {starts}) r (run, first_ns) ON r.run = e.run
              JOIN swept s ON s.id = e.node_id
              GROUP BY ALL",
             slice_ns = self.slice_ns,
+            bytes = sql::bytes_of_files("s"),
+            successful = CopyStatus::Successful,
             start = ids.start,
             end = ids.end,
             starts = starts.join(", ")

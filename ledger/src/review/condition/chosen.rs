@@ -10,14 +10,14 @@ use duckdb::arrow::array::{AsArray, StringArray};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::types::Value;
 use hashbrown::HashMap;
-use longhaul_model::{CopyStatus, PlanAction, Side, TraversalStatus};
+use longhaul_model::{CopyStatus, NodeKind, PlanAction, Side, TraversalStatus};
 
 use super::glob::{Automaton, State};
 use super::sql::{self, Sql};
 use super::{Condition, Expression, Pattern, Test};
 use crate::bits::Bits;
 use crate::error::Result;
-use crate::sql::is_status;
+use crate::sql::{has_failed, is_status};
 
 /// No more nodes than these are listed one by one in a statement. In tests few, because their trees are small.
 const LISTED_MAX: u64 = if cfg!(test) { 4 } else { 1_000 };
@@ -143,11 +143,12 @@ impl Choosing<'_> {
     fn traversal(&self, status: TraversalStatus) -> Result<Bits> {
         let said = self.said(&format!("traversal_status = '{status}'"))?;
         let nodes = format!("{}_nodes", self.side.prefix());
+        let folder = NodeKind::Folder;
         let found = match (self.side, status) {
             (Side::Source, TraversalStatus::NotOnSrc) | (_, TraversalStatus::Failed) => return Ok(said),
             (Side::Destination, TraversalStatus::NotOnSrc) => self.all.clone(),
-            (_, TraversalStatus::Pending) => self.ids(&nodes, "id", "kind = 'folder'")?,
-            (_, TraversalStatus::Successful) => self.ids(&nodes, "id", "kind <> 'folder'")?,
+            (_, TraversalStatus::Pending) => self.ids(&nodes, "id", &format!("kind = '{folder}'"))?,
+            (_, TraversalStatus::Successful) => self.ids(&nodes, "id", &format!("kind <> '{folder}'"))?,
         };
         let found = match (self.side, status) {
             (Side::Source, _) => found,
@@ -195,18 +196,13 @@ impl Choosing<'_> {
 
     /// As the view `problems` has it; a difference is one of what was copied, and of what it was copied to.
     fn problem(&self) -> Result<Bits> {
-        match self.side {
-            Side::Source => Ok(self.said("traversal_status = 'failed' OR copy_status = 'failed'")?.or(&self.ids(
-                "differences",
-                "src_id",
-                "true",
-            )?)),
-            Side::Destination => Ok(self.said("traversal_status = 'failed'")?.or(&self.ids(
-                "matches",
-                "dst_id",
-                "src_id IN (SELECT src_id FROM differences)",
-            )?)),
-        }
+        let latest = format!("{}_latest", self.side.prefix());
+        let failed = self.said(&has_failed(self.side, &latest))?;
+        let different = match self.side {
+            Side::Source => self.ids("differences", "src_id", "true")?,
+            Side::Destination => self.ids("matches", "dst_id", "src_id IN (SELECT src_id FROM differences)")?,
+        };
+        Ok(failed.or(&different))
     }
 
     /// Those whose path is like a pattern. What a folder's path has of it is found out once for all that is in there.

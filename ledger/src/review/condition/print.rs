@@ -12,7 +12,9 @@ impl fmt::Display for Condition {
             Expression::All(parts) if parts.is_empty() => Ok(()),
             // They stand beside one another, as they were typed.
             Expression::All(parts) => parts.iter().try_for_each(|part| write!(f, " and {}", InBrackets(part))),
-            single => write!(f, " and {}", InBrackets(single)),
+            single @ (Expression::Any(_) | Expression::Not(_) | Expression::Test(_)) => {
+                write!(f, " and {}", InBrackets(single))
+            }
         }
     }
 }

@@ -26,7 +26,16 @@ pub(super) fn is_of_row(expression: &Expression) -> bool {
         Expression::All(parts) | Expression::Any(parts) => parts.iter().all(is_of_row),
         Expression::Not(part) => is_of_row(part),
         Expression::Test(Test::Path(Pattern::Like(glob))) => glob.automaton().is_none(),
-        Expression::Test(test) => !matches!(test, Test::Traversal(_) | Test::Copy(_) | Test::Action(_) | Test::Problem),
+        Expression::Test(test) => match test {
+            Test::Traversal(_) | Test::Copy(_) | Test::Action(_) | Test::Problem => false,
+            Test::Name(_)
+            | Test::Path(Pattern::Is(_) | Pattern::Like(_))
+            | Test::Under(_)
+            | Test::Kind(_)
+            | Test::Size(..)
+            | Test::Depth(..)
+            | Test::Modified(..) => true,
+        },
     }
 }
 

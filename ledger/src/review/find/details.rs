@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use duckdb::Connection;
-use longhaul_model::{CopyStatus, NodeId, NodeKind, Side, child_path};
+use longhaul_model::{CopyStatus, NodeId, NodeKind, PlanAction, Side, child_path};
 
 use crate::codes::{node_kind, sentence};
 use crate::error::{LedgerError, Result};
@@ -57,11 +57,13 @@ pub(crate) fn details(connection: &Connection, side: Side, ids: &[i64]) -> Resul
             error: "coalesce(l.copy_error, l.traversal_error, l.remark)",
             action: format!(
                 "CASE
-                   WHEN p.action IS NOT NULL AND {is_excluded} THEN 'exclude'
-                   WHEN p.action IS NULL AND m.same AND n.parent_id IS NOT NULL THEN 'already_existed'
+                   WHEN p.action IS NOT NULL AND {is_excluded} THEN '{exclude}'
+                   WHEN p.action IS NULL AND m.same AND n.parent_id IS NOT NULL THEN '{already_existed}'
                    ELSE p.action
                  END",
-                is_excluded = sql::is_status("l.copy_status", CopyStatus::is_excluded)
+                is_excluded = sql::is_status("l.copy_status", CopyStatus::is_excluded),
+                exclude = PlanAction::Exclude,
+                already_existed = PlanAction::AlreadyExisted,
             ),
             plan: format!(
                 "SELECT src_id AS id, any_value(action) AS action FROM plan WHERE src_id IN ({list}) GROUP BY 1"

@@ -5,33 +5,15 @@
 mod random;
 
 use super::*;
+use crate::work::made_up::{folder, found, root};
 
 const ROOMY: ScheduleLimits =
     ScheduleLimits { lead_nodes_max: 1_000, frontier_folders_max: 1_000, in_flight_folders_max: 1_000 };
 
 const NOTHING: [i64; 0] = [];
 
-fn root() -> Folder {
-    Folder { id: NodeId(1), source_id: NodeId(1), path: "/".to_owned(), depth: 0 }
-}
-
 fn schedule(limits: ScheduleLimits) -> Schedule {
     Schedule::new(limits, ToList::Roots(BySide { src: root(), dst: root() }))
-}
-
-fn folder(id: i64, source_id: i64) -> Folder {
-    Folder { id: NodeId(id), source_id: NodeId(source_id), path: format!("/{id}"), depth: 1 }
-}
-
-/// A listing that found nothing but the folders with these ids, which follow one another.
-fn found(side: Side, listed: i64, folders: Vec<Folder>) -> RecordedListing {
-    let ids = folders.first().map(|first| first.id.0..first.id.plus(folders.len()).0).into_iter().collect();
-    RecordedListing {
-        side,
-        folder: NodeId(listed),
-        is_complete: true,
-        found: FoundFolders { ids, named: Some(folders) },
-    }
 }
 
 fn failed(side: Side, listed: i64) -> RecordedListing {
