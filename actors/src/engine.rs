@@ -54,6 +54,7 @@ pub struct Run {
 
 /// What a run is about.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub enum Task {
     /// List both trees.
     Traverse {

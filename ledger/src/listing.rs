@@ -65,7 +65,8 @@ pub struct RecordedListing {
 pub struct FoundFolders {
     /// The ids of all nodes that the listing found, ascending. Its folders are among them, and no others are.
     pub ids: Vec<Range<i64>>,
-    /// The folders in id order; `None` where they are too many to name. See [`Recorder::pull_folders`](crate::Recorder::pull_folders).
+    /// The folders in id order; `None` where they are too many to name. See
+    /// [`DiscoverWriter::pull_folders`](crate::DiscoverWriter::pull_folders).
     pub named: Option<Vec<Folder>>,
 }
 

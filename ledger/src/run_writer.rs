@@ -13,6 +13,7 @@ use crate::writer::Writer;
 
 /// The writer of the run that is under way.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub enum RunWriter {
     /// Lists.
     Discover(DiscoverWriter),

@@ -341,6 +341,6 @@ fn a_retry_that_is_killed_leaves_the_marks_or_a_copy_that_can_be_gone_on_with() 
     assert!(marks(&scene).is_empty());
     let opened = open();
     assert_eq!(opened.migration().current_phase(), Phase::Copying);
-    let (_, begun) = opened.approved(Approving::Before).unwrap().copy("test", &settings, some_time_ns).unwrap();
-    assert_eq!(begun.remaining.nodes, 3);
+    let (_, copying) = opened.approved(Approving::Before).unwrap().copy("test", &settings, some_time_ns).unwrap();
+    assert_eq!(copying.remaining.nodes, 3);
 }

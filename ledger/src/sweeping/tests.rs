@@ -131,7 +131,10 @@ fn traverse(
         let (mut writer, to_list) = ledger.undiscovered().discover("test", some_time_ns).unwrap();
         let remaining = match to_list {
             ToList::Remaining(remaining) => remaining,
-            ToList::Roots(_) => Remaining { source: vec![1..2], destination: vec![1..2], ..Remaining::default() },
+            ToList::Roots(_) => {
+                let root: Vec<_> = std::iter::once(1..2).collect();
+                Remaining { source: root.clone(), destination: root, ..Remaining::default() }
+            }
         };
         let mut waiting: BySide<Vec<Folder>> = BySide::default();
         for (side, ranges) in [(Side::Source, &remaining.source), (Side::Destination, &remaining.destination)] {

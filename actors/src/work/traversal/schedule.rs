@@ -46,7 +46,10 @@ impl Schedule {
             waiting.add(found);
             SideSchedule { waiting, in_flight: BTreeMap::new() }
         };
-        let root = |root: Folder| FoundFolders { ids: vec![root.id.0..root.id.0 + 1], named: Some(vec![root]) };
+        let root = |root: Folder| {
+            let ids = std::iter::once(root.id.0..root.id.plus(1).0).collect();
+            FoundFolders { ids, named: Some(vec![root]) }
+        };
         let left = |ids| FoundFolders { ids, named: None };
         let (sides, failed_sources) = match to_list {
             ToList::Roots(BySide { src, dst }) => (BySide { src: root(src), dst: root(dst) }, Vec::new()),
