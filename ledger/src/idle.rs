@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 use duckdb::Connection;
-use longhaul_model::{BySide, NodeId, Phase, VerifyLevel};
+use longhaul_model::{BySide, NodeId, NodeKind, Phase, Side, VerifyLevel};
 
 use crate::copying::{CopyRemaining, CopyWriter, settle_copying};
 use crate::counters::{Counters, DepthCounters};
@@ -18,6 +18,7 @@ use crate::error::{LedgerError, Result};
 use crate::migration::{CopySettings, Migration, MigrationSpec};
 use crate::opening::{self, Log, Resources};
 use crate::recovery::recover;
+use crate::review::paths::{nearest_existing, resolve};
 use crate::sweeping::{SweepKind, begin_sweep};
 use crate::verification::{VerifyRemaining, VerifyWriter};
 use crate::writer::Writer;
@@ -96,6 +97,19 @@ impl IdleLedger {
     pub fn begun_bytes(&self) -> Result<i64> {
         let sql = "SELECT coalesce(sum(size), 0)::BIGINT FROM src_nodes WHERE id IN (SELECT src_id FROM parts)";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// The source folder at a printable path from the root, which somebody has typed; without one, the root.
+    pub fn source_folder(&self, path: Option<&str>) -> Result<NodeId> {
+        let path = path.unwrap_or("/");
+        match resolve(&self.connection, Side::Source, path)? {
+            Some(found) if found.kind == NodeKind::Folder => Ok(found.id),
+            Some(_) => Err(LedgerError::NotAFolder(path.to_owned())),
+            None => {
+                let nearest = nearest_existing(&self.connection, Side::Source, path)?;
+                Err(LedgerError::NoSuchPath { side: Side::Source, path: path.to_owned(), nearest })
+            }
+        }
     }
 
     /// How far its migration has come.

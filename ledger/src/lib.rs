@@ -5,6 +5,7 @@
 //! no writer. What must hold of the tables is written beside the tables, in `schema.sql`.
 
 mod below;
+mod beside;
 mod bits;
 mod codes;
 mod copy_choices;
@@ -37,13 +38,13 @@ mod review;
 mod rows;
 mod run_writer;
 mod sql;
-mod stale;
 mod sweeping;
 #[cfg(test)]
 mod testing;
 mod verification;
 mod writer;
 
+pub use beside::log_of;
 pub use copy_choices::{CopyChoices, Preserve};
 pub use copying::{
     CopiedFile, CopyOutcome, CopyRemaining, CopyResult, CopyWriter, MadeFolder, PartCopied, PlanBatch, PlanItem,
@@ -58,8 +59,9 @@ pub use filter::{FilterRule, FilterSettings};
 pub use idle::{Approved, BegunCopy, Copied, Discovered, IdleLedger, Stage, Undiscovered, create};
 pub use linting::{Linted, NameFinding};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
+pub use marks::Verified;
 pub use migration::{CopyDurability, CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
-pub use opening::{Log, Resources, log_of};
+pub use opening::{Log, Resources};
 pub use overview::{Overview, PROBLEMS_MAX, Problem};
 pub use pace::PaceRow;
 pub use plan::{PlanFilter, PlanTotal};
@@ -72,7 +74,7 @@ pub use review::tree::{SubtreeTotals, TreePage, TreeQuery, TreeRow};
 pub use run_writer::RunWriter;
 
 pub use sweeping::{SweepFound, SweepSummary};
-pub use verification::{ExpectedBatch, ExpectedNode, Verified, VerifyRemaining, VerifyWriter};
+pub use verification::{ExpectedBatch, ExpectedNode, VerifyRemaining, VerifyWriter};
 
 /// The system's clock, in nanoseconds since 1970.
 pub fn system_now_ns() -> i64 {

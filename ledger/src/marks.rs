@@ -3,7 +3,17 @@
 use duckdb::{Connection, params};
 
 use crate::error::Result;
-use crate::verification::Verified;
+
+/// What a verification has come to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Verified {
+    /// Nodes that were looked at.
+    pub nodes: i64,
+    /// Bytes that were read back.
+    pub bytes_read: i64,
+    /// Those that are not what they should be.
+    pub differences: i64,
+}
 
 /// How far copying and verification have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

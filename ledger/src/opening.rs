@@ -3,14 +3,14 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use duckdb::{AccessMode, Config, Connection};
 
+use crate::beside::{log_of, remove_socket, remove_unfinished, unfinished_suffix, with_suffix};
 use crate::error::{LedgerError, Result, first_line};
 use crate::migration::{Migration, MigrationSpec, SCHEMA_VERSION};
 use crate::sql::schema;
-use crate::stale::{remove_socket, remove_unfinished, unfinished_suffix};
 
 /// What DuckDB may take of the machine while a migration runs.
 #[derive(Clone, Debug)]
@@ -213,17 +213,6 @@ fn check_version(path: &Path, connection: &Connection) -> Result<()> {
         }
         older => Err(not_a_ledger(format!("its schema version {older} was never released"))),
     }
-}
-
-/// DuckDB's write-ahead log of the database at `path`.
-pub fn log_of(path: &Path) -> PathBuf {
-    with_suffix(path, ".wal")
-}
-
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn not_writable(path: &Path, error: &std::io::Error) -> LedgerError {

@@ -6,12 +6,12 @@ use longhaul_model::{BySide, Phase, PlanAction, Side};
 use crate::counters::{Counters, DepthCounters};
 use crate::error::{LedgerError, Result};
 use crate::marks::Marks;
+use crate::marks::Verified;
 use crate::migration::{Migration, Run};
 use crate::pace::{PaceRow, read_last};
 use crate::reporting::ProblemKind;
 use crate::sql;
 use crate::sweeping::SweepSummary;
-use crate::verification::Verified;
 
 /// Problems that an overview names; the view `problems` has all of them.
 pub const PROBLEMS_MAX: usize = 10;

@@ -9,10 +9,11 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::beside::{log_of, with_suffix};
 use crate::counters::DepthCounters;
 use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
-use crate::opening::{self, log_of};
+use crate::opening;
 
 /// What is wrong with a ledger that can be opened, or cannot be opened for a reason that has nothing to do with damage.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ pub fn probe(path: &Path) -> Probed {
 pub fn set_log_aside(path: &Path) -> Result<PathBuf> {
     let log = log_of(path);
     let aside = (1..=u32::MAX)
-        .map(|number| opening::with_suffix(path, &format!(".wal.damaged-{number}")))
+        .map(|number| with_suffix(path, &format!(".wal.damaged-{number}")))
         .find(|name| name.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound))
         .expect("nobody has four thousand million damaged logs");
     rename(path, &log, &aside)?;

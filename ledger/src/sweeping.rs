@@ -21,12 +21,10 @@ use crate::below::select_below;
 use crate::counters::{CountersToWrite, DepthCounters};
 use crate::discovery::Sweep;
 use crate::editing::{change_statuses, cover_changing, revoke};
-use crate::error::{LedgerError, Result};
+use crate::error::Result;
 use crate::events::forget;
 use crate::fold::fold_events;
-use crate::idle::IdleLedger;
 use crate::migration::{Migration, set_phase};
-use crate::review::paths::{nearest_existing, resolve};
 use crate::rows::Finding;
 use crate::sql::{self, RANGE_IDS};
 use crate::writer::Writer;
@@ -64,21 +62,6 @@ struct MadeFolder {
     depth: i32,
     /// What it is in there, with its path, if that is known.
     parent: Option<(NodeId, String)>,
-}
-
-impl IdleLedger {
-    /// The source folder at a printable path from the root, which somebody has typed; without one, the root.
-    pub fn source_folder(&self, path: Option<&str>) -> Result<NodeId> {
-        let path = path.unwrap_or("/");
-        match resolve(&self.connection, Side::Source, path)? {
-            Some(found) if found.kind == NodeKind::Folder => Ok(found.id),
-            Some(_) => Err(LedgerError::NotAFolder(path.to_owned())),
-            None => {
-                let nearest = nearest_existing(&self.connection, Side::Source, path)?;
-                Err(LedgerError::NoSuchPath { side: Side::Source, path: path.to_owned(), nearest })
-            }
-        }
-    }
 }
 
 /// Begins a sweep over the source folders that the query `roots` gives the ids of, everything below them, and their

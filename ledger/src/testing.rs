@@ -102,9 +102,9 @@ pub(crate) fn as_after_a_crash(path: &Path) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.duckdb");
     std::fs::copy(path, &copy).unwrap();
-    let log = crate::opening::log_of(path);
+    let log = crate::beside::log_of(path);
     if log.exists() {
-        std::fs::copy(log, crate::opening::log_of(&copy)).unwrap();
+        std::fs::copy(log, crate::beside::log_of(&copy)).unwrap();
     }
     (folder, copy)
 }

@@ -69,17 +69,6 @@ pub struct VerifyRemaining {
     pub bytes: i64,
 }
 
-/// What a verification has come to so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Verified {
-    /// Nodes that were looked at.
-    pub nodes: i64,
-    /// Bytes that were read back.
-    pub bytes_read: i64,
-    /// Those that are not what they should be.
-    pub differences: i64,
-}
-
 /// What has to be at the destination of source nodes with ids within `ids`, by folder. The events must have been
 /// folded.
 pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result<Vec<ExpectedBatch>> {

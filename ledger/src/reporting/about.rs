@@ -7,8 +7,8 @@ use crate::codes::verify_level;
 use crate::editing::plan_approval;
 use crate::error::Result;
 use crate::marks::Marks;
+use crate::marks::Verified;
 use crate::migration::{Migration, Run};
-use crate::verification::Verified;
 
 /// What a migration is about, and what has been done so far.
 #[derive(Clone, Debug)]

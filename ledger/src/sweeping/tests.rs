@@ -12,6 +12,7 @@ use super::*;
 use crate::copying::{CopiedFile, CopyOutcome, CopyResult};
 use crate::counters::DepthCounters;
 use crate::discovery::{DiscoverWriter, ToList};
+use crate::idle::IdleLedger;
 use crate::listing::{FailedListing, Folder, ListedPage, RecordedListing};
 use crate::migration::{MigrationSpec, Settings};
 use crate::recovery::Remaining;

@@ -117,7 +117,7 @@ fn the_end_leaves_no_log_and_no_event_that_is_not_folded() {
     record(&mut writer, Side::Source, &root(), &["a"]);
     record(&mut writer, Side::Destination, &root(), &["a"]);
     writer.end(Phase::Suspended, Some("interrupted"), "interrupted").unwrap();
-    assert!(!crate::opening::log_of(&path).exists());
+    assert!(!crate::beside::log_of(&path).exists());
     let reader = Reader::open(&path).unwrap();
     let migration = reader.migration().unwrap();
     assert_eq!((migration.phase, migration.phase_reason.as_deref()), (Phase::Suspended, Some("interrupted")));

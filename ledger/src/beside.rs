@@ -1,17 +1,26 @@
-//! What processes that were killed have left beside a ledger, and nobody needs: databases that were being made, and the
-//! socket over which a run tells how far it has come.
+//! The files beside a ledger: their names, and the removal of those that killed processes have left behind, which are
+//! databases that were being made, and the socket over which a run reports its progress.
 //!
 //! Only names are removed that nobody else gives, and only where the process that gave them is gone.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::opening::with_suffix;
+/// DuckDB's write-ahead log of the database at `path`.
+pub fn log_of(path: &Path) -> PathBuf {
+    with_suffix(path, ".wal")
+}
+
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
 
 /// What the name of a database ends with that is being made, behind the number of the process that makes it.
 const UNFINISHED: &str = ".new";
