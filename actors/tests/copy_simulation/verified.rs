@@ -89,9 +89,12 @@ impl Due<'_> {
             let is_unchanged = (Some(due.size()), Some(due.modified_ns)) == (self.facts.size, self.facts.modified_ns);
             due.bytes == contents.bytes && (is_unchanged || !self.is_copied)
         });
+        // A name that was made as a link to another one has no checksum of its own: it is compared with the source.
+        let reads_source =
+            level == VerifyLevel::Full || level == VerifyLevel::Checksum && self.is_copied && self.checksum.is_none();
         looks_right
             && (level < VerifyLevel::Checksum || is_what_was_copied)
-            && (level < VerifyLevel::Full || is_what_the_source_has)
+            && (!reads_source || is_what_the_source_has)
     }
 
     /// Whether a copy has the size and the time that it was given.
