@@ -87,7 +87,7 @@ fn about_ledger(error: &LedgerError) -> Option<String> {
         LedgerError::NotWritable { .. } => "check the folder and its permissions, or choose another file with --ledger",
         LedgerError::NotReadable { .. } => "check its permissions, or choose another file with --ledger",
         LedgerError::NotDiscovered => "go on with it first, with discover --resume",
-        LedgerError::NotCopied => "copy first, or go on with it, with copy --resume",
+        LedgerError::NotCopied => "copy first, or continue the copy with copy --resume",
         LedgerError::NotApproved => {
             "look at it with longhaul plan, and approve it with longhaul approve, or with copy --approve"
         }

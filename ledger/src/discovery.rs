@@ -71,7 +71,7 @@ impl Guarded for DiscoverWriter {
 }
 
 impl DiscoverWriter {
-    /// Begins to list, or goes on with it: commits the phase `traversing`. `sweep` is the one that has just begun, in the
+    /// Begins or resumes to list: commits the phase `traversing`. `sweep` is the one that has just begun, in the
     /// transaction that is open or was committed last; without it, the one that has not ended counts.
     pub(crate) fn begin(writer: Writer, sweep: Option<Sweep>) -> Result<(DiscoverWriter, ToList)> {
         let sweep = sweep.map_or_else(|| Sweep::read(&writer.connection), |sweep| Ok(Some(sweep)))?;

@@ -121,9 +121,7 @@ fn sum_up(writer: &Writer, by_depth: &[ChangedAtDepth]) -> Result<Changed> {
     changed.by_status.sort_by_key(|change| (change.was.as_str(), change.is.as_str()));
     if changed.by_status.iter().any(|change| change.is == CopyStatus::Pending) {
         // What was copied, and verified perhaps, is not all any more.
-        let is_copied =
-            matches!(Migration::read(&writer.connection)?.current_phase(), Phase::Verifying | Phase::Complete);
-        if is_copied {
+        if Migration::read(&writer.connection)?.current_phase().is_copied() {
             set_phase(&writer.connection, Phase::Review, None)?;
         }
     }

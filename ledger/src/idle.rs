@@ -1,14 +1,14 @@
 //! A ledger in which no run is under way, and the ways from it to the writer of each phase.
 //!
-//! What may be done with a ledger depends on how far its migration has come. Each answer is a type, and the functions
-//! that give it are the only places that refuse: `discovered` ("not discovered", which a sweep that has not ended is as
-//! well), `approved` ("not approved") and `copied` ("not copied"). Only from these types a writer can be had.
+//! What may be done with a ledger depends on how far its migration has come. Each answer is a type, and the function that
+//! returns it refuses a ledger that has not come that far: `discovered` ("not discovered", which includes a sweep that has
+//! not ended), `approved` ("not approved") and `copied` ("not copied"). A writer can be had only from these types.
 
 use std::ops::Deref;
 use std::path::Path;
 
 use duckdb::Connection;
-use longhaul_model::{BySide, NodeId, NodeKind, Phase, Side, VerifyLevel};
+use longhaul_model::{BySide, NodeId, NodeKind, Side, VerifyLevel};
 
 use crate::copying::{CopyRemaining, CopyWriter, settle_copying};
 use crate::counters::{Counters, DepthCounters};
@@ -99,7 +99,7 @@ impl IdleLedger {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// The source folder at a printable path from the root, which somebody has typed; without one, the root.
+    /// The source folder at a printable path from the root, as it was typed; without one, the root.
     pub fn source_folder(&self, path: Option<&str>) -> Result<NodeId> {
         let path = path.unwrap_or("/");
         match resolve(&self.connection, Side::Source, path)? {
@@ -166,12 +166,7 @@ impl Discovered {
 
     /// Refuses a ledger whose plan has not been carried out.
     pub fn copied(self) -> Result<Copied> {
-        match self.migration.current_phase() {
-            Phase::Verifying | Phase::Complete => Ok(Copied(self.0)),
-            Phase::Created | Phase::Traversing | Phase::Review | Phase::Copying | Phase::Suspended => {
-                Err(LedgerError::NotCopied)
-            }
-        }
+        if self.migration.current_phase().is_copied() { Ok(Copied(self.0)) } else { Err(LedgerError::NotCopied) }
     }
 
     pub(crate) fn begin(self, command: &str, now_ns: fn() -> i64) -> Result<Writer> {
@@ -180,8 +175,8 @@ impl Discovered {
 }
 
 impl Approved {
-    /// Begins a run that copies, or goes on with it: commits the phase `copying` with its settings, which are those of the
-    /// first time where they were settled then, and the hash of the plan. A plan that nobody has approved yet is approved.
+    /// Begins or resumes a copy: commits the phase `copying` with its settings, which are those of the first run where they
+    /// were settled then, and the hash of the plan. A plan that is not approved yet is approved.
     pub fn copy(self, command: &str, settings: &CopySettings, now_ns: fn() -> i64) -> Result<(CopyWriter, BegunCopy)> {
         let mut writer = self.0.begin(command, now_ns)?;
         let (approval, settings) =
@@ -192,8 +187,8 @@ impl Approved {
 }
 
 impl Copied {
-    /// Begins a run that verifies the destination, or with `resume` goes on with one, as closely as that looked. Returns how
-    /// closely it looks, and what is left to be looked at.
+    /// Begins to verify the destination, or with `resume` continues an earlier verification at its level. Returns the level,
+    /// and what is left to be verified.
     pub fn verify(
         self,
         command: &str,

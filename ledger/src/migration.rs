@@ -108,6 +108,15 @@ pub enum CopyDurability {
 }
 
 impl CopyDurability {
+    /// The word used on the command line.
+    const fn as_str(self) -> &'static str {
+        match self {
+            CopyDurability::Batch => "batch",
+            CopyDurability::File => "file",
+            CopyDurability::None => "none",
+        }
+    }
+
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "that is how it is called")]
     fn is_usual(&self) -> bool {
         *self == CopyDurability::default()
@@ -115,6 +124,34 @@ impl CopyDurability {
 }
 
 impl CopySettings {
+    /// Each setting with its name, in words: `checksum: true`. Always as many, in the same order.
+    pub fn in_words(&self) -> [String; 10] {
+        let CopySettings {
+            checksum,
+            owner,
+            extended,
+            hard_links,
+            holes,
+            large_from,
+            durability,
+            verify_level,
+            time_step_ns,
+            empty_folders,
+        } = self;
+        [
+            format!("checksum: {checksum}"),
+            format!("owner: {owner}"),
+            format!("extended: {extended}"),
+            format!("hard links: {hard_links}"),
+            format!("holes: {holes}"),
+            format!("large from: {large_from}"),
+            format!("durability: {}", durability.as_str()),
+            format!("verify level: {}", verify_level.map_or("none", VerifyLevel::as_str)),
+            format!("time step: {}", time_step_ns.map_or_else(|| "none".to_owned(), |step| format!("{step} ns"))),
+            format!("empty folders: {empty_folders}"),
+        ]
+    }
+
     /// These, with what was left open in them as `later` has it.
     #[must_use]
     pub fn completed_by(self, later: CopySettings) -> CopySettings {

@@ -26,7 +26,7 @@ pub struct Resources {
 pub enum Log {
     /// [`probe`](crate::probe) found that it can be replayed and is the ledger's own.
     Probed,
-    /// Nobody knows: that it is the ledger's own is looked at first, which replays it once more.
+    /// It has not been probed: whether it is the ledger's own is checked first, which replays it once more.
     Unknown,
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn begin_sweep(writer: &mut Writer, kind: SweepKind, roots: &str) -> 
 }
 
 /// Notes the destination folders that this migration has made itself and never listed, as far as the way from the root to a
-/// folder of `sweep_roots` leads through them. Without that nobody would look what is in them.
+/// folder of `sweep_roots` leads through them. Otherwise what is in them would not be listed.
 fn note_made_folders(writer: &mut Writer) -> Result<()> {
     writer.connection.execute_batch("CREATE OR REPLACE TEMP TABLE made AS SELECT id FROM sweep_roots LIMIT 0")?;
     let mut from = "sweep_roots";
@@ -335,7 +335,7 @@ fn find_evidence(writer: &Writer, run: i32, first_new: NodeId) -> Result<()> {
          FROM matches
          WHERE NOT same AND (dst_id >= {first_new} OR dst_id IN (SELECT dst_id FROM newly_matched));
 
-         -- Of another kind than what has its place.
+         -- Of another kind than what has its name on the destination.
          CREATE OR REPLACE TEMP TABLE taken AS
          SELECT src_id AS id,
            any_value({kinds_differ}) AS reason
@@ -527,7 +527,7 @@ fn status_now(unchanged: &str) -> String {
            WHEN c.copy_status = '{successful}' AND m.same THEN '{successful}'
            WHEN m.same THEN '{already_existed}'
            WHEN {is_excluded} THEN c.copy_status
-           -- What somebody has decided stays decided.
+           -- A decision stays.
            WHEN c.copy_status = '{skipped}' AND q.action = '{skip}' THEN '{skipped}'
            WHEN x.id IS NOT NULL AND (q.action IS NULL OR q.action <> '{keep_both}') THEN '{conflict}'
            WHEN c.copy_status IS NULL THEN '{pending}'

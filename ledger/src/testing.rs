@@ -33,7 +33,7 @@ pub(crate) fn discover(path: &Path, spec: &MigrationSpec) -> DiscoverWriter {
     ledger.discover("test", some_time_ns).unwrap().0
 }
 
-/// Begins to copy what there is to be copied, or goes on with it, approved or not.
+/// Begins or resumes a copy, approved or not.
 pub(crate) fn copy(ledger: IdleLedger) -> (CopyWriter, CopyRemaining) {
     let approved = ledger.discovered().unwrap().approved(Approving::NowWithConflicts).unwrap();
     let (writer, begun) = approved.copy("copy", &CopySettings::default(), some_time_ns).unwrap();

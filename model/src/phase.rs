@@ -44,6 +44,14 @@ impl Phase {
         }
     }
 
+    /// Whether the plan has been carried out by this phase. A suspended migration is asked as above.
+    pub const fn is_copied(self) -> bool {
+        match self {
+            Self::Created | Self::Traversing | Self::Review | Self::Copying | Self::Suspended => false,
+            Self::Verifying | Self::Complete => true,
+        }
+    }
+
     /// Whether the migration may go from this phase to `next`. A running phase may also begin again as itself: that is
     /// what a crash looks like to the next run.
     pub fn may_become(self, next: Phase) -> bool {

@@ -45,7 +45,7 @@ pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {
         ));
     }
     sentences.extend(not_listed_sentence(figures));
-    if matches!(phase, Phase::Verifying | Phase::Complete) || figures.verification.is_some() {
+    if phase.is_copied() || figures.verification.is_some() {
         sentences.push(verification_sentence(figures.verification.as_ref()));
     }
     let only_there = figures.only_on_destination.nodes;

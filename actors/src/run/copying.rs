@@ -18,10 +18,12 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
     let ledger = IdleLedger::open(&config.ledger, config.log, &tuning.resources)?.discovered()?;
     let migration = ledger.migration().clone();
-    match migration.current_phase() {
-        phase @ (Phase::Verifying | Phase::Complete) => return Ok(Resumed::NothingToDo(phase)),
-        Phase::Copying if !config.resume => return Err(StartError::CopyBegun),
-        Phase::Created | Phase::Traversing | Phase::Review | Phase::Copying | Phase::Suspended => {}
+    let phase = migration.current_phase();
+    if phase.is_copied() {
+        return Ok(Resumed::NothingToDo(phase));
+    }
+    if phase == Phase::Copying && !config.resume {
+        return Err(StartError::CopyBegun);
     }
     let settings = settle_copy_settings(&migration, &config.choices)?;
     let ledger = ledger.approved(config.approving)?;
@@ -104,16 +106,9 @@ pub fn settle_copy_settings(migration: &Migration, choices: &CopyChoices) -> Res
 
 /// What is different between two ways of copying, in words: `checksum: false` and `checksum: true`.
 fn differences(given: &CopySettings, recorded: &CopySettings) -> (String, String) {
-    let fields = |settings| match serde_json::to_value(settings) {
-        Ok(serde_json::Value::Object(fields)) => fields,
-        _ => unreachable!("settings are plain data with names"),
-    };
-    let (given, recorded) = (fields(given), fields(recorded));
-    let in_words = |these: &serde_json::Map<String, _>, others: &serde_json::Map<String, serde_json::Value>| {
-        let different = these.iter().filter(|(name, value)| others.get(*name) != Some(value));
-        different.map(|(name, value)| format!("{}: {value}", name.replace('_', " "))).collect::<Vec<_>>().join(", ")
-    };
-    (in_words(&given, &recorded), in_words(&recorded, &given))
+    let different = std::iter::zip(given.in_words(), recorded.in_words()).filter(|(given, recorded)| given != recorded);
+    let (given, recorded): (Vec<_>, Vec<_>) = different.unzip();
+    (given.join(", "), recorded.join(", "))
 }
 
 /// Names that the destination would refuse or fold are said before the first byte is copied.
@@ -133,4 +128,25 @@ fn refuse_names(ledger: &IdleLedger) -> Result<(), StartError> {
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime without threads or files can be made").block_on(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_ledger::CopyDurability;
+    use longhaul_model::VerifyLevel;
+
+    use super::*;
+
+    #[test]
+    fn a_difference_is_named_with_both_values_also_where_one_is_the_default() {
+        let recorded = CopySettings::default();
+        let given = CopySettings { durability: CopyDurability::File, empty_folders: true, ..recorded };
+        assert_eq!(
+            differences(&given, &recorded),
+            ("durability: file, empty folders: true".to_owned(), "durability: batch, empty folders: false".to_owned())
+        );
+        let given = CopySettings { verify_level: Some(VerifyLevel::Full), ..recorded };
+        assert_eq!(differences(&given, &recorded), ("verify level: full".to_owned(), "verify level: none".to_owned()));
+        assert_eq!(differences(&recorded, &recorded), (String::new(), String::new()));
+    }
 }

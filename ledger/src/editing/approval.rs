@@ -68,7 +68,7 @@ impl Editor {
         if marked > 0 {
             return Err(LedgerError::Marked(marked));
         }
-        let is_copied = matches!(self.ledger.migration().current_phase(), Phase::Verifying | Phase::Complete);
+        let is_copied = self.ledger.migration().current_phase().is_copied();
         if is_copied && self.ledger.totals()?.src.copy_pending() == 0 {
             return Err(LedgerError::NothingToChange(
                 "the plan is carried out, and nothing is left that could be approved".to_owned(),
@@ -112,7 +112,7 @@ pub enum Approving {
     NowWithConflicts,
 }
 
-/// Refuses to carry out a plan that nobody has approved, or that is another one than was approved. The events must
+/// Refuses to carry out a plan that is not approved, or that is another one than was approved. The events must
 /// have been folded if there is an approval.
 pub(crate) fn require_approval(ledger: &IdleLedger, approving: Approving) -> Result<()> {
     let connection = &ledger.connection;
@@ -122,7 +122,7 @@ pub(crate) fn require_approval(ledger: &IdleLedger, approving: Approving) -> Res
     }
     match plan_approval(connection)? {
         Some(approval) if ledger.migration().phase == Phase::Review => {
-            // Nobody but somebody who wrote to the tables by hand can have changed it.
+            // It can differ only where the tables were written by hand.
             if plan_hash(connection)? == approval.hash { Ok(()) } else { Err(LedgerError::OtherPlan) }
         }
         Some(_) => Ok(()),

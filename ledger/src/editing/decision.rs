@@ -7,7 +7,7 @@ use duckdb::{Connection, params};
 use longhaul_model::{CopyChange, CopyStatus, NodeKind, PlanAction, PolicyVerdict, ReasonCode};
 
 use super::exclusion::cover_changing;
-use super::selection::Selection;
+use super::selection::{BELOW, Selection};
 use super::{Changed, Editor, change_statuses, revoke};
 use crate::error::{LedgerError, Result};
 use crate::sql;
@@ -69,13 +69,7 @@ fn find_decidable() -> String {
     });
     format!(
         "CREATE OR REPLACE TEMP TABLE deciding AS
-         WITH RECURSIVE below AS (
-           FROM selected
-           UNION
-           SELECT n.id
-           FROM below
-           JOIN src_nodes n ON n.parent_id = below.id
-         )
+         {BELOW}
          SELECT b.id, c.copy_status AS was, d.action AS decided
          FROM below b
          JOIN src_current c ON c.id = b.id

@@ -186,7 +186,7 @@ fn find_covered(connection: &Connection) -> Result<()> {
     ))?)
 }
 
-/// Excludes what discovery found in something that somebody had excluded before: in a folder that is listed, which those
+/// Excludes what discovery found below something that was excluded before: in a folder that is listed, which those
 /// that a filter leaves out are not. In a transaction of its own.
 pub(crate) fn exclude_what_is_new(writer: &mut Writer) -> Result<()> {
     const FOLDERS: &str = "FROM exclusions e SEMI JOIN src_folders f ON f.id = e.node_id";

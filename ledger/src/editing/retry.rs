@@ -8,7 +8,7 @@ use longhaul_model::{CopyChange, CopyStatus, Phase, PlanAction, Side, TraversalS
 
 use super::approval::{is_approved, note_plan};
 use super::exclusion::cover_changing;
-use super::selection::Selection;
+use super::selection::{BELOW, Selection};
 use super::{Approval, Editor, change_statuses, revoke};
 use crate::copying::{CopyWriter, settle_copying};
 use crate::discovery::{DiscoverWriter, Sweep, ToList};
@@ -45,16 +45,6 @@ const NO_CONFLICTS: &str = "CREATE OR REPLACE TEMP TABLE of_conflicts (id BIGINT
 fn marked_folders() -> String {
     format!("SELECT DISTINCT node_id AS id FROM marks WHERE phase = '{}'", Phase::Traversing)
 }
-
-/// Everything at the selected nodes and below them.
-const BELOW: &str = "
-    WITH RECURSIVE below AS (
-      FROM selected
-      UNION
-      SELECT n.id
-      FROM below
-      JOIN src_nodes n ON n.parent_id = below.id
-    )";
 
 impl Editor {
     /// Marks the chosen folders, each of which is listed again in any case with all that is below it; and what could not be
@@ -264,7 +254,7 @@ pub enum Retry {
     /// What was marked is to be copied, and the plan is approved; the phase is `copying`.
     Copying(CopyWriter, BegunCopy),
     /// What was marked is pending again, and somebody has to approve the plan: there is other work in it than was marked, or
-    /// there are open conflicts, and nobody has approved that. The phase is `review`, and the run has ended.
+    /// there are open conflicts, and that is not approved. The phase is `review`, and the run has ended.
     ToApprove(Marked),
 }
 

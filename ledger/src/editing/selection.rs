@@ -16,6 +16,16 @@ pub enum Selection {
     Where(Condition),
 }
 
+/// Everything at the nodes in `selected` and below them, as the recursive query `below (id)`.
+pub(super) const BELOW: &str = "
+    WITH RECURSIVE below AS (
+      FROM selected
+      UNION
+      SELECT n.id
+      FROM below
+      JOIN src_nodes n ON n.parent_id = below.id
+    )";
+
 impl Selection {
     /// Fills the temporary table `selected (id)`. A path that does not exist, and the root, are errors.
     pub(super) fn select(&self, connection: &Connection, now_ns: i64) -> Result<()> {

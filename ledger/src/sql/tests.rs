@@ -177,7 +177,7 @@ fn quoted_in(line: &str) -> impl Iterator<Item = &str> {
 fn no_statement_names_a_value_of_an_enumeration_itself() {
     let words = words_of_enumerations();
     let sources = product_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    assert!(sources.iter().any(|(name, _)| name.ends_with("schema.sql")), "the schema is looked at as well");
+    assert!(sources.iter().any(|(name, _)| name.ends_with("schema.sql")), "the schema is among them");
     let mut found = Vec::new();
     for (name, text) in &sources {
         for (number, line) in text.lines().enumerate() {
