@@ -25,7 +25,7 @@ use duckdb::Connection;
 use longhaul_model::{CopyChange, CopyStatus, Phase};
 
 use crate::error::Result;
-use crate::events::{ChangedAtDepth, CopyChanges};
+use crate::events::{ChangedAtDepth, CopyChanges, SAME_NOW};
 use crate::fold::fold_events;
 use crate::idle::{Discovered, IdleLedger};
 use crate::migration::{Migration, set_phase};
@@ -93,9 +93,11 @@ impl Editor {
 }
 
 /// Changes the copy statuses of the nodes in the temporary table `changing` (see [`CopyChanges`]), inside the transaction
-/// that is open, and sums up what changed. `reopened_by` is what reopens those that are settled.
+/// that is open, and sums up what changed. `reopened_by` is what reopens those that are settled. `matches` must be as it
+/// was before.
 pub(crate) fn change_statuses(writer: &mut Writer, reopened_by: CopyChange) -> Result<Changed> {
-    let changed = writer.change_copies(&CopyChanges { nodes: "changing", reopened_by: Some(reopened_by) })?;
+    let set = CopyChanges { nodes: "changing", reopened_by: Some(reopened_by), same_before: SAME_NOW };
+    let changed = writer.change_copies(&set)?;
     sum_up(writer, &changed)
 }
 

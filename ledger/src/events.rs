@@ -36,7 +36,13 @@ pub(crate) struct CopyChanges<'a> {
     pub(crate) nodes: &'a str,
     /// What reopens the nodes that are not pending, before the change happens to them; `None` where all have to be pending.
     pub(crate) reopened_by: Option<CopyChange>,
+    /// A query for the column `src_id`, each at most once: the nodes that the destination had the same before the change.
+    /// What a node without an event was follows from that.
+    pub(crate) same_before: &'a str,
 }
+
+/// The nodes that the destination has the same now: [`CopyChanges::same_before`] of whatever does not change `matches`.
+pub(crate) const SAME_NOW: &str = "SELECT DISTINCT src_id FROM matches WHERE same";
 
 impl CopyChanges<'_> {
     fn after(&self, was: CopyStatus, change: Option<CopyChange>) -> Result<CopyStatus, ForbiddenTransition> {
@@ -230,10 +236,10 @@ impl Events {
             "SELECT c.id, c.change, c.reason, {was} AS was
              FROM (SELECT id, change, reason FROM ({nodes}) WHERE id >= {start} AND id < {end}) c
              LEFT JOIN ({latest}) l ON l.id = c.id
-             LEFT JOIN (SELECT DISTINCT src_id FROM matches WHERE src_id >= {start} AND src_id < {end} AND same) m
-               ON m.src_id = c.id",
+             LEFT JOIN (FROM ({same_before}) WHERE src_id >= {start} AND src_id < {end}) m ON m.src_id = c.id",
             was = sql::copy_status("l", "m.src_id IS NOT NULL"),
             nodes = query(set.nodes),
+            same_before = set.same_before,
             latest = sql::latest(Side::Source, Some(ids)),
         );
         // What the tables of the model say of each combination that occurs.

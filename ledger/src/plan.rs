@@ -9,7 +9,7 @@ use longhaul_model::{
 };
 
 use crate::error::Result;
-use crate::events::{ChangedAtDepth, CopyChanges, Events};
+use crate::events::{ChangedAtDepth, CopyChanges, Events, SAME_NOW};
 use crate::migration::Settings;
 use crate::sql;
 use crate::writer::Writer;
@@ -248,7 +248,11 @@ fn settle(connection: &Connection, events: &mut Events, ids: &Range<i64>) -> Res
     if !any {
         return Ok(Vec::new());
     }
-    events.change_copies_within(connection, &CopyChanges { nodes: &settled, reopened_by: None }, ids)
+    events.change_copies_within(
+        connection,
+        &CopyChanges { nodes: &settled, reopened_by: None, same_before: SAME_NOW },
+        ids,
+    )
 }
 
 /// Which items of a plan somebody wants to see.

@@ -11,7 +11,7 @@ use longhaul_model::{CopyChange, CopyStatus, NodeId, Side, TraversalStatus};
 
 use crate::counters::DepthCounters;
 use crate::error::Result;
-use crate::events::{CopyChanges, Events, forget};
+use crate::events::{CopyChanges, Events, SAME_NOW, forget};
 use crate::fold::fold_events;
 use crate::sql;
 
@@ -75,7 +75,8 @@ fn drop_half_done(connection: &Connection, now_ns: fn() -> i64) -> Result<()> {
          WHERE f.id IN (FROM dst_unlisted)",
         conflict = CopyStatus::Conflict
     );
-    let taken_back = CopyChanges { nodes: &conflicts, reopened_by: Some(CopyChange::FoundDifferent) };
+    let taken_back =
+        CopyChanges { nodes: &conflicts, reopened_by: Some(CopyChange::FoundDifferent), same_before: SAME_NOW };
     // What comes of it is counted with everything else.
     Events::open(connection, last_run, now_ns)?.change_copies(connection, &taken_back)?;
     connection.execute_batch(&format!("DELETE FROM matches WHERE dst_id IN ({DROPPED_DST})"))?;

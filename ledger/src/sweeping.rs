@@ -20,9 +20,9 @@ use longhaul_model::{
 use crate::below::select_below;
 use crate::counters::{CountersToWrite, DepthCounters};
 use crate::discovery::Sweep;
-use crate::editing::{change_statuses, cover_changing, revoke};
+use crate::editing::{cover_changing, revoke};
 use crate::error::Result;
-use crate::events::forget;
+use crate::events::{CopyChanges, forget};
 use crate::fold::fold_events;
 use crate::migration::{Migration, set_phase};
 use crate::rows::Finding;
@@ -164,6 +164,7 @@ pub(crate) fn end_sweep(writer: &mut Writer, sweep: &Sweep) -> Result<()> {
     // No worker runs beside it.
     writer.connection.execute_batch("SET memory_limit = '512MiB'")?;
     writer.begin_transaction()?;
+    remember_newly_same(&writer.connection, first_ids)?;
     forget_gone_on_destination(&writer.connection, run)?;
     leave_gone_on_source(writer, run)?;
     match_known(writer)?;
@@ -180,6 +181,29 @@ pub(crate) fn end_sweep(writer: &mut Writer, sweep: &Sweep) -> Result<()> {
     writer.uncommitted_rows += 1;
     writer.commit_transaction()?;
     fold_events(&writer.connection)
+}
+
+/// Which known source nodes had the same counterpart before the sweep, where that is changed by it.
+const SAME_BEFORE: &str = "
+    SELECT DISTINCT src_id
+    FROM matches
+    WHERE same AND src_id NOT IN (SELECT id FROM same_changed)
+    UNION
+    SELECT id
+    FROM same_changed
+    WHERE same_before";
+
+/// Makes `same_changed (id, same_before)`, with the known source nodes that were matched with something new that is the
+/// same. Whatever changes `matches` when a sweep ends adds to it first: a status without an event follows from `matches`,
+/// and its change would not be noticed otherwise.
+fn remember_newly_same(connection: &Connection, first_ids: BySide<NodeId>) -> Result<()> {
+    Ok(connection.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE same_changed AS
+         SELECT DISTINCT src_id AS id, false AS same_before
+         FROM matches
+         WHERE same AND dst_id >= {} AND src_id < {}",
+        first_ids.dst, first_ids.src
+    ))?)
 }
 
 /// What is gone from the source stays in the ledger and has no counterpart any more. Its status follows with the others.
@@ -205,7 +229,14 @@ fn leave_gone_on_source(writer: &mut Writer, run: i32) -> Result<()> {
          WHERE c.traversal_status = '{failed}'",
         failed = TraversalStatus::Failed
     ))?;
-    writer.connection.execute_batch("DELETE FROM matches WHERE src_id IN (FROM gone_src)")?;
+    writer.connection.execute_batch(
+        "INSERT INTO same_changed
+         SELECT DISTINCT src_id, true
+         FROM matches
+         WHERE same AND src_id IN (FROM gone_src);
+
+         DELETE FROM matches WHERE src_id IN (FROM gone_src);",
+    )?;
     for id in left_over {
         let (was, change) = (TraversalStatus::Successful, TraversalChange::CounterpartGone);
         writer.events.change_traversal(Side::Destination, NodeId(id), was, change, 0, None)?;
@@ -295,6 +326,10 @@ fn compare_matched(writer: &Writer) -> Result<()> {
                FROM swept
                WHERE side = '{src}' AND NOT listed AND id >= {first_parent} AND id <= {last_parent}
              );
+
+             INSERT INTO same_changed
+             SELECT DISTINCT src_id, NOT same
+             FROM compared;
 
              UPDATE matches
              SET same = c.same
@@ -404,6 +439,7 @@ fn derive_statuses(writer: &mut Writer) -> Result<()> {
                  GROUP BY src_id
                ) m ON m.src_id = s.id
                LEFT JOIN (FROM dst_nodes WHERE id >= {first} AND id <= {last}) d ON d.id = m.dst_id
+               LEFT JOIN (FROM ({SAME_BEFORE}) WHERE src_id >= {start} AND src_id < {end}) b ON b.src_id = s.id
                LEFT JOIN (FROM copied WHERE src_id >= {start} AND src_id < {end}) k ON k.src_id = s.id
                -- Left alone because of what had its place.
                LEFT JOIN (
@@ -426,7 +462,7 @@ fn derive_statuses(writer: &mut Writer) -> Result<()> {
              WHERE was <> becomes OR (becomes = '{conflict}' AND is_taken AND reason IS DISTINCT FROM was_reason)",
             found = what_was_found("becomes"),
             src = Side::Source.prefix(),
-            was = sql::copy_status("c", "m.same"),
+            was = sql::copy_status("c", "b.src_id IS NOT NULL"),
             status = status_now(&unchanged),
             skip = PlanAction::Skip,
             conflict = CopyStatus::Conflict,
@@ -447,7 +483,8 @@ fn apply_statuses(writer: &mut Writer) -> Result<()> {
         CopyChange::Gone
     ))?;
     cover_changing(&writer.connection)?;
-    change_statuses(writer, CopyChange::FoundDifferent)?;
+    let reopened_by = Some(CopyChange::FoundDifferent);
+    writer.change_copies(&CopyChanges { nodes: "changing", reopened_by, same_before: SAME_BEFORE })?;
     Ok(())
 }
 
@@ -506,7 +543,14 @@ fn ranges(connection: &Connection, side: Side) -> Result<impl Iterator<Item = Ra
 /// What is gone from the destination was never more than what there was, and is forgotten with everything below it.
 fn forget_gone_on_destination(connection: &Connection, run: i32) -> Result<()> {
     find_gone(connection, Side::Destination, run)?;
-    connection.execute_batch("DELETE FROM matches WHERE dst_id IN (FROM gone_dst)")?;
+    connection.execute_batch(
+        "INSERT INTO same_changed
+         SELECT DISTINCT src_id, true
+         FROM matches
+         WHERE same AND dst_id IN (FROM gone_dst);
+
+         DELETE FROM matches WHERE dst_id IN (FROM gone_dst);",
+    )?;
     forget(connection, Side::Destination, "FROM gone_dst")?;
     Ok(connection.execute_batch(&format!(
         "DELETE FROM errors WHERE side = '{dst}' AND node_id IN (FROM gone_dst);

@@ -83,7 +83,7 @@ fn a_set_changes_by_the_current_statuses_of_its_nodes() {
     // A file that is pending, one that is the same on both sides, and a folder that failed and is only reopened.
     let nodes =
         "SELECT * FROM (VALUES (2, 'gone', 'gone'), (3, 'gone', 'gone'), (4, NULL, NULL)) v (id, change, reason)";
-    let set = CopyChanges { nodes, reopened_by: Some(CopyChange::FoundDifferent) };
+    let set = CopyChanges { nodes, reopened_by: Some(CopyChange::FoundDifferent), same_before: SAME_NOW };
     let changed = events.change_copies(&connection, &set).unwrap();
     let is = |was, is, nodes, bytes| ChangedAtDepth { depth: 1, was, is, nodes, bytes };
     assert_eq!(
@@ -109,7 +109,11 @@ fn a_set_changes_by_the_current_statuses_of_its_nodes() {
         events
             .change_copies(
                 &connection,
-                &CopyChanges { nodes: "SELECT 2 AS id, NULL AS change, NULL AS reason WHERE false", reopened_by: None }
+                &CopyChanges {
+                    nodes: "SELECT 2 AS id, NULL AS change, NULL AS reason WHERE false",
+                    reopened_by: None,
+                    same_before: SAME_NOW
+                }
             )
             .unwrap()
             .is_empty()
@@ -131,7 +135,7 @@ fn a_set_with_one_forbidden_change_or_missing_reason_is_refused_as_a_whole() {
         ("SELECT 2 AS id, 'no such change' AS change, 'gone' AS reason", None),
     ];
     for (nodes, reopened_by) in refused {
-        let result = events.change_copies(&connection, &CopyChanges { nodes, reopened_by });
+        let result = events.change_copies(&connection, &CopyChanges { nodes, reopened_by, same_before: SAME_NOW });
         assert!(matches!(result, Err(LedgerError::Inconsistent(_))), "{nodes}: {result:?}");
         let events: i64 = connection.query_row("SELECT count(*) FROM src_status_events", [], |row| row.get(0)).unwrap();
         assert_eq!(events, 0, "{nodes}");
@@ -147,6 +151,7 @@ fn what_is_refused_poisons_the_writer_and_is_rolled_back() {
         writer.change_copies(&CopyChanges {
             nodes: "SELECT 1 AS id, 'gone' AS change, NULL AS reason",
             reopened_by: Some(CopyChange::FoundDifferent),
+            same_before: SAME_NOW,
         })
     });
     assert!(matches!(refused, Err(LedgerError::Inconsistent(_))), "{refused:?}");

@@ -406,6 +406,33 @@ fn check_ids(before: &Rows, after: &Rows, may_be_new: impl Fn(&[Option<String>],
     }
 }
 
+/// The number of the last event of the source.
+fn last_event(ledger: &IdleLedger) -> i64 {
+    let sql = "SELECT coalesce(max(seq), 0) FROM src_status_events";
+    ledger.connection().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// Whoever has another status than before has an event of it.
+fn check_events(before: &Rows, ledger: &IdleLedger, last_event: i64) {
+    let events: BTreeMap<String, String> = ledger
+        .query(&format!(
+            "SELECT node_id::VARCHAR, arg_max(copy_status, seq)::VARCHAR
+             FROM src_status_events
+             WHERE seq > {last_event} AND copy_status IS NOT NULL
+             GROUP BY node_id"
+        ))
+        .into_iter()
+        .map(|mut row| (row[0].take().unwrap(), row[1].take().unwrap()))
+        .collect();
+    for (key, row) in source_rows(ledger) {
+        let id = row[0].as_ref().unwrap();
+        let was = before.get(&key).filter(|before| before[0] == row[0]).and_then(|before| before[3].as_ref());
+        if let Some(was) = was.filter(|was| Some(*was) != row[3].as_ref()) {
+            assert_eq!(events.get(id), row[3].as_ref(), "{key:?} was {was}");
+        }
+    }
+}
+
 fn sweep_random_trees(seed: u64) {
     let mut dice = Dice(seed | 1);
     let mut trees = BySide::default();
@@ -421,10 +448,12 @@ fn sweep_random_trees(seed: u64) {
         let before = BySide { src: source_rows(&ledger), dst: destination_rows(&ledger) };
         let changes = dice.below(6);
         mutate(&mut trees, &mut dice, changes);
+        let before_events = last_event(&ledger);
         ledger = refresh(ledger, FIRST_NODE_ID);
         let kills = dice.below(3);
         ledger = traverse(ledger, &trees, &BTreeSet::new(), &mut dice, kills);
 
+        check_events(&before.src, &ledger, before_events);
         check_against_trees(&ledger, &trees);
         check_against_new(&ledger, &trees, &before.src);
         check_ids(&before.src, &source_rows(&ledger), |_, _| false);
