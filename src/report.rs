@@ -5,7 +5,9 @@ use std::path::Path;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, Width};
-use longhaul_ledger::{LedgerError, Overview, PaceRow, Problem, Reader, Run, SweepFound, SweepSummary, Verified};
+use longhaul_ledger::{
+    LedgerError, Marked, Overview, PaceRow, Problem, Reader, Run, SweepFound, SweepSummary, Verified,
+};
 use longhaul_model::Phase;
 use longhaul_model::human::{bytes, count, counted};
 use longhaul_reports::Found;
@@ -30,6 +32,7 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     sweep: Option<SweepSummary>,
     verified: Verified,
+    marked: Marked,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pace: Vec<PaceRow>,
     problem_count: i64,
@@ -89,8 +92,18 @@ impl Report {
 
     /// What an overview of this ledger says.
     pub(crate) fn new(ledger: &Path, overview: Overview) -> Report {
-        let Overview { migration, totals, late_conflicts, runs, verified, sweep, pace, problem_count, problems } =
-            overview;
+        let Overview {
+            migration,
+            totals,
+            late_conflicts,
+            runs,
+            verified,
+            sweep,
+            marked,
+            pace,
+            problem_count,
+            problems,
+        } = overview;
         let (src, dst) = (totals.src, totals.dst);
         Report {
             ledger: ledger.display().to_string(),
@@ -120,6 +133,7 @@ impl Report {
             },
             sweep,
             verified,
+            marked,
             pace,
             problem_count,
             problems,
@@ -214,6 +228,7 @@ impl Report {
             )?;
         }
         self.print_sweep(out)?;
+        self.print_marked(out)?;
         self.print_pace(out)?;
         self.print_pending(out)?;
         self.print_problems(out)
@@ -275,6 +290,16 @@ impl Report {
         )?;
         if *folders_remaining > 0 {
             writeln!(out, "folders not listed again yet: {}", count(*folders_remaining))?;
+        }
+        Ok(())
+    }
+
+    /// What waits for a retry.
+    fn print_marked(&self, out: &mut impl Write) -> io::Result<()> {
+        let Marked { folders, copies } = self.marked;
+        if folders + copies > 0 {
+            let (folders, copies) = (counted(folders, "folder"), counted(copies, "node"));
+            writeln!(out, "\nmarked for retry: {folders} to be listed again, {copies} to be copied again")?;
         }
         Ok(())
     }

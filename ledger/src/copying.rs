@@ -13,7 +13,7 @@ use longhaul_model::{CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, PlanAc
 use crate::codes::{node_kind, plan_action};
 use crate::counters::Counters;
 use crate::error::{LedgerError, Result};
-use crate::renames::{find_renamed_folders, renamed_paths};
+use crate::renames::{find_renamed_folders, paths_of_parents, renamed_paths};
 use crate::sql;
 
 pub(crate) use writer::settle_copying;
@@ -270,23 +270,6 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
         pulled.add(NodeId(parent), path, destination_paths.get(&parent), depth, item);
     }
     Ok(())
-}
-
-/// The printable paths of the folders that nodes with ids within `ids` are in.
-pub(crate) fn paths_of_parents(connection: &Connection, ids: &Range<i64>) -> Result<HashMap<i64, String>> {
-    let (first, last): (Option<i64>, Option<i64>) = connection
-        .prepare_cached("SELECT min(parent_id), max(parent_id) FROM src_nodes WHERE id >= ? AND id < ?")?
-        .query_row(params![ids.start, ids.end], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut statement = connection.prepare_cached(
-        "SELECT f.id, f.path
-         FROM src_folders f
-         SEMI JOIN (SELECT parent_id FROM src_nodes WHERE id >= ? AND id < ?) n ON n.parent_id = f.id
-         WHERE f.id >= ? AND f.id <= ?",
-    )?;
-    let paths = statement.query_map(params![ids.start, ids.end, first.unwrap_or(0), last.unwrap_or(-1)], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
-    Ok(paths.collect::<duckdb::Result<_>>()?)
 }
 
 /// Gathers items into batches: those of one folder follow one another, except where a folder was listed in pages.

@@ -12,23 +12,24 @@ use longhaul_model::{
     TraversalChange, TraversalStatus, child_path,
 };
 
-use crate::editing::exclude_what_is_new;
+use self::relisting::Relisting;
+
 use crate::error::Result;
+use crate::exclusions::exclude_what_is_new;
 use crate::fold::fold_events;
 use crate::listing::{Ending, FailedListing, Folder, ListedPage, OpenListing, RecordedListing, UnmatchedPage};
 use crate::matching::{Matched, match_nodes};
-use crate::migration::{Migration, set_phase};
+use crate::migration::{Migration, Run, set_phase};
 use crate::overview::Overview;
 use crate::plan::make_plan;
 use crate::pull::pull_folders;
 use crate::recent::RecentListings;
 use crate::recovery::{Remaining, remaining};
-use crate::rows::{BATCH_NAME_BYTES_MAX, ErrorRow, ExclusionOrigin, Rows};
+use crate::rows::{BATCH_NAME_BYTES_MAX, ErrorRow, Rows};
 use crate::sql::RANGE_IDS;
-use crate::sweeping::end_sweep;
+use crate::sweeping::{Sweep, end_sweep};
+use crate::words::ExclusionOrigin;
 use crate::writer::{Guarded, Writer};
-
-pub(crate) use relisting::Sweep;
 
 /// Rows are handed to DuckDB at the latest when this many wait.
 const FLUSH_ROWS_MAX: usize = 50_000;
@@ -44,7 +45,7 @@ pub struct DiscoverWriter {
     recent: RecentListings,
     unmatched: Unmatched,
     /// The sweep that has not ended.
-    pub(crate) sweep: Option<Sweep>,
+    pub(crate) relisting: Option<Relisting>,
 }
 
 /// Destination pages that are recorded and not matched yet.
@@ -75,8 +76,9 @@ impl DiscoverWriter {
     /// transaction that is open or was committed last; without it, the one that has not ended counts.
     pub(crate) fn begin(writer: Writer, sweep: Option<Sweep>) -> Result<(DiscoverWriter, ToList)> {
         let sweep = sweep.map_or_else(|| Sweep::read(&writer.connection), |sweep| Ok(Some(sweep)))?;
+        let relisting = sweep.map(|sweep| Relisting::begin(&writer.connection, sweep)).transpose()?;
         let (open_listings, recent, unmatched) = Default::default();
-        let mut this = DiscoverWriter { writer, open_listings, recent, unmatched, sweep };
+        let mut this = DiscoverWriter { writer, open_listings, recent, unmatched, relisting };
         let to_list = match Migration::read(&this.writer.connection)?.phase {
             Phase::Created => ToList::Roots(this.begin_traversal()?),
             Phase::Traversing
@@ -275,7 +277,7 @@ impl DiscoverWriter {
 
     /// Whether there are pages that wait for [`DiscoverWriter::match_recorded`].
     pub fn has_unmatched(&self) -> bool {
-        !self.unmatched.pages.is_empty() || self.sweep.as_ref().is_some_and(Sweep::has_ended_listings)
+        !self.unmatched.pages.is_empty() || self.relisting.as_ref().is_some_and(Relisting::has_ended_listings)
     }
 
     /// Compares the listings of folders that were listed before with what is known, and matches all destination pages
@@ -299,7 +301,7 @@ impl DiscoverWriter {
         let ids = pages[0].first_id.0..self.writer.next_id.dst.0;
         let sources = pages.iter().map(|page| page.folder.source_id.0);
         let source_parents = sources.clone().min().expect("not empty")..sources.max().expect("not empty") + 1;
-        let in_sweep = self.sweep.is_some();
+        let in_sweep = self.relisting.is_some();
         let is_filtered = !self.writer.settings.filter.is_empty();
         let matched = match_nodes(&self.writer.connection, &ids, &source_parents, is_filtered, in_sweep)?;
 
@@ -357,7 +359,8 @@ impl DiscoverWriter {
                     self.writer.counters.change(Side::Destination, depth).count_not_on_src(entry.kind, entry.size);
                     // An entry of a kind that is not carried over is skipped already, whatever is in its place. What
                     // a conflict means for one that was known before is found when the sweep ends.
-                    let known_before = self.sweep.as_ref().map_or(NodeId(0), |sweep| sweep.first_ids().src);
+                    let known_before =
+                        self.relisting.as_ref().map_or(NodeId(0), |relisting| relisting.sweep.first_ids.src);
                     let is_new = |source: &&Matched| source.kind != NodeKind::Other && source.source_id >= known_before;
                     if let Some(source) = other_kind.filter(is_new) {
                         let reason = Reason::new(ReasonCode::KindsDiffer, [source.kind, entry.kind]);
@@ -458,7 +461,7 @@ impl DiscoverWriter {
     pub fn pull_folders(&mut self, side: Side, ids: &Range<i64>) -> Result<Vec<Folder>> {
         self.guarded(|this| {
             this.writer.flush_rows()?;
-            pull_folders(&this.writer.connection, side, ids, this.sweep.is_some())
+            pull_folders(&this.writer.connection, side, ids, this.relisting.is_some())
         })
     }
 
@@ -478,33 +481,41 @@ impl DiscoverWriter {
     }
 
     /// Ends the run. Where everything is listed, that is with `review`, discovery ends with it: the sweep that it was is
-    /// evaluated, and the plan is made.
+    /// evaluated, and the plan is made. A sweep that has left nothing to do after a copy ends with `verifying`.
     ///
     /// # Panics
     ///
     /// As [`DiscoverWriter::commit`].
     pub fn end(self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
         assert!(!self.has_unmatched(), "pages are matched before the run ends");
-        let DiscoverWriter { writer, sweep, .. } = self;
-        writer.end(
-            phase,
-            reason,
-            outcome,
-            |writer| {
-                if phase == Phase::Review { end_discovery(writer, sweep) } else { Ok(()) }
-            },
-        )
+        let DiscoverWriter { writer, relisting, .. } = self;
+        writer.end(reason, outcome, |writer| {
+            if phase == Phase::Review {
+                end_discovery(writer, relisting.map(|relisting| relisting.sweep))
+            } else {
+                Ok(phase)
+            }
+        })
     }
 }
 
-/// Everything is listed, and the events are folded: evaluates the sweep that it was, and makes the plan.
-pub(crate) fn end_discovery(writer: &mut Writer, sweep: Option<Sweep>) -> Result<()> {
+/// Everything is listed, and the events are folded: evaluates the sweep that it was, and makes the plan. Returns the phase
+/// that follows.
+pub(crate) fn end_discovery(writer: &mut Writer, sweep: Option<Sweep>) -> Result<Phase> {
     if let Some(sweep) = sweep {
         end_sweep(writer, &sweep)?;
     }
     make_plan(writer, RANGE_IDS)?;
     fold_events(&writer.connection)?;
-    exclude_what_is_new(writer)
+    exclude_what_is_new(writer)?;
+    let source = writer.counters().totals().src;
+    let is_nothing_left = source.copy_pending() == 0 && source.conflicts == 0;
+    // There is nothing to review where a plan was carried out and nothing is left of it.
+    Ok(if is_nothing_left && Run::has_carried_out_a_plan(&writer.connection)? {
+        Phase::Verifying
+    } else {
+        Phase::Review
+    })
 }
 
 #[cfg(test)]

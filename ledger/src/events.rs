@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use duckdb::arrow::array::StringBuilder;
 use duckdb::{Connection, params};
 use longhaul_model::{
     BySide, CopyChange, CopyStatus, ForbiddenTransition, NodeId, Reason, Side, TraversalChange, TraversalStatus,
@@ -16,7 +17,7 @@ use longhaul_model::{
 
 use crate::codes::{copy_change, copy_status};
 use crate::error::{LedgerError, Result};
-use crate::rows::{Event, EventRows, Rows, flush};
+use crate::rows::{Rows, flush, rows};
 use crate::sql::{self, RANGE_IDS};
 
 /// Writes events.
@@ -324,6 +325,47 @@ pub(crate) fn forget(connection: &Connection, side: Side, nodes: &str) -> Result
         "DELETE FROM {side}_status_events WHERE node_id IN ({nodes});
          DELETE FROM {side}_current WHERE id IN ({nodes});"
     ))?)
+}
+
+/// A row of `src_status_events` or `dst_status_events`.
+#[derive(Debug)]
+struct Event<'a> {
+    seq: i64,
+    node: NodeId,
+    traversal: Option<TraversalStatus>,
+    copy: Option<CopyStatus>,
+    attempt: i32,
+    run: i32,
+    at_ns: i64,
+    /// In its stored form.
+    reason: Option<&'a str>,
+}
+
+rows! {
+    /// Rows of `src_status_events` or `dst_status_events`.
+    EventRows {
+        seq: Vec<i64>,
+        node_id: Vec<i64>,
+        traversal_status: StringBuilder,
+        copy_status: StringBuilder,
+        attempt: Vec<i32>,
+        run: Vec<i32>,
+        at_ns: Vec<i64>,
+        reason: StringBuilder,
+    }
+}
+
+impl EventRows {
+    fn push(&mut self, event: &Event<'_>) {
+        self.seq.push(event.seq);
+        self.node_id.push(event.node.0);
+        self.traversal_status.append_option(event.traversal.map(TraversalStatus::as_str));
+        self.copy_status.append_option(event.copy.map(CopyStatus::as_str));
+        self.attempt.push(event.attempt);
+        self.run.push(event.run);
+        self.at_ns.push(event.at_ns);
+        self.reason.append_option(event.reason);
+    }
 }
 
 #[cfg(test)]

@@ -9,18 +9,21 @@ use std::path::Path;
 
 use duckdb::Connection;
 use longhaul_model::{BySide, NodeId, NodeKind, Side, VerifyLevel};
+use longhaul_naming::RuleSet;
 
+use crate::approval::{Approval, Approving, note_plan, require_approval};
 use crate::copying::{CopyRemaining, CopyWriter, settle_copying};
 use crate::counters::{Counters, DepthCounters};
 use crate::discovery::{DiscoverWriter, ToList};
-use crate::editing::{Approval, Approving, note_plan, require_approval};
 use crate::error::{LedgerError, Result};
+use crate::linting::{Linted, lint};
 use crate::migration::{CopySettings, Migration, MigrationSpec};
 use crate::opening::{self, Log, Resources};
 use crate::recovery::recover;
 use crate::review::paths::{nearest_existing, resolve};
-use crate::sweeping::{SweepKind, begin_sweep};
+use crate::sweeping::begin_sweep;
 use crate::verification::{VerifyRemaining, VerifyWriter};
+use crate::words::SweepKind;
 use crate::writer::Writer;
 
 /// A ledger that is open for its one writer, and in which no run has begun.
@@ -99,6 +102,11 @@ impl IdleLedger {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// As [`Reader::lint`](crate::Reader::lint).
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
+        lint(&self.connection, rules, under)
+    }
+
     /// The source folder at a printable path from the root, as it was typed; without one, the root.
     pub fn source_folder(&self, path: Option<&str>) -> Result<NodeId> {
         let path = path.unwrap_or("/");
@@ -160,7 +168,7 @@ impl Discovered {
 
     /// Refuses a ledger whose plan has not been approved, or is another one than was approved.
     pub fn approved(self, approving: Approving) -> Result<Approved> {
-        require_approval(&self, approving)?;
+        require_approval(&self.connection, self.migration.phase, approving)?;
         Ok(Approved(self.0))
     }
 

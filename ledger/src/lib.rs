@@ -4,56 +4,79 @@
 //! ([`DiscoverWriter`], [`CopyWriter`], [`VerifyWriter`]) or to an [`Editor`]; a [`Reader`] opens the file when there is
 //! no writer. What must hold of the tables is written beside the tables, in `schema.sql`.
 
-mod below;
-mod beside;
-mod bits;
-mod codes;
-mod copy_choices;
-mod copying;
-mod counters;
-mod discovery;
-mod editing;
-mod error;
-mod events;
-mod filter;
-mod fold;
+// The way in: what may be done with a ledger follows from how far its migration has come.
 mod idle;
-mod linting;
-mod listing;
-mod marks;
-mod matching;
 mod migration;
-mod opening;
-mod overview;
-mod pace;
-mod plan;
-mod pull;
-mod reader;
-mod recent;
-mod recovery;
-mod renames;
-mod repair;
-pub mod reporting;
-mod review;
-mod rows;
 mod run_writer;
-mod sql;
-mod sweeping;
-#[cfg(test)]
-mod testing;
+
+// What each phase writes.
+mod copying;
+mod discovery;
 mod verification;
+
+// What a person changes in between.
+mod editing;
+
+// What the phases are made of: a plan, a sweep over what was listed before, exclusions, an approval, names.
+mod approval;
+mod changing;
+mod exclusions;
+mod linting;
+mod plan;
+mod recovery;
+mod retry_marks;
+mod sweeping;
+
+// What they all write with: rows and events in one transaction, and counters beside them.
+mod counters;
+mod events;
+mod fold;
+mod marks;
+mod rows;
 mod writer;
 
+// What goes in and out: listings, what the engine is told of a file, settings.
+mod copy_choices;
+mod filter;
+mod listing;
+mod matching;
+mod pace;
+mod pull;
+mod recent;
+mod renames;
+
+// What is read of it.
+mod overview;
+mod reader;
+pub mod reporting;
+mod review;
+
+// The file itself.
+mod beside;
+mod opening;
+mod repair;
+
+// Rules and words as SQL; sets of ids; errors.
+mod below;
+mod bits;
+mod codes;
+mod error;
+mod sql;
+mod words;
+
+#[cfg(test)]
+mod testing;
+
+pub use approval::{Approval, Approving};
 pub use beside::log_of;
+pub use changing::{Changed, ChangedStatus};
 pub use copy_choices::{CopyChoices, Preserve};
 pub use copying::{
     CopiedFile, CopyOutcome, CopyRemaining, CopyResult, CopyWriter, MadeFolder, PartCopied, PlanBatch, PlanItem,
 };
 pub use counters::{Counters, DepthCounters};
 pub use discovery::{DiscoverWriter, ToList};
-pub use editing::{
-    Approval, Approving, Changed, ChangedStatus, Decision, Editor, Marked, Marking, Renamed, Retry, Selection,
-};
+pub use editing::{Decision, Editor, Marking, Renamed, Retry, Selection};
 pub use error::{LedgerError, Result};
 pub use filter::{FilterRule, FilterSettings};
 pub use idle::{Approved, BegunCopy, Copied, Discovered, IdleLedger, Stage, Undiscovered, create};
@@ -62,18 +85,17 @@ pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListi
 pub use marks::Verified;
 pub use migration::{CopyDurability, CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
 pub use opening::{Log, Resources};
-pub use overview::{Overview, PROBLEMS_MAX, Problem};
+pub use overview::{Overview, PROBLEMS_MAX, Problem, SweepFound, SweepSummary};
 pub use pace::PaceRow;
 pub use plan::{PlanFilter, PlanTotal};
 pub use reader::{Reader, Table};
 pub use recovery::Remaining;
 pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
+pub use retry_marks::Marked;
 pub use review::condition::{Condition, ConditionError, ListedEntry};
 pub use review::find::{FindPage, FindQuery, FindSort, NodeRow, PAGE_ROWS_MAX};
 pub use review::tree::{SubtreeTotals, TreePage, TreeQuery, TreeRow};
 pub use run_writer::RunWriter;
-
-pub use sweeping::{SweepFound, SweepSummary};
 pub use verification::{ExpectedBatch, ExpectedNode, VerifyRemaining, VerifyWriter};
 
 /// The system's clock, in nanoseconds since 1970.

@@ -12,17 +12,14 @@ use duckdb::{Connection, params};
 use longhaul_model::{NodeId, NodeKind, Side, decode_name};
 use longhaul_naming::{Broken, Rule, RuleSet};
 
-use crate::editing::Editor;
 use crate::error::{LedgerError, Result};
-use crate::idle::IdleLedger;
 use crate::migration::Migration;
-use crate::reader::Reader;
 use crate::renames::find_renamed_folders;
 use crate::review::paths::{nearest_existing, resolve};
 use crate::sql;
 
 /// What looking at names takes of memory at the most, in MiB, where no run has set a limit.
-const MEMORY_MIB: u32 = 512;
+pub(crate) const MEMORY_MIB: u32 = 512;
 
 /// A name that a set of rules has something against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,36 +49,14 @@ pub struct Linted<'a> {
     under: Option<String>,
 }
 
-impl Reader {
-    /// Looks at all names that are still to be brought to the destination, by its own rules or by others. What comes of it is
-    /// what is found at the printable path `under` and below it, or anywhere. Discovery must be complete.
-    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
-        // What is read otherwise takes little; this is to go to disk before it takes much.
-        self.connection().execute_batch(&format!("SET memory_limit = '{MEMORY_MIB}MiB'"))?;
-        lint(self.connection(), rules, under)
-    }
-}
-
-impl IdleLedger {
-    /// As [`Reader::lint`].
-    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
-        lint(&self.connection, rules, under)
-    }
-}
-
-impl Editor {
-    /// As [`Reader::lint`].
-    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
-        lint(self.connection(), rules, under)
-    }
-}
-
 /// Condition on the path `path` that it is the first parameter, which has no slash at its end and may be NULL, or below it.
 pub(crate) fn is_under() -> String {
     format!("coalesce({}, true)", sql::is_below("path", "?"))
 }
 
-fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'a>> {
+/// Looks at all names that are still to be brought to the destination, by its own rules or by others. What comes of it is
+/// what is found at the printable path `under` and below it, or anywhere. Discovery must be complete.
+pub(crate) fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'a>> {
     let migration = Migration::read(connection)?;
     if !migration.is_discovered() {
         return Err(LedgerError::NotDiscovered);

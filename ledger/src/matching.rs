@@ -9,7 +9,7 @@ use longhaul_model::{FileFacts, NodeId, NodeKind};
 
 use crate::codes::node_kind;
 use crate::error::Result;
-use crate::rows::ExclusionOrigin;
+use crate::words::ExclusionOrigin;
 
 /// A source node with the same name as a destination node, in the counterpart of its folder.
 #[derive(Clone, Copy, Debug)]

@@ -298,6 +298,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether any run has carried out a plan, or begun to.
+    pub(crate) fn has_carried_out_a_plan(connection: &Connection) -> Result<bool> {
+        Ok(connection.query_row("SELECT count(*) > 0 FROM runs WHERE plan_hash IS NOT NULL", [], |row| row.get(0))?)
+    }
+
     /// All runs, the first one first.
     pub fn read_all(connection: &Connection) -> Result<Vec<Run>> {
         let mut statement = connection.prepare(

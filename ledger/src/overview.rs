@@ -1,5 +1,7 @@
 //! Where a migration stands: what `status` shows, and what a run ends with.
 
+mod last_sweep;
+
 use duckdb::Connection;
 use longhaul_model::{BySide, Phase, PlanAction, Side};
 
@@ -9,9 +11,11 @@ use crate::marks::Marks;
 use crate::marks::Verified;
 use crate::migration::{Migration, Run};
 use crate::pace::{PaceRow, read_last};
-use crate::reporting::ProblemKind;
+use crate::retry_marks::{Marked, marked};
 use crate::sql;
-use crate::sweeping::SweepSummary;
+use crate::words::ProblemKind;
+
+pub use last_sweep::{SweepFound, SweepSummary};
 
 /// Problems that an overview names; the view `problems` has all of them.
 pub const PROBLEMS_MAX: usize = 10;
@@ -32,6 +36,8 @@ pub struct Overview {
     pub verified: Verified,
     /// The last sweep, if there has been any.
     pub sweep: Option<SweepSummary>,
+    /// What is marked for retry.
+    pub marked: Marked,
     /// At what pace the stores were asked last, by kind of calls; empty where nothing held it back or drove it on.
     pub pace: Vec<PaceRow>,
     /// How many problems there are.
@@ -77,6 +83,7 @@ impl Overview {
             runs: Run::read_all(connection)?,
             verified: Marks::read(connection)?.verified,
             sweep: SweepSummary::read(connection)?,
+            marked: marked(connection)?,
             pace: read_last(connection)?,
             problem_count,
             problems,

@@ -1,10 +1,9 @@
 //! At what pace stores were asked: each change of it, for whoever wonders later why a run took so long.
 
-use duckdb::{Connection, params};
+use duckdb::Connection;
 use longhaul_model::Side;
 
 use crate::error::Result;
-use crate::writer::{Guarded, Writer};
 
 /// A change of pace.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -19,24 +18,6 @@ pub struct PaceRow {
     pub rate: Option<f64>,
     /// Why it was changed, for people.
     pub cause: String,
-}
-
-/// Records a change of pace. It becomes durable with whatever is recorded next.
-pub(crate) fn record_pace(writer: &mut Writer, change: &PaceRow) -> Result<()> {
-    writer.guarded(|writer| {
-        writer.begin_transaction()?;
-        writer.connection.prepare_cached("INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
-            writer.run,
-            (writer.now_ns)(),
-            change.side.prefix(),
-            change.class,
-            change.concurrency,
-            change.rate,
-            change.cause,
-        ])?;
-        writer.uncommitted_rows += 1;
-        Ok(())
-    })
 }
 
 /// The last change of each kind of calls in the last run that had any.

@@ -6,14 +6,17 @@ use duckdb::Connection;
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
 use longhaul_model::Side;
+use longhaul_naming::RuleSet;
 
+use crate::approval::{Approval, plan_approval};
 use crate::counters::DepthCounters;
-use crate::editing::{Approval, Marked, marked, plan_approval};
 use crate::error::{LedgerError, Result};
+use crate::linting::{self, Linted, lint};
 use crate::migration::Migration;
 use crate::opening;
 use crate::overview::{Overview, Problem, read_problems};
 use crate::plan::{PlanFilter, PlanTotal, plan_totals};
+use crate::retry_marks::{Marked, marked};
 use crate::review::find::{self, FindPage, FindQuery};
 use crate::review::paths::{nearest_existing, normal_path, resolve};
 use crate::review::tree::{self, TreePage, TreeQuery};
@@ -66,6 +69,14 @@ impl Reader {
     /// The first `limit` problems, by side and path.
     pub fn problems(&self, limit: usize) -> Result<Vec<Problem>> {
         read_problems(&self.connection, limit)
+    }
+
+    /// Looks at all names that are still to be brought to the destination, by its own rules or by others. What comes of it is
+    /// what is found at the printable path `under` and below it, or anywhere. Discovery must be complete.
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
+        // What is read otherwise takes little; this is to go to disk before it takes much.
+        self.connection().execute_batch(&format!("SET memory_limit = '{}MiB'", linting::MEMORY_MIB))?;
+        lint(self.connection(), rules, under)
     }
 
     /// What is marked for retry.

@@ -1,4 +1,5 @@
-//! Names that somebody has accepted: what the destination calls a node, and where it has what is in a renamed folder.
+//! Paths of folders, and the names that somebody has accepted: what the destination calls a node, and where it has what is
+//! in a renamed folder.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -46,5 +47,22 @@ pub(crate) fn find_renamed_folders(connection: &Connection) -> Result<()> {
 pub(crate) fn renamed_paths(connection: &Connection, ids: &Range<i64>) -> Result<HashMap<i64, String>> {
     let mut statement = connection.prepare_cached("SELECT id, path FROM renamed_folders WHERE id >= ? AND id < ?")?;
     let paths = statement.query_map(params![ids.start, ids.end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(paths.collect::<duckdb::Result<_>>()?)
+}
+
+/// The printable paths of the folders that nodes with ids within `ids` are in.
+pub(crate) fn paths_of_parents(connection: &Connection, ids: &Range<i64>) -> Result<HashMap<i64, String>> {
+    let (first, last): (Option<i64>, Option<i64>) = connection
+        .prepare_cached("SELECT min(parent_id), max(parent_id) FROM src_nodes WHERE id >= ? AND id < ?")?
+        .query_row(params![ids.start, ids.end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT f.id, f.path
+         FROM src_folders f
+         SEMI JOIN (SELECT parent_id FROM src_nodes WHERE id >= ? AND id < ?) n ON n.parent_id = f.id
+         WHERE f.id >= ? AND f.id <= ?",
+    )?;
+    let paths = statement.query_map(params![ids.start, ids.end, first.unwrap_or(0), last.unwrap_or(-1)], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
     Ok(paths.collect::<duckdb::Result<_>>()?)
 }

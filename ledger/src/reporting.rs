@@ -22,9 +22,10 @@ use crate::error::Result;
 use crate::opening;
 use longhaul_model::BySide;
 
+pub use crate::words::ProblemKind;
 pub use about::{About, Verification};
 pub use nodes::{NodeRows, node_schema};
-pub use problems::{NodeProblem, ProblemKind};
+pub use problems::NodeProblem;
 pub use sums::{
     Amount, CopiedSlice, CopySpan, Outcomes, Part, Parts, ReasonTotal, SizeClass, StatusTotal, Sums, Throughput,
 };

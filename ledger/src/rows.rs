@@ -11,12 +11,13 @@ mod sweep;
 use duckdb::arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, StringBuilder};
 use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::{Appender, Connection};
-use longhaul_model::{BySide, CopyStatus, ErrorClass, NodeId, NodeKind, Page, Phase, Side, TraversalStatus};
+use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Page, Phase, Side};
 
 use crate::error::Result;
+use crate::words::ExclusionOrigin;
 
 pub(crate) use columns::{Column, Names, rows, schema};
-pub(crate) use sweep::{Finding, FindingRow, IdRows, SweepRows};
+pub(crate) use sweep::{FindingRow, IdRows, SweepRows};
 
 /// The names of one batch may take this much: Arrow's offsets are 32 bits, and memory has to stay bounded.
 pub(crate) const BATCH_NAME_BYTES_MAX: usize = 64 << 20;
@@ -175,69 +176,6 @@ impl MatchRows {
         self.src_id.push(source.0);
         self.dst_id.push(destination.0);
         self.same.push(same);
-    }
-}
-
-/// A row of `src_status_events` or `dst_status_events`.
-#[derive(Debug)]
-pub(crate) struct Event<'a> {
-    pub(crate) seq: i64,
-    pub(crate) node: NodeId,
-    pub(crate) traversal: Option<TraversalStatus>,
-    pub(crate) copy: Option<CopyStatus>,
-    pub(crate) attempt: i32,
-    pub(crate) run: i32,
-    pub(crate) at_ns: i64,
-    /// In its stored form.
-    pub(crate) reason: Option<&'a str>,
-}
-
-rows! {
-    /// Rows of `src_status_events` or `dst_status_events`.
-    EventRows {
-        seq: Vec<i64>,
-        node_id: Vec<i64>,
-        traversal_status: StringBuilder,
-        copy_status: StringBuilder,
-        attempt: Vec<i32>,
-        run: Vec<i32>,
-        at_ns: Vec<i64>,
-        reason: StringBuilder,
-    }
-}
-
-impl EventRows {
-    pub(crate) fn push(&mut self, event: &Event<'_>) {
-        self.seq.push(event.seq);
-        self.node_id.push(event.node.0);
-        self.traversal_status.append_option(event.traversal.map(TraversalStatus::as_str));
-        self.copy_status.append_option(event.copy.map(CopyStatus::as_str));
-        self.attempt.push(event.attempt);
-        self.run.push(event.run);
-        self.at_ns.push(event.at_ns);
-        self.reason.append_option(event.reason);
-    }
-}
-
-/// Who excluded a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExclusionOrigin {
-    /// A filter, when the node was found.
-    Filter,
-    /// A person.
-    Person,
-}
-
-impl ExclusionOrigin {
-    /// All of them, in the order of the ledger's enumeration.
-    pub(crate) const ALL: [ExclusionOrigin; 2] = [ExclusionOrigin::Filter, ExclusionOrigin::Person];
-
-    /// The word used in the ledger.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            ExclusionOrigin::Filter => "filter",
-            ExclusionOrigin::Person => "person",
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::discovery::DiscoverWriter;
 use crate::error::{LedgerError, Result};
 use crate::listing::RecordedListing;
 use crate::overview::Overview;
-use crate::pace::{PaceRow, record_pace};
+use crate::pace::PaceRow;
 use crate::verification::VerifyWriter;
 use crate::writer::Writer;
 
@@ -68,7 +68,7 @@ impl RunWriter {
 
     /// Records a change of pace. It becomes durable with whatever is recorded next.
     pub fn record_pace(&mut self, change: &PaceRow) -> Result<()> {
-        record_pace(self.writer(), change)
+        self.writer().record_pace(change)
     }
 
     /// Matches what waits to be matched, and makes everything recorded so far durable. Returns the listings that are

@@ -10,9 +10,7 @@ use longhaul_model::{
 };
 
 use crate::counters::Counters;
-use crate::reporting::ProblemKind;
-use crate::rows::{ExclusionOrigin, Finding};
-use crate::sweeping::SweepKind;
+use crate::words::{ExclusionOrigin, Finding, ProblemKind, SweepKind};
 
 /// Ids of nodes that one statement covers, where it joins tables or inserts what it has joined. What it holds of so many
 /// nodes fits into the memory that DuckDB has; and it inserts fewer rows than a row group has (122 880), which keeps clear

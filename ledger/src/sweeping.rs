@@ -6,50 +6,73 @@
 //! for the plan to decide. Nodes that were found again keep their ids and their history, and their statuses where nothing about
 //! them has changed.
 
-mod summary;
-
 use std::collections::HashMap;
 use std::ops::Range;
 
-use duckdb::{Connection, params};
+use duckdb::{Connection, OptionalExt, params};
 use longhaul_model::{
     BySide, CompareBy, Comparison, CopyChange, CopyStatus, NodeId, NodeKind, Page, Phase, PlanAction, ReasonCode, Side,
     TraversalChange, TraversalStatus, child_path,
 };
 
+use crate::approval::revoke;
 use crate::below::select_below;
+use crate::codes::traversal_status;
 use crate::counters::{CountersToWrite, DepthCounters};
-use crate::discovery::Sweep;
-use crate::editing::{cover_changing, revoke};
 use crate::error::Result;
 use crate::events::{CopyChanges, forget};
+use crate::exclusions::cover_changing;
 use crate::fold::fold_events;
+use crate::marks::Marks;
 use crate::migration::{Migration, set_phase};
-use crate::rows::Finding;
 use crate::sql::{self, RANGE_IDS};
+use crate::words::{Finding, SweepKind};
 use crate::writer::Writer;
 
-pub use summary::{SweepFound, SweepSummary};
-
-/// Why folders are listed again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SweepKind {
-    /// They were marked for retry.
-    Retry,
-    /// To see what has changed since.
-    Refresh,
+/// A sweep that has not ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sweep {
+    /// The run in which it began.
+    run: i32,
+    /// Nodes with lower ids were known before.
+    pub(crate) first_ids: BySide<NodeId>,
 }
 
-impl SweepKind {
-    /// All of them, in the order of the ledger's enumeration.
-    pub(crate) const ALL: [SweepKind; 2] = [SweepKind::Retry, SweepKind::Refresh];
+impl Sweep {
+    /// The one that has not ended, if there is one. The events must have been folded.
+    pub(crate) fn read(connection: &Connection) -> Result<Option<Sweep>> {
+        let found = connection
+            .query_row("SELECT run, src_from, dst_from FROM sweeps WHERE ended_ns IS NULL", [], |row| {
+                let first_ids = BySide { src: NodeId(row.get(1)?), dst: NodeId(row.get(2)?) };
+                Ok(Sweep { run: row.get(0)?, first_ids })
+            })
+            .optional()?;
+        found.map(|sweep| sweep.begun(connection)).transpose()
+    }
 
-    /// The word used in the ledger.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            SweepKind::Retry => "retry",
-            SweepKind::Refresh => "refresh",
-        }
+    /// Makes the temporary tables that last as long as it does.
+    fn begun(self, connection: &Connection) -> Result<Sweep> {
+        connection.execute_batch(&format!(
+            "-- The source's nodes under the names that the destination has for them.
+             CREATE OR REPLACE TEMP VIEW src_called AS
+             SELECT n.id, n.parent_id, coalesce(r.name, n.name) AS name, n.kind, n.size, n.modified_ns
+             FROM src_nodes n
+             LEFT JOIN renames r ON r.src_id = n.id;
+
+             CREATE OR REPLACE TEMP TABLE not_there AS
+             SELECT id, NULL::BIGINT AS size, NULL::BIGINT AS modified_ns
+             FROM src_current
+             WHERE copy_status = '{vanished}'
+             UNION ALL
+             SELECT node_id, NULL, NULL
+             FROM sweep_findings
+             WHERE side = '{src}' AND finding = '{gone}' AND run >= {run}",
+            vanished = CopyStatus::Vanished,
+            src = Side::Source.prefix(),
+            gone = Finding::Gone.as_str(),
+            run = self.run,
+        ))?;
+        Ok(self)
     }
 }
 
@@ -96,7 +119,7 @@ pub(crate) fn begin_sweep(writer: &mut Writer, kind: SweepKind, roots: &str) -> 
          VALUES (?, ?::sweep_kind, ?, ?, ?, NULL)",
         params![writer.run, kind.as_str(), first_ids.src.0, first_ids.dst.0, (writer.now_ns)()],
     )?;
-    let sweep = Sweep::new(&writer.connection, writer.run, first_ids)?;
+    let sweep = Sweep { run: writer.run, first_ids }.begun(&writer.connection)?;
     // From `complete`, or from `suspended`, the way there leads over `review`.
     if Migration::read(&writer.connection)?.phase != Phase::Review {
         set_phase(&writer.connection, Phase::Review, None)?;
@@ -160,7 +183,7 @@ fn note_made_folders(writer: &mut Writer) -> Result<()> {
 
 /// Evaluates a sweep: everything that it was to list is listed, and the events are folded.
 pub(crate) fn end_sweep(writer: &mut Writer, sweep: &Sweep) -> Result<()> {
-    let (run, first_ids) = (sweep.run(), sweep.first_ids());
+    let Sweep { run, first_ids } = *sweep;
     // No worker runs beside it.
     writer.connection.execute_batch("SET memory_limit = '512MiB'")?;
     writer.begin_transaction()?;
@@ -174,13 +197,29 @@ pub(crate) fn end_sweep(writer: &mut Writer, sweep: &Sweep) -> Result<()> {
     writer.connection.execute("UPDATE sweeps SET ended_ns = ? WHERE ended_ns IS NULL", params![(writer.now_ns)()])?;
     writer.connection.execute_batch("DELETE FROM swept")?;
     writer.flush_rows()?;
-    let marks = writer.counters.marks;
+    let marks = marks_after(writer, &Sweep { run, first_ids })?;
     DepthCounters::recount(&writer.connection)?.replace(&writer.connection)?;
     writer.counters = CountersToWrite::read(&writer.connection)?;
     writer.counters.marks = marks;
     writer.uncommitted_rows += 1;
     writer.commit_transaction()?;
     fold_events(&writer.connection)
+}
+
+/// What is verified after a sweep: nothing any more, where it has found anything to be different; what was known to be
+/// different, and still is, is not forgotten.
+fn marks_after(writer: &Writer, sweep: &Sweep) -> Result<Marks> {
+    let (marks, count) = (writer.counters.marks, |sql: &str| writer.connection.query_row(sql, [], |row| row.get(0)));
+    let found: i64 = count(&format!(
+        "SELECT (SELECT count(*) FROM changing) + (SELECT count(*) FROM sweep_findings WHERE run >= {})",
+        sweep.run
+    ))?;
+    if found == 0 && writer.next_id == sweep.first_ids {
+        return Ok(marks);
+    }
+    let mut marks = marks.without_verification();
+    marks.verified.differences = count("SELECT count(*) FROM differences")?;
+    Ok(marks)
 }
 
 /// Which known source nodes had the same counterpart before the sweep, where that is changed by it.
@@ -209,21 +248,25 @@ fn remember_newly_same(connection: &Connection, first_ids: BySide<NodeId>) -> Re
 /// What is gone from the source stays in the ledger and has no counterpart any more. Its status follows with the others.
 fn leave_gone_on_source(writer: &mut Writer, run: i32) -> Result<()> {
     find_gone(&writer.connection, Side::Source, run)?;
-    let ids = |sql: &str| -> Result<Vec<i64>> {
+    let known = |sql: &str| -> Result<Vec<(NodeId, TraversalStatus)>> {
         let mut statement = writer.connection.prepare(sql)?;
-        let ids = statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?;
-        Ok(ids)
+        let mut rows = statement.query([])?;
+        let mut known = Vec::new();
+        while let Some(row) = rows.next()? {
+            known.push((NodeId(row.get(0)?), traversal_status(&row.get::<_, String>(1)?)?));
+        }
+        Ok(known)
     };
     // What was gone before this sweep is left over already.
-    let left_over = ids(&format!(
-        "SELECT f.id
+    let left_over = known(&format!(
+        "SELECT f.id, c.traversal_status::VARCHAR
          FROM dst_folders f
          SEMI JOIN gone_src g ON g.id = f.src_id
          JOIN dst_current c ON c.id = f.id AND c.traversal_status <> '{not_on_src}'",
         not_on_src = TraversalStatus::NotOnSrc
     ))?;
-    let failed = ids(&format!(
-        "SELECT c.id
+    let failed = known(&format!(
+        "SELECT c.id, c.traversal_status::VARCHAR
          FROM src_current c
          SEMI JOIN gone_src g ON g.id = c.id
          WHERE c.traversal_status = '{failed}'",
@@ -237,14 +280,13 @@ fn leave_gone_on_source(writer: &mut Writer, run: i32) -> Result<()> {
 
          DELETE FROM matches WHERE src_id IN (FROM gone_src);",
     )?;
-    for id in left_over {
-        let (was, change) = (TraversalStatus::Successful, TraversalChange::CounterpartGone);
-        writer.events.change_traversal(Side::Destination, NodeId(id), was, change, 0, None)?;
+    for (id, was) in left_over {
+        let change = TraversalChange::CounterpartGone;
+        writer.events.change_traversal(Side::Destination, id, was, change, 0, None)?;
     }
-    for id in failed {
+    for (id, was) in failed {
         // There is nothing left to be listed.
-        let (was, change) = (TraversalStatus::Failed, TraversalChange::Listed);
-        writer.events.change_relisted(Side::Source, NodeId(id), was, change, 0, None)?;
+        writer.events.change_relisted(Side::Source, id, was, TraversalChange::Listed, 0, None)?;
     }
     writer.flush_rows()
 }
@@ -478,8 +520,9 @@ fn derive_statuses(writer: &mut Writer) -> Result<()> {
 fn apply_statuses(writer: &mut Writer) -> Result<()> {
     writer.connection.execute_batch(&format!(
         "DELETE FROM copied WHERE src_id IN (SELECT id FROM changing WHERE change IS DISTINCT FROM '{}');
-             DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
-             DELETE FROM differences WHERE src_id IN (SELECT id FROM changing);",
+         DELETE FROM parts WHERE src_id IN (SELECT id FROM changing);
+         -- What only became pending is still different, and may well stay so: the policy may be to leave it.
+         DELETE FROM differences WHERE src_id IN (SELECT id FROM changing WHERE change IS NOT NULL);",
         CopyChange::Gone
     ))?;
     cover_changing(&writer.connection)?;

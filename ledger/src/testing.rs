@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use duckdb::{Config, Connection};
 use longhaul_model::{CompareBy, Comparison, ErrorClass, FIRST_NODE_ID, NodeKind, Page, Phase, Side};
 
+use crate::approval::Approving;
 use crate::copying::{CopyRemaining, CopyWriter};
 use crate::counters::DepthCounters;
 use crate::discovery::{DiscoverWriter, ToList, end_discovery};
-use crate::editing::Approving;
 use crate::fold::fold_events;
 use crate::idle::{IdleLedger, Stage, Undiscovered};
 use crate::listing::{FailedListing, Folder, ListedPage};
@@ -144,7 +144,7 @@ impl DiscoverWriter {
     pub(crate) fn ended_in_memory(mut self) -> IdleLedger {
         self.commit().unwrap();
         fold_events(&self.writer.connection).unwrap();
-        end_discovery(&mut self.writer, self.sweep.take()).unwrap();
+        end_discovery(&mut self.writer, self.relisting.take().map(|relisting| relisting.sweep)).unwrap();
         set_phase(&self.writer.connection, Phase::Review, None).unwrap();
         self.killed()
     }

@@ -4,7 +4,7 @@
 //! Rows are collected in memory and flushed into DuckDB's open transaction when a statement has to see them or there are
 //! enough; a commit makes them durable. Whatever is in memory or in the open transaction is lost by a crash *together*.
 
-use duckdb::Connection;
+use duckdb::{Connection, params};
 use longhaul_model::{BySide, CopyChange, CopyStatus, NodeId, NodeKind, Phase, Reason, Side};
 
 use crate::counters::{CountersToWrite, DepthCounters};
@@ -13,6 +13,7 @@ use crate::events::{ChangedAtDepth, CopyChanges, Events};
 use crate::fold::fold_events;
 use crate::migration::{Run, Settings, set_phase};
 use crate::overview::Overview;
+use crate::pace::PaceRow;
 use crate::rows::WaitingRows;
 
 /// A commit is due when this many rows are not durable yet. DuckDB writes complete row groups of 122 880 rows past its
@@ -121,6 +122,24 @@ impl Writer {
         }
     }
 
+    /// Records a change of pace. It becomes durable with whatever is recorded next.
+    pub(crate) fn record_pace(&mut self, change: &PaceRow) -> Result<()> {
+        self.guarded(|this| {
+            this.begin_transaction()?;
+            this.connection.prepare_cached("INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+                this.run,
+                (this.now_ns)(),
+                change.side.prefix(),
+                change.class,
+                change.concurrency,
+                change.rate,
+                change.cause,
+            ])?;
+            this.uncommitted_rows += 1;
+            Ok(())
+        })
+    }
+
     /// Whether a commit is due because of the number of rows.
     pub(crate) fn should_commit(&self) -> bool {
         self.uncommitted_rows >= COMMIT_ROWS_MAX
@@ -179,14 +198,13 @@ impl Writer {
         })
     }
 
-    /// Ends the run: commits, folds the events, does `last`, commits the phase and the outcome, brings the log into the
-    /// file, and closes it. Returns the overview of the ledger.
+    /// Ends the run: commits, folds the events, does `last`, commits the phase that it returns and the outcome, brings the
+    /// log into the file, and closes it. Returns the overview of the ledger.
     pub(crate) fn end(
         mut self,
-        phase: Phase,
         reason: Option<&str>,
         outcome: &str,
-        last: impl FnOnce(&mut Self) -> Result<()>,
+        last: impl FnOnce(&mut Self) -> Result<Phase>,
     ) -> Result<Overview> {
         self.commit()?;
         let overview = self.guarded(|this| {
@@ -195,7 +213,7 @@ impl Writer {
             this.connection
                 .execute_batch(&format!("SET threads = {cores}; SET memory_limit = '{END_MEMORY_MIB}MiB'"))?;
             fold_events(&this.connection)?;
-            last(this)?;
+            let phase = last(this)?;
             this.begin_transaction()?;
             set_phase(&this.connection, phase, reason)?;
             Run::end(&this.connection, this.run, outcome, (this.now_ns)())?;

@@ -6,7 +6,7 @@ use longhaul_model::{FIRST_NODE_ID, FileFacts, Page, Phase, PlanAction, Side, ch
 
 use super::*;
 use crate::Reader;
-use crate::editing::Approving;
+use crate::approval::Approving;
 use crate::migration::{CopySettings, Migration};
 use crate::testing::{Seen, as_after_a_crash, copy, listed, on_disk, open, page, record, root, some_time_ns};
 

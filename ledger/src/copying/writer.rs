@@ -246,6 +246,6 @@ impl CopyWriter {
 
     /// Ends the run.
     pub fn end(self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
-        self.writer.end(phase, reason, outcome, |_| Ok(()))
+        self.writer.end(reason, outcome, |_| Ok(phase))
     }
 }

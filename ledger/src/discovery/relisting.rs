@@ -10,15 +10,17 @@ use duckdb::arrow::array::{Array, AsArray, RecordBatch};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::{Connection, OptionalExt, params};
 use longhaul_model::{
-    BySide, CopyStatus, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, NodeKind, Page, Phase, Reason, Side,
-    TraversalChange, TraversalStatus,
+    BySide, ErrorClass, FIRST_NODE_ID, FileFacts, NodeId, NodeKind, Page, Phase, Reason, Side, TraversalChange,
+    TraversalStatus,
 };
 
 use super::{DiscoverWriter, FLUSH_ROWS_MAX};
 use crate::codes::{node_kind, traversal_status};
 use crate::error::Result;
 use crate::listing::{Ending, FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
-use crate::rows::{ErrorRow, Finding, FindingRow, IdRows, Rows, flush};
+use crate::rows::{ErrorRow, FindingRow, IdRows, Rows, flush};
+use crate::sweeping::Sweep;
+use crate::words::Finding;
 
 /// Entries of listings that are complete are compared at the latest when this many wait.
 const COMPARED_ROWS_MAX: usize = 50_000;
@@ -26,11 +28,10 @@ const COMPARED_ROWS_MAX: usize = 50_000;
 /// Differences that are dealt with at a time.
 const DIFFERENCES_MAX: i64 = 16_384;
 
-/// A sweep that has not ended, and what waits to be compared.
+/// Listings of a sweep that wait to be compared.
 #[derive(Debug)]
-pub(crate) struct Sweep {
-    run: i32,
-    first_ids: BySide<NodeId>,
+pub(crate) struct Relisting {
+    pub(crate) sweep: Sweep,
     /// Listings that are complete, with the attempts that they took.
     ended: BySide<Vec<(Folder, u32)>>,
     /// Folders of whose listings some pages have come.
@@ -38,53 +39,14 @@ pub(crate) struct Sweep {
     waiting: usize,
 }
 
-impl Sweep {
-    /// The one that has not ended, if there is one.
-    pub(crate) fn read(connection: &Connection) -> Result<Option<Sweep>> {
-        let found = connection
-            .query_row("SELECT run, src_from, dst_from FROM sweeps WHERE ended_ns IS NULL", [], |row| {
-                Ok((row.get(0)?, BySide { src: NodeId(row.get(1)?), dst: NodeId(row.get(2)?) }))
-            })
-            .optional()?;
-        found.map(|(run, first_ids)| Sweep::new(connection, run, first_ids)).transpose()
-    }
-
-    /// One that began in `run`, and gives out ids from `first_ids` on. The events must have been folded.
-    pub(crate) fn new(connection: &Connection, run: i32, first_ids: BySide<NodeId>) -> Result<Sweep> {
+impl Relisting {
+    /// Begins to list what is left of a sweep.
+    pub(super) fn begin(connection: &Connection, sweep: Sweep) -> Result<Relisting> {
         // Of this connection only, and never in the file or its log.
         for side in Side::BOTH {
             forget_entries(connection, side)?;
         }
-        connection.execute_batch(&format!(
-            "-- The source's nodes under the names that the destination has for them.
-             CREATE OR REPLACE TEMP VIEW src_called AS
-             SELECT n.id, n.parent_id, coalesce(r.name, n.name) AS name, n.kind, n.size, n.modified_ns
-             FROM src_nodes n
-             LEFT JOIN renames r ON r.src_id = n.id;
-
-             CREATE OR REPLACE TEMP TABLE not_there AS
-             SELECT id, NULL::BIGINT AS size, NULL::BIGINT AS modified_ns
-             FROM src_current
-             WHERE copy_status = '{vanished}'
-             UNION ALL
-             SELECT node_id, NULL, NULL
-             FROM sweep_findings
-             WHERE side = '{src}' AND finding = '{gone}' AND run >= {run}",
-            vanished = CopyStatus::Vanished,
-            src = Side::Source.prefix(),
-            gone = Finding::Gone.as_str(),
-        ))?;
-        Ok(Sweep { run, first_ids, ended: BySide::default(), begun: BySide::default(), waiting: 0 })
-    }
-
-    /// The run in which it began.
-    pub(crate) fn run(&self) -> i32 {
-        self.run
-    }
-
-    /// Nodes with lower ids were known before.
-    pub(crate) fn first_ids(&self) -> BySide<NodeId> {
-        self.first_ids
+        Ok(Relisting { sweep, ended: BySide::default(), begun: BySide::default(), waiting: 0 })
     }
 
     pub(super) fn has_ended_listings(&self) -> bool {
@@ -117,24 +79,24 @@ struct Difference<'a> {
 impl DiscoverWriter {
     /// Whether a folder was known before the sweep that lists it.
     pub(super) fn was_listed_before(&self, side: Side, folder: &Folder) -> bool {
-        self.sweep.as_ref().is_some_and(|sweep| folder.id < sweep.first_ids[side])
+        self.relisting.as_ref().is_some_and(|relisting| folder.id < relisting.sweep.first_ids[side])
     }
 
     /// Takes a page of a folder that was listed before.
     pub(super) fn record_page_again(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
         let ListedPage { folder, page, is_last, attempts } = listed;
-        let sweep = self.sweep.as_mut().expect("only a sweep lists a folder again");
+        let relisting = self.relisting.as_mut().expect("only a sweep lists a folder again");
         self.writer.rows.sweep.entries[side].push_page(folder.id, &page);
-        sweep.waiting += page.len() + 1;
+        relisting.waiting += page.len() + 1;
         self.writer.uncommitted_rows += 1;
         if is_last {
-            sweep.begun[side].remove(&folder.id);
-            sweep.ended[side].push((folder, attempts));
+            relisting.begun[side].remove(&folder.id);
+            relisting.ended[side].push((folder, attempts));
         } else {
-            sweep.begun[side].insert(folder.id);
+            relisting.begun[side].insert(folder.id);
         }
         let is_long = self.writer.rows.sweep.entries[side].len() >= FLUSH_ROWS_MAX;
-        if sweep.waiting >= COMPARED_ROWS_MAX && is_last {
+        if relisting.waiting >= COMPARED_ROWS_MAX && is_last {
             return self.compare_listed_again();
         }
         if is_long {
@@ -148,10 +110,10 @@ impl DiscoverWriter {
     pub(super) fn record_failure_again(&mut self, side: Side, failed: FailedListing) -> Result<Vec<RecordedListing>> {
         let FailedListing { folder, class, message, attempts } = failed;
         self.writer.flush_rows()?;
-        let sweep = self.sweep.as_mut().expect("only a sweep lists a folder again");
+        let relisting = self.relisting.as_mut().expect("only a sweep lists a folder again");
         self.writer.rows.sweep.swept.push(side, folder.id);
         self.writer.uncommitted_rows += 1;
-        if sweep.begun[side].remove(&folder.id) {
+        if relisting.begun[side].remove(&folder.id) {
             let table = format!("relisted_{}", side.prefix());
             self.writer
                 .connection
@@ -165,8 +127,8 @@ impl DiscoverWriter {
             return Ok(vec![answer]);
         }
         let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-        // It was listed, or had failed: either way it was pending again.
-        let (was, change) = (TraversalStatus::Successful, TraversalChange::OutOfAttempts);
+        let was = known_status(&self.writer.connection, side, folder.id)?;
+        let change = TraversalChange::OutOfAttempts;
         self.writer.events.change_relisted(side, folder.id, was, change, attempts, Some(&Reason::message(&message)))?;
         self.writer.rows.errors.push(&ErrorRow {
             side,
@@ -196,14 +158,14 @@ impl DiscoverWriter {
     pub(super) fn compare_listed_again(&mut self) -> Result<Vec<RecordedListing>> {
         let mut answers = Vec::new();
         for side in Side::BOTH {
-            let Some(sweep) = &mut self.sweep else { break };
-            let ended = std::mem::take(&mut sweep.ended[side]);
+            let Some(relisting) = &mut self.relisting else { break };
+            let ended = std::mem::take(&mut relisting.ended[side]);
             if !ended.is_empty() {
                 answers.extend(self.compare_side(side, ended)?);
             }
         }
-        if let Some(sweep) = &mut self.sweep {
-            sweep.waiting = 0;
+        if let Some(relisting) = &mut self.relisting {
+            relisting.waiting = 0;
         }
         Ok(answers)
     }
@@ -219,7 +181,7 @@ impl DiscoverWriter {
         }
         flush(&mut ids, "ended", &self.writer.connection)?;
         let statuses = statuses_of_ended(&self.writer.connection, side)?;
-        let first_id = self.sweep.as_ref().expect("there is one").first_ids[side];
+        let first_id = self.relisting.as_ref().expect("there is one").sweep.first_ids[side];
         let differences = find_differences(&self.writer.connection, side, first_id)?;
 
         let folders: HashMap<NodeId, &Folder> = ended.iter().map(|(folder, _)| (folder.id, folder)).collect();
@@ -301,8 +263,8 @@ impl DiscoverWriter {
 
     /// Forgets the entries of the listings that have been compared.
     fn forget_compared(&mut self, side: Side) -> Result<()> {
-        let sweep = self.sweep.as_ref().expect("there is one");
-        if sweep.begun[side].is_empty() {
+        let relisting = self.relisting.as_ref().expect("there is one");
+        if relisting.begun[side].is_empty() {
             return forget_entries(&self.writer.connection, side);
         }
         let table = format!("relisted_{}", side.prefix());
@@ -322,6 +284,16 @@ fn forget_entries(connection: &Connection, side: Side) -> Result<()> {
          )",
         side.prefix()
     ))?)
+}
+
+/// The status that a folder had before the sweep, whose events were folded when it began.
+fn known_status(connection: &Connection, side: Side, folder: NodeId) -> Result<TraversalStatus> {
+    let sql = format!(
+        "SELECT traversal_status::VARCHAR FROM {}_current WHERE id = ? AND traversal_status IS NOT NULL",
+        side.prefix()
+    );
+    let known: Option<String> = connection.query_row(&sql, [folder.0], |row| row.get(0)).optional()?;
+    known.map_or(Ok(TraversalStatus::Pending), |word| traversal_status(&word))
 }
 
 /// The statuses of the folders in `ended` that any is known of.

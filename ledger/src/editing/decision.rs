@@ -6,10 +6,12 @@
 use duckdb::{Connection, params};
 use longhaul_model::{CopyChange, CopyStatus, NodeKind, PlanAction, PolicyVerdict, ReasonCode};
 
-use super::exclusion::cover_changing;
+use super::Editor;
 use super::selection::{BELOW, Selection};
-use super::{Changed, Editor, change_statuses, revoke};
+use crate::approval::revoke;
+use crate::changing::{Changed, change_statuses};
 use crate::error::{LedgerError, Result};
+use crate::exclusions::cover_changing;
 use crate::sql;
 
 /// What is done about a conflict.

@@ -4,9 +4,10 @@ use duckdb::params;
 use longhaul_model::CopyStatus;
 use longhaul_naming::{Broken, RuleSet};
 
-use super::{Editor, revoke};
+use super::Editor;
+use crate::approval::revoke;
 use crate::error::{LedgerError, Result};
-use crate::linting::{is_under, require_path};
+use crate::linting::{Linted, is_under, lint, require_path};
 use crate::sql::{self, quoted};
 
 /// What accepting names, or taking them back, came to.
@@ -21,6 +22,11 @@ pub struct Renamed {
 }
 
 impl Editor {
+    /// As [`Reader::lint`](crate::Reader::lint).
+    pub fn lint(&self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Linted<'_>> {
+        lint(self.connection(), rules, under)
+    }
+
     /// Accepts what is proposed in the place of names that the rules, or those of the destination, have something against,
     /// at a printable path and below it, or anywhere. Copying uses these names from then on.
     pub fn accept_names(self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Renamed> {

@@ -6,27 +6,21 @@
 use duckdb::{Connection, params};
 use longhaul_model::{CopyChange, CopyStatus, Phase, PlanAction, Side, TraversalStatus};
 
-use super::approval::{is_approved, note_plan};
-use super::exclusion::cover_changing;
+use super::Editor;
 use super::selection::{BELOW, Selection};
-use super::{Approval, Editor, change_statuses, revoke};
+use crate::approval::{Approval, is_approved, note_plan, revoke};
+use crate::changing::change_statuses;
 use crate::copying::{CopyWriter, settle_copying};
-use crate::discovery::{DiscoverWriter, Sweep, ToList};
+use crate::discovery::{DiscoverWriter, ToList};
 use crate::error::{LedgerError, Result};
+use crate::exclusions::cover_changing;
 use crate::idle::{BegunCopy, Discovered};
 use crate::migration::{CopySettings, Migration, set_phase};
+use crate::retry_marks::{Marked, marked};
 use crate::sql;
-use crate::sweeping::{SweepKind, begin_sweep};
+use crate::sweeping::{Sweep, begin_sweep};
+use crate::words::SweepKind;
 use crate::writer::Writer;
-
-/// What is marked for retry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Marked {
-    /// Folders of the source that are to be listed again.
-    pub folders: i64,
-    /// Source nodes that are to be copied again.
-    pub copies: i64,
-}
 
 /// What somebody has marked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -229,20 +223,6 @@ fn refuse_without_failure(connection: &Connection, selection: &Selection) -> Res
     let Some(index) = wrong else { return Ok(()) };
     let path = usize::try_from(index).ok().and_then(|index| paths.get(index)).cloned().unwrap_or_default();
     Err(LedgerError::NothingToChange(format!("nothing has failed at {path}")))
-}
-
-/// What is marked.
-pub(crate) fn marked(connection: &Connection) -> Result<Marked> {
-    Ok(connection.query_row(
-        &format!(
-            "SELECT count(*) FILTER (WHERE phase = '{traversing}'), count(*) FILTER (WHERE phase = '{copying}')
-             FROM marks",
-            traversing = Phase::Traversing,
-            copying = Phase::Copying,
-        ),
-        [],
-        |row| Ok(Marked { folders: row.get(0)?, copies: row.get(1)? }),
-    )?)
 }
 
 /// What a retry has begun with.

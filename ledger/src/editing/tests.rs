@@ -5,7 +5,7 @@ mod left_out;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use longhaul_model::{Comparison, ConflictPolicy, FIRST_NODE_ID, NodeKind, Page, Side, child_path};
+use longhaul_model::{Comparison, ConflictPolicy, FIRST_NODE_ID, NodeKind, Page, Phase, Side, child_path};
 use tempfile::TempDir;
 
 use super::retry::begin_retry;
@@ -13,7 +13,7 @@ use super::*;
 use crate::error::LedgerError;
 use crate::listing::{Folder, ListedPage};
 use crate::testing::{Seen, copy, discover, open, some_time_ns};
-use crate::{Approving, MigrationSpec, Reader, Settings};
+use crate::{Approving, Changed, Marked, MigrationSpec, Reader, Settings};
 
 /// Trees that are tried; each with as many changes.
 const SEEDS: u64 = 4;

@@ -10,9 +10,8 @@ use duckdb::{Connection, params};
 use longhaul_model::{CopyStatus, NodeKind, decode_name};
 use longhaul_naming::{Broken, Place, Rule, RuleSet, Unit};
 
-use crate::copying::paths_of_parents;
 use crate::error::{LedgerError, Result};
-use crate::renames::renamed_paths;
+use crate::renames::{paths_of_parents, renamed_paths};
 use crate::rows::{flush_temporary, rows};
 use crate::sql::{self, RANGE_IDS};
 

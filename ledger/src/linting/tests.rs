@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::listing::{Folder, ListedPage};
 use crate::testing::{copy, discover, open, some_time_ns};
-use crate::{Approving, DiscoverWriter, Log, MigrationSpec, Renamed, Selection, Settings};
+use crate::{Approving, DiscoverWriter, Editor, Log, MigrationSpec, Reader, Renamed, Selection, Settings};
 
 /// What a tree has at a printable path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use duckdb::Connection;
 use longhaul_model::VerifyLevel;
 
+use crate::approval::plan_approval;
 use crate::codes::verify_level;
-use crate::editing::plan_approval;
 use crate::error::Result;
 use crate::marks::Marks;
 use crate::marks::Verified;

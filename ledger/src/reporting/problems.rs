@@ -4,77 +4,9 @@ use duckdb::Connection;
 use longhaul_model::{CopyStatus, ReasonCode, Side, TraversalStatus};
 
 use crate::codes::sentence;
-use crate::error::{LedgerError, Result};
+use crate::error::Result;
 use crate::sql;
-
-/// What kind of problem it is. In the order in which somebody wants to hear of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemKind {
-    /// It could not be copied.
-    Failed,
-    /// A folder whose contents could not be listed: what is in it is not known, and not copied.
-    NotListed,
-    /// Verification found it to be other than it should be.
-    Different,
-    /// A person has to decide.
-    Conflict,
-    /// It was gone from the source when its turn came.
-    Vanished,
-    /// Somebody excluded it.
-    ExcludedExplicit,
-    /// Not to be copied: a kind that is not carried over, or the policy says so.
-    Skipped,
-    /// Below a folder that was excluded.
-    ExcludedInherited,
-}
-
-impl ProblemKind {
-    /// All of them, the worst first.
-    pub const ALL: [ProblemKind; 8] = [
-        Self::Failed,
-        Self::NotListed,
-        Self::Different,
-        Self::Conflict,
-        Self::Vanished,
-        Self::ExcludedExplicit,
-        Self::Skipped,
-        Self::ExcludedInherited,
-    ];
-
-    /// The word for it; that of the copy status, where it is one.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::NotListed => "not_listed",
-            Self::Different => "different",
-            Self::Conflict => "conflict",
-            Self::Vanished => "vanished",
-            Self::ExcludedExplicit => "excluded_explicit",
-            Self::Skipped => "skipped",
-            Self::ExcludedInherited => "excluded_inherited",
-        }
-    }
-
-    /// What kind of problem a copy status is, if it is one.
-    pub const fn of(status: CopyStatus) -> Option<ProblemKind> {
-        match status {
-            CopyStatus::Failed => Some(Self::Failed),
-            CopyStatus::Conflict => Some(Self::Conflict),
-            CopyStatus::Vanished => Some(Self::Vanished),
-            CopyStatus::ExcludedExplicit => Some(Self::ExcludedExplicit),
-            CopyStatus::ExcludedInherited => Some(Self::ExcludedInherited),
-            CopyStatus::Skipped => Some(Self::Skipped),
-            CopyStatus::Pending | CopyStatus::Successful | CopyStatus::AlreadyExisted => None,
-        }
-    }
-
-    /// What is called `word`.
-    pub(super) fn called(word: &str) -> Result<Self> {
-        let unknown = || LedgerError::Inconsistent(format!("no problem is called {word}"));
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or_else(unknown)
-    }
-}
+use crate::words::ProblemKind;
 
 /// A problem of one node.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -111,7 +43,7 @@ pub(super) fn problems() -> String {
          FROM swept
          WHERE {is_problem}
          UNION ALL
-         SELECT '{dst}'::side, s.id, s.path, s.kind, s.size, '{different}', NULL, {message}, 0
+         SELECT '{dst}'::side, s.id, s.path, s.kind, s.size, '{different}', '{different}', {message}, 1
          FROM swept s
          JOIN (
            FROM differences

@@ -5,10 +5,11 @@ use std::ops::Range;
 use duckdb::Connection;
 use longhaul_model::{CopyStatus, NodeKind, Side};
 
-use super::problems::{ProblemKind, problems};
+use super::problems::problems;
 use crate::codes::sentence;
 use crate::error::Result;
 use crate::sql;
+use crate::words::ProblemKind;
 
 mod over_time;
 mod totals;

@@ -9,7 +9,7 @@ use duckdb::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use duckdb::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use longhaul_model::{NodeKind, Side};
 
-use super::{ExclusionOrigin, Finding};
+use crate::words::{ExclusionOrigin, Finding};
 
 /// A column that is being filled.
 pub(crate) trait Column {

@@ -6,6 +6,7 @@ use longhaul_model::{BySide, NodeId, NodeKind, Page, Side};
 
 use super::{flush, rows};
 use crate::error::Result;
+use crate::words::Finding;
 
 /// What waits of a sweep. The tables of all but `swept` and `findings` are temporary, and exist only during one.
 #[derive(Debug, Default)]
@@ -96,39 +97,6 @@ impl SweptRows {
         self.side.push(side);
         self.id.push(id.0);
         self.listed.push(true);
-    }
-}
-
-/// What a sweep has found to be different about a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
-    /// It has another size or time than it had.
-    Changed,
-    /// It is not there any more.
-    Gone,
-    /// It was gone, and is there again.
-    Back,
-}
-
-impl Finding {
-    /// All of them, in the order of the ledger's enumeration.
-    pub(crate) const ALL: [Finding; 3] = [Finding::Changed, Finding::Gone, Finding::Back];
-
-    /// Whether the node is on its side, where the sweep has found it to be different.
-    pub(crate) const fn is_there(self) -> bool {
-        match self {
-            Finding::Changed | Finding::Back => true,
-            Finding::Gone => false,
-        }
-    }
-
-    /// The word used in the ledger.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Finding::Changed => "changed",
-            Finding::Gone => "gone",
-            Finding::Back => "back",
-        }
     }
 }
 

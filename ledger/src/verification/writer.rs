@@ -123,6 +123,6 @@ impl VerifyWriter {
 
     /// Ends the run.
     pub fn end(self, phase: Phase, reason: Option<&str>, outcome: &str) -> Result<Overview> {
-        self.writer.end(phase, reason, outcome, |_| Ok(()))
+        self.writer.end(reason, outcome, |_| Ok(phase))
     }
 }

@@ -3,7 +3,7 @@
 use longhaul_model::CopyStatus;
 
 use super::over_time::Throughput;
-use crate::reporting::problems::ProblemKind;
+use crate::words::ProblemKind;
 
 /// Some nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

@@ -14,8 +14,9 @@ use hashbrown::HashMap;
 use longhaul_model::{CopyChange, CopyStatus, NodeId, NodeKind, PlanAction};
 
 use super::find_covered;
+use crate::approval::revoke;
 use crate::bits::Bits;
-use crate::editing::{Changed, revoke, sum_up};
+use crate::changing::{Changed, sum_up};
 use crate::error::{LedgerError, Result};
 use crate::events::{ChangedAtDepth, Events};
 use crate::review::statuses::query;
@@ -27,7 +28,7 @@ const RANGE_IDS: i64 = if cfg!(test) { 8 } else { 65_536 };
 
 /// Gives the nodes that `selected` names, and all below them, the status that follows from `exclusions`, inside the
 /// transaction that is open.
-pub(super) fn apply_exclusions(writer: &mut Writer) -> Result<Changed> {
+pub(crate) fn apply_exclusions(writer: &mut Writer) -> Result<Changed> {
     find_covered(&writer.connection)?;
     let connection = &writer.connection;
     let all = Bits::of_all(connection, "src")?;

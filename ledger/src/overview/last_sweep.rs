@@ -4,7 +4,7 @@ use duckdb::{Connection, OptionalExt, params};
 use longhaul_model::{BySide, Side};
 
 use crate::error::Result;
-use crate::rows::Finding;
+use crate::words::Finding;
 
 /// The last sweep: what it is, how far it has come, and what it has found.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
