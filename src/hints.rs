@@ -68,8 +68,8 @@ fn about_start(error: &StartError) -> Option<String> {
             "see them with longhaul lint, have others with longhaul lint --accept, exclude them, or go on without them \
              with --force"
         }
-        StartError::Different { .. }
-        | StartError::Elsewhere { .. }
+        StartError::Different { .. } => "leave the option out to go on as it began",
+        StartError::Elsewhere { .. }
         | StartError::Filter(_)
         | StartError::Destination { .. }
         | StartError::Thread(_) => return None,

@@ -8,8 +8,6 @@ use longhaul_ledger::{Approving, CopyChoices, CopySettings, FilterRule, Log, Res
 use longhaul_model::{BySide, CompareBy, ConflictPolicy, VerifyLevel};
 use longhaul_storage::{Location, OpenOptions, Store};
 
-use crate::work::ScheduleLimits;
-
 /// Source and destination, open.
 pub(crate) type OpenStores = BySide<Arc<dyn Store>>;
 
@@ -149,16 +147,6 @@ pub struct Tuning {
     pub bandwidth: Option<f64>,
     /// What the ledger may take of the machine.
     pub resources: Resources,
-}
-
-impl Tuning {
-    pub(crate) fn schedule_limits(&self) -> ScheduleLimits {
-        ScheduleLimits {
-            lead_nodes_max: self.lead_nodes_max,
-            frontier_folders_max: self.frontier_folders_max,
-            in_flight_folders_max: self.in_flight_folders_max,
-        }
-    }
 }
 
 impl Default for Tuning {

@@ -9,7 +9,7 @@ use longhaul_storage::{Attributes, Durability, Known, Replace, Store, StoreError
 use tokio_util::sync::CancellationToken;
 
 use crate::attempts::RetryPolicy;
-use crate::run::StartError;
+use crate::start_error::StartError;
 use crate::time_step;
 
 /// What is known beforehand to fail is said before anything is done. Returns the steps in which the destination keeps

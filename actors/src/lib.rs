@@ -12,6 +12,7 @@
 mod config;
 mod controller;
 mod run;
+mod start_error;
 
 // A run: its actors, put together.
 mod engine;
@@ -58,5 +59,6 @@ pub use engine::{Engine, Placement, Run, Task};
 pub use filter::read_rules;
 pub use messages::Interrupt;
 pub use progress::{CopyProgress, Progress, ProgressReader, SideProgress};
-pub use run::{Resumed, StartError, copy, discover, refresh, resume, retry, settle_copy_settings, verify};
+pub use run::{Resumed, copy, discover, refresh, resume, retry, settle_copy_settings, verify};
+pub use start_error::StartError;
 pub use work::{Schedule, ScheduleLimits};

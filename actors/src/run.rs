@@ -3,7 +3,6 @@
 
 mod copying;
 mod discovery;
-mod error;
 mod verification;
 
 use longhaul_ledger::{DiscoverWriter, LedgerError, Marked, MigrationSpec, ToList};
@@ -12,12 +11,12 @@ use longhaul_storage::{Location, OpenOptions, open_pair};
 
 pub use self::copying::{copy, retry, settle_copy_settings};
 pub use self::discovery::{discover, refresh, resume};
-pub use self::error::StartError;
 pub use self::verification::verify;
 use crate::config::{OpenStores, Tuning};
 use crate::controller::{Controller, launch};
 use crate::engine::{Engine, Placement, Run, Task};
 use crate::filter::Filter;
+use crate::start_error::StartError;
 use crate::work::Schedule;
 
 /// What came of starting a run.
@@ -38,7 +37,7 @@ fn open_stores(spec: &MigrationSpec, open: Option<&OpenStores>) -> Result<OpenSt
 
 /// The task of listing what there is to be listed.
 fn traverse(writer: DiscoverWriter, to_list: ToList, filter: Option<Filter>, tuning: &Tuning) -> Task {
-    Task::Traverse { writer, schedule: Schedule::new(tuning.schedule_limits(), to_list), filter }
+    Task::Traverse { writer, schedule: Schedule::new(tuning.into(), to_list), filter }
 }
 
 /// Runs the engine in the background.

@@ -21,7 +21,7 @@ pub(crate) use self::plan::{CopySchedule, Plan};
 pub(crate) use self::traversal::{BATCH_FOLDERS_MAX, made_up};
 pub use self::traversal::{Schedule, ScheduleLimits};
 pub(crate) use self::traversal::{Shares, Traversal};
-pub(crate) use self::verification::{Verification, first_id};
+pub(crate) use self::verification::Verification;
 use crate::messages::{ActorName, LedgerReply, LedgerRequest};
 use crate::progress::Board;
 use crate::traffic::Traffic;

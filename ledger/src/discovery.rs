@@ -481,7 +481,8 @@ impl DiscoverWriter {
     }
 
     /// Ends the run. Where everything is listed, that is with `review`, discovery ends with it: the sweep that it was is
-    /// evaluated, and the plan is made. A sweep that has left nothing to do after a copy ends with `verifying`.
+    /// evaluated, and the plan is made. A sweep after a copy that has left nothing to do ends with `verifying`, or with
+    /// `complete` where what was verified still holds.
     ///
     /// # Panics
     ///
@@ -509,13 +510,13 @@ pub(crate) fn end_discovery(writer: &mut Writer, sweep: Option<Sweep>) -> Result
     fold_events(&writer.connection)?;
     exclude_what_is_new(writer)?;
     let source = writer.counters().totals().src;
-    let is_nothing_left = source.copy_pending() == 0 && source.conflicts == 0;
-    // There is nothing to review where a plan was carried out and nothing is left of it.
-    Ok(if is_nothing_left && Run::has_carried_out_a_plan(&writer.connection)? {
-        Phase::Verifying
-    } else {
-        Phase::Review
-    })
+    // There is something to review unless a plan was carried out and nothing is left of it.
+    if source.copy_pending() + source.conflicts > 0 || !Run::has_carried_out_a_plan(&writer.connection)? {
+        return Ok(Phase::Review);
+    }
+    let marks = writer.counters.marks;
+    let is_verified = marks.verification_begun != 0 && marks.verified_below >= writer.next_id.src.0;
+    Ok(if is_verified { Phase::Complete } else { Phase::Verifying })
 }
 
 #[cfg(test)]

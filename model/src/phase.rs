@@ -58,7 +58,7 @@ impl Phase {
         use Phase::{Complete, Copying, Created, Review, Suspended, Traversing, Verifying};
         match self {
             Created => next == Traversing,
-            Traversing => matches!(next, Traversing | Review | Verifying | Suspended),
+            Traversing => matches!(next, Traversing | Review | Verifying | Complete | Suspended),
             Review => matches!(next, Traversing | Copying),
             Copying => matches!(next, Copying | Verifying | Review | Suspended),
             Verifying => matches!(next, Verifying | Complete | Review | Suspended),

@@ -4,10 +4,16 @@
 //! has against a name is a [`RuleSet`]; what a name is at odds with is [`Broken`]; which names are one to it is a matter of
 //! [`RuleSet::fold`]; and [`RuleSet::candidate`] gives names that it takes.
 
-mod broken;
-mod fold;
-mod proposal;
+// What a destination has against names, and what a name is at odds with.
 mod rule_set;
+
+mod broken;
+
+// Which names are one to it.
+mod fold;
+
+// What a name could be instead.
+mod proposal;
 
 pub use broken::{Broken, Rule};
 pub use fold::{is_same_normalised, short_hash};

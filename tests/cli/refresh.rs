@@ -72,6 +72,35 @@ fn where_nothing_has_changed_nothing_is_to_be_done_and_nothing_is_added() {
     assert_eq!(report["src"]["copy_pending"]["nodes"], 0);
     assert_eq!(report["sweep"]["kind"], "refresh");
     assert_eq!(report["sweep"]["src"]["new"], 0);
+    assert_eq!(report["phase"], "complete", "what was verified still holds");
+    assert_eq!(report["verified"]["nodes"], 8);
+}
+
+/// Neither is there anything to approve then, nor does what was verified hold any more.
+#[test]
+fn a_refresh_that_leaves_nothing_to_copy_leaves_the_destination_to_be_verified() {
+    let place = copied();
+    fs::remove_file(place.path("src/d/four")).unwrap();
+    let said = place.on_ledger(&["refresh", "--json"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["phase"], "verifying");
+    assert_eq!(report["verified"]["nodes"], 0);
+    assert_eq!(place.on_ledger(&["verify"]).code, Some(0));
+    assert_eq!(place.query("SELECT phase FROM migration"), ["complete"]);
+}
+
+#[test]
+fn a_refresh_says_that_the_plan_has_to_be_approved_again() {
+    let place = Place::new();
+    place.file("src/file", "1");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    let said = place.on_ledger(&["refresh"]);
+    assert!(!said.err.contains("revoked"), "{}", said.err);
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    let said = place.on_ledger(&["refresh"]);
+    assert!(said.err.contains("the approval is revoked"), "{}", said.err);
+    assert_eq!(place.on_ledger(&["copy"]).code, Some(1));
 }
 
 #[test]
@@ -89,6 +118,8 @@ fn a_folder_that_is_marked_is_listed_again_and_keeps_what_is_known_of_it() {
     let ids = place.query("SELECT id, path, copy_status FROM src_status ORDER BY id");
     place.file("src/b/c/new", "new");
     assert_eq!(place.on_ledger(&["mark-retry", "/b"]).code, Some(0));
+    let said = place.on_ledger(&["status"]);
+    assert!(said.out.contains("marked for retry: 1 folder to be listed again, 0 nodes"), "{}", said.out);
     let said = place.on_ledger(&["retry"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     let now = place.query("SELECT id, path, copy_status FROM src_status ORDER BY id");

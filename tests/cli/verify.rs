@@ -79,6 +79,23 @@ fn a_later_verification_forgets_what_an_earlier_one_found() {
     assert!(place.query("FROM differences").is_empty());
 }
 
+/// The policy may be to leave the destination's file: then it still is not what was copied.
+#[test]
+fn what_verification_found_stays_known_where_a_refresh_finds_it_too() {
+    let place = Place::new();
+    place.file("src/file", "1234");
+    let said = place.run(&["migrate", "src", "dst", "--ledger", "ledger.duckdb", "--on-conflict", "skip"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    place.file("dst/file", "12345");
+    assert_eq!(verify(&place, "size").code, Some(3));
+    let said = place.on_ledger(&["refresh", "--json"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["verified"]["nodes"], 0);
+    assert_eq!(report["verified"]["differences"], 1);
+    assert_eq!(place.query("SELECT path, class, attempts FROM problems"), ["/file|different|1"]);
+}
+
 /// Between the copy and the verification: there is nothing yet that could be gone on with.
 #[test]
 fn a_verification_that_has_not_begun_is_not_gone_on_with_but_done_as_closely_as_is_asked() {

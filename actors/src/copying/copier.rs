@@ -17,10 +17,9 @@ use super::folders::OpenFolders;
 use super::parts::{Prepared, UNHASHED};
 use super::transfer::{Names, Transfer};
 use super::verification::Checking;
-use super::work::{CopyReport, CopyWork, LargeFile, LargeItem};
+use super::work::{CopyReport, CopyWork, LargeFile, LargeItem, first_id};
 use crate::attempts::{AfterFailure, Attempts, Probe, WatchedStore, wait};
 use crate::messages::{ActorName, CopyRecords, DeathNotice, LedgerRequest, VerifyRecords};
-use crate::work::first_id;
 use crate::worker::WorkerLinks;
 
 /// Bytes read at a time.

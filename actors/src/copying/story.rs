@@ -8,8 +8,9 @@ use longhaul_storage::{Attributes, Draft, Known, Original, Placed, Target};
 
 use super::contents::{compare_contents, copy_range};
 use super::context::{AtSide, Attempt, AttemptError};
-use super::hard_links::{Claim, Linked};
+use super::hard_links::Claim;
 use super::keep_both::EarlierCopy;
+use super::linking::Linked;
 use super::placement::{Checksum, Placement, decide_placement};
 use super::transfer::{Transfer, compared, size_of};
 

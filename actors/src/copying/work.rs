@@ -164,3 +164,8 @@ impl CopyReport {
         }
     }
 }
+
+/// What a batch is known by: the lowest id in it.
+pub(crate) fn first_id(batch: &ExpectedBatch) -> i64 {
+    batch.nodes.first().map_or(i64::MAX, |node| node.id.0)
+}

@@ -5,13 +5,13 @@ use longhaul_ledger::{
 };
 use longhaul_model::Phase;
 
-use super::error::{StartError, different};
 use super::{Resumed, begin, open_stores, traverse};
 use crate::attempts::RetryPolicy;
 use crate::config::{CopyConfig, OpenStores, Tuning};
 use crate::destination::{lost_on_the_way, refuse_unfit_destination, remove_given_up, reopen_folders};
 use crate::engine::Task;
 use crate::filter::Filter;
+use crate::start_error::{StartError, different};
 
 /// Begins to copy what the plan says, or resumes that.
 pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {

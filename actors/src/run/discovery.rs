@@ -9,10 +9,10 @@ use longhaul_ledger::{
 use longhaul_model::{BySide, CompareBy, Comparison, Side};
 use longhaul_storage::{Location, Store, open_pair};
 
-use super::error::{StartError, different};
 use super::{Resumed, begin, open_stores, traverse};
 use crate::config::{MigrationConfig, RefreshConfig, ResumeConfig};
 use crate::filter::Filter;
+use crate::start_error::{StartError, different};
 
 /// Begins a migration: opens the stores, creates the ledger, and lists both trees.
 pub fn discover(config: &MigrationConfig) -> Result<Resumed, StartError> {

@@ -3,10 +3,10 @@
 use longhaul_ledger::{IdleLedger, system_now_ns};
 use longhaul_model::Phase;
 
-use super::error::StartError;
 use super::{Resumed, begin, open_stores};
 use crate::config::VerifyConfig;
 use crate::engine::Task;
+use crate::start_error::StartError;
 
 /// Begins to verify the destination, or resumes that.
 pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {

@@ -2,7 +2,7 @@
 
 mod schedule;
 
-use longhaul_ledger::{ExpectedBatch, VerifyRemaining};
+use longhaul_ledger::VerifyRemaining;
 use longhaul_model::{Phase, Side};
 
 use self::schedule::VerifySchedule;
@@ -22,11 +22,6 @@ impl Verification {
     pub(crate) fn new(remaining: &VerifyRemaining) -> Self {
         Verification { schedule: VerifySchedule::new(remaining) }
     }
-}
-
-/// What a batch is known by: the lowest id in it.
-pub(crate) fn first_id(batch: &ExpectedBatch) -> i64 {
-    batch.nodes.first().map_or(i64::MAX, |node| node.id.0)
 }
 
 impl Work for Verification {

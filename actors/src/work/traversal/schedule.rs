@@ -7,6 +7,7 @@ use longhaul_ledger::{Folder, FoundFolders, RecordedListing, Remaining, ToList};
 use longhaul_model::{BySide, NodeId, Side};
 
 use super::frontier::Frontier;
+use crate::config::Tuning;
 
 /// Bounds of a schedule.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,16 @@ pub struct ScheduleLimits {
     pub frontier_folders_max: usize,
     /// Folders of one side that are given out and not recorded yet.
     pub in_flight_folders_max: usize,
+}
+
+impl From<&Tuning> for ScheduleLimits {
+    fn from(tuning: &Tuning) -> Self {
+        ScheduleLimits {
+            lead_nodes_max: tuning.lead_nodes_max,
+            frontier_folders_max: tuning.frontier_folders_max,
+            in_flight_folders_max: tuning.in_flight_folders_max,
+        }
+    }
 }
 
 /// What is known, waits and is in flight on both sides of a traversal.

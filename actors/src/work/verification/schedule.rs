@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use longhaul_ledger::{ExpectedBatch, VerifyRemaining};
 
-use super::first_id;
+use crate::copying::first_id;
 
 /// Source ids of one pull.
 const PULL_IDS: i64 = 65_536;

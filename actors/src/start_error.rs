@@ -25,7 +25,7 @@ pub enum StartError {
         location: String,
     },
     /// Somebody asked for something else than what the migration began with.
-    #[error("the {what} cannot be changed: the ledger has {recorded}, given was {given}; leave it out")]
+    #[error("the {what} cannot be changed: the ledger has {recorded}, given was {given}")]
     Different {
         /// What is different.
         what: String,
@@ -88,6 +88,6 @@ impl StartError {
     }
 }
 
-pub(super) fn different(what: &str, given: &str, recorded: &str) -> StartError {
+pub(crate) fn different(what: &str, given: &str, recorded: &str) -> StartError {
     StartError::Different { what: what.to_owned(), given: given.to_owned(), recorded: recorded.to_owned() }
 }
