@@ -83,9 +83,9 @@ pub use idle::{Approved, BegunCopy, Copied, Discovered, IdleLedger, Stage, Undis
 pub use linting::{Linted, NameFinding};
 pub use listing::{FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
 pub use marks::Verified;
-pub use migration::{CopyDurability, CopySettings, Migration, MigrationSpec, Run, SCHEMA_VERSION, Settings};
+pub use migration::{CopyDurability, CopySettings, Migration, MigrationSpec, Run, Settings};
 pub use opening::{Log, Resources};
-pub use overview::{Overview, PROBLEMS_MAX, Problem, SweepFound, SweepSummary};
+pub use overview::{Overview, Problem, SweepFound, SweepSummary};
 pub use pace::PaceRow;
 pub use plan::{PlanFilter, PlanTotal};
 pub use reader::{Reader, Table};

@@ -18,7 +18,7 @@ use crate::words::ProblemKind;
 pub use last_sweep::{SweepFound, SweepSummary};
 
 /// Problems that an overview names; the view `problems` has all of them.
-pub const PROBLEMS_MAX: usize = 10;
+const PROBLEMS_MAX: usize = 10;
 
 /// Where a migration stands, in numbers.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -42,7 +42,7 @@ pub struct Overview {
     pub pace: Vec<PaceRow>,
     /// How many problems there are.
     pub problem_count: i64,
-    /// The first [`PROBLEMS_MAX`] of them, by side and in the order in which they were found.
+    /// The first few of them, by side and in the order in which they were found.
     pub problems: Vec<Problem>,
 }
 

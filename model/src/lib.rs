@@ -28,9 +28,7 @@ mod words;
 pub use call_class::CallClass;
 pub use comparison::{CompareBy, Comparison, FileFacts};
 pub use error_class::ErrorClass;
-pub use name::{
-    SHOWN_PATH_CHARACTERS_MAX, UnreadableName, child_path, decode_name, encode_name, encode_name_into, shown_path,
-};
+pub use name::{SHOWN_PATH_CHARACTERS_MAX, UnreadableName, child_path, decode_name, encode_name, shown_path};
 pub use node::{FIRST_NODE_ID, NodeId, NodeKind};
 pub use page::{Page, PageEntry};
 pub use phase::Phase;

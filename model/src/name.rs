@@ -37,7 +37,7 @@ pub fn encode_name(name: &[u8]) -> Cow<'_, str> {
 }
 
 /// Appends the printable form of a name to `out`: [`encode_name`] without an allocation of its own.
-pub fn encode_name_into(name: &[u8], out: &mut String) {
+pub(crate) fn encode_name_into(name: &[u8], out: &mut String) {
     match std::str::from_utf8(name) {
         Ok(text) if !needs_escapes(text) => out.push_str(text),
         _ => escape_into(name, out),

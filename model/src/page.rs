@@ -1,6 +1,7 @@
 //! A page of a listing: what a store found in a folder, in columns.
 
-use crate::{FileFacts, NodeKind, encode_name_into};
+use crate::name::encode_name_into;
+use crate::{FileFacts, NodeKind};
 
 /// Some of the immediate children of one folder, one after another, in columns.
 ///

@@ -58,7 +58,7 @@ pub fn is_same_normalised(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// A hash of a text that is the same on every machine and in every version: the first 64 bits of its BLAKE3.
-pub fn short_hash(text: &[u8]) -> u64 {
+pub(crate) fn short_hash(text: &[u8]) -> u64 {
     let hash = blake3::hash(text);
     u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("it has 32 bytes"))
 }

@@ -16,7 +16,7 @@ mod fold;
 mod proposal;
 
 pub use broken::{Broken, Rule};
-pub use fold::{is_same_normalised, short_hash};
+pub use fold::is_same_normalised;
 pub use proposal::ATTEMPTS_MAX;
 pub use rule_set::{Length, RuleSet, Unit, UnknownRuleSet};
 

@@ -17,10 +17,12 @@ pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {
         ProblemKind::Vanished,
     ];
     let needs_attention = worries.into_iter().any(|kind| figures.problems_of(kind) > 0);
-    let tone = match (needs_attention || is_suspended, phase) {
-        (true, _) => Tone::Attention,
-        (false, Phase::Complete) => Tone::Good,
-        (false, _) => Tone::Unfinished,
+    let tone = match phase {
+        _ if needs_attention || is_suspended => Tone::Attention,
+        Phase::Complete => Tone::Good,
+        Phase::Created | Phase::Traversing | Phase::Review | Phase::Copying | Phase::Verifying | Phase::Suspended => {
+            Tone::Unfinished
+        }
     };
     let mut sentences = Vec::new();
     if is_suspended {
