@@ -33,13 +33,13 @@ pub struct NodeProblem {
 pub(super) fn problems() -> String {
     let is_problem = sql::is_status("copy_status", |status| ProblemKind::of(status).is_some());
     format!(
-        "SELECT side, id, path, kind, size, '{not_listed}' AS status, traversal_class AS class, traversal_error AS reason,
+        "SELECT side, id, path, kind, size, '{not_listed}' AS status, traversal_class::VARCHAR AS class, traversal_error AS reason,
            attempts
          FROM swept
          WHERE traversal_status = '{failed_listing}'
          UNION ALL
          SELECT side, id, path, kind, size, copy_status::VARCHAR,
-           CASE WHEN copy_status = '{failed_copy}' THEN copy_class END, copy_reason, attempts
+           CASE WHEN copy_status = '{failed_copy}' THEN copy_class::VARCHAR END, copy_reason, attempts
          FROM swept
          WHERE {is_problem}
          UNION ALL

@@ -62,7 +62,7 @@ pub(super) fn begin_sums(connection: &Connection) -> Result<()> {
          CREATE OR REPLACE TEMP TABLE alone_sums (nodes BIGINT, bytes BIGINT);
          CREATE OR REPLACE TEMP TABLE part_sums (cut VARCHAR, name VARCHAR, status copy_status, nodes BIGINT, bytes BIGINT);
          CREATE OR REPLACE TEMP TABLE reason_sums
-           (status VARCHAR, class error_class, reason VARCHAR, nodes BIGINT, bytes BIGINT);
+           (status VARCHAR, class VARCHAR, reason VARCHAR, nodes BIGINT, bytes BIGINT);
          CREATE OR REPLACE TEMP TABLE copied_sums (run INTEGER, slice BIGINT, nodes BIGINT, bytes BIGINT);",
     )?)
 }
