@@ -340,14 +340,8 @@ impl DiscoverWriter {
                     self.record_match_left_out(source, id, entry.kind, entry.size, depth)?;
                 }
                 Some(source) if source.kind == entry.kind => {
-                    let same = match entry.kind {
-                        NodeKind::Folder => true,
-                        NodeKind::File | NodeKind::Symlink | NodeKind::Other => {
-                            self.writer.settings.comparison.is_same_as_listed(source.facts, entry.facts())
-                        }
-                    };
-                    // What is not carried over was `skipped` when it was found, and stays so.
-                    let same = same && entry.kind != NodeKind::Other;
+                    let comparison = &self.writer.settings.comparison;
+                    let same = comparison.is_same_node(entry.kind, source.facts, entry.facts());
                     self.record_match(source.source_id, id, same, entry.kind, source.facts.size, depth);
                     if entry.kind == NodeKind::Folder {
                         let path = child_path(&unmatched.folder.path, entry.name);

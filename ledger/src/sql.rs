@@ -254,6 +254,20 @@ pub(crate) fn is_same(comparison: Comparison, source: &str, destination: &str) -
     }
 }
 
+/// [`Comparison::is_same_node`] of a source node and a destination node of the same kind.
+pub(crate) fn is_same_node(comparison: Comparison, source: &str, destination: &str) -> String {
+    let same = is_same(comparison, source, destination);
+    let cases = NodeKind::ALL.map(|kind| {
+        let is_same = match kind {
+            NodeKind::Folder => "true",
+            NodeKind::Other => "false",
+            NodeKind::File | NodeKind::Symlink => same.as_str(),
+        };
+        format!("WHEN '{kind}' THEN {is_same}")
+    });
+    format!("CASE {source}.kind {} END", cases.join(" "))
+}
+
 /// [`Comparison::is_same_time`].
 pub(crate) fn is_same_time(comparison: Comparison, source: &str, destination: &str) -> String {
     format!(

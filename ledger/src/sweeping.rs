@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use duckdb::{Connection, OptionalExt, params};
 use longhaul_model::{
-    BySide, CompareBy, Comparison, CopyChange, CopyStatus, NodeId, NodeKind, Page, Phase, PlanAction, ReasonCode, Side,
+    BySide, CompareBy, CopyChange, CopyStatus, NodeId, NodeKind, Page, Phase, PlanAction, ReasonCode, Side,
     TraversalChange, TraversalStatus, child_path,
 };
 
@@ -350,7 +350,7 @@ fn match_known(writer: &Writer) -> Result<()> {
 
 /// Brings up to date which of the matches in the listed folders are the same.
 fn compare_matched(writer: &Writer) -> Result<()> {
-    let same = is_same(writer.settings.comparison);
+    let same = sql::is_same_node(writer.settings.comparison, "s", "d");
     for ids in ranges(&writer.connection, Side::Source)? {
         let Range { start, end } = ids;
         let (first, last) = bounds(&writer.connection, "matches", "src_id", &ids, "dst_id")?;
@@ -446,7 +446,8 @@ fn find_evidence(writer: &Writer, run: i32, first_new: NodeId) -> Result<()> {
 /// Gives every node in the listed folders the status that follows from what is there now.
 fn derive_statuses(writer: &mut Writer) -> Result<()> {
     // Both were listed on the same side.
-    let unchanged = is_same(writer.settings.comparison.by(CompareBy::SizeAndTime).by_looking(false));
+    let comparison = writer.settings.comparison.by(CompareBy::SizeAndTime).by_looking(false);
+    let unchanged = sql::is_same_node(comparison, "s", "d");
     writer
         .connection
         .execute_batch("CREATE OR REPLACE TEMP TABLE changing (id BIGINT, change VARCHAR, reason VARCHAR)")?;
@@ -668,20 +669,6 @@ fn what_was_found(becomes: &str) -> String {
         CopyStatus::Pending,
         cases.join(" ")
     )
-}
-
-/// Whether a source node `s` and a destination node `d` of the same kind are the same, as an SQL expression.
-fn is_same(comparison: Comparison) -> String {
-    let same = sql::is_same(comparison, "s", "d");
-    let cases = NodeKind::ALL.map(|kind| {
-        let is_same = match kind {
-            NodeKind::Folder => "true",
-            NodeKind::Other => "false",
-            NodeKind::File | NodeKind::Symlink => same.as_str(),
-        };
-        format!("WHEN '{kind}' THEN {is_same}")
-    });
-    format!("CASE s.kind {} END", cases.join(" "))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use strum::IntoStaticStr;
 
+use crate::NodeKind;
+
 /// What a listing says of a file, as far as comparing goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileFacts {
@@ -94,6 +96,16 @@ impl Comparison {
     /// Whether the destination has the file already, as far as listings tell.
     pub fn is_same_as_listed(&self, source: FileFacts, destination: FileFacts) -> bool {
         self.is_told_by_listings() && self.is_same(source, destination)
+    }
+
+    /// Whether the destination has a node already, as far as listings tell; both are of this kind. Folders are the same by
+    /// their names, and what is of a kind that is not carried over is never.
+    pub fn is_same_node(&self, kind: NodeKind, source: FileFacts, destination: FileFacts) -> bool {
+        match kind {
+            NodeKind::Folder => true,
+            NodeKind::Other => false,
+            NodeKind::File | NodeKind::Symlink => self.is_same_as_listed(source, destination),
+        }
     }
 
     /// The same for a destination of which it was measured that it keeps times in steps of `step_ns`, which may be more

@@ -94,6 +94,11 @@ pub fn child_path(parent: &str, name: &str) -> String {
     path
 }
 
+/// Whether a printable path is that of `folder`, or of something below it.
+pub fn is_at_or_below(path: &str, folder: &str) -> bool {
+    folder == "/" || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Characters of a path from which on a sentence shows its two ends only.
 pub const SHOWN_PATH_CHARACTERS_MAX: usize = 240;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use duckdb::{Connection, params};
-use longhaul_model::{CopyChange, FileFacts, Reason, child_path as model_child_path};
+use longhaul_model::{CopyChange, FileFacts, Reason, child_path as model_child_path, is_at_or_below};
 use proptest::prelude::*;
 
 use super::*;
@@ -88,6 +88,10 @@ proptest! {
                 text(comparison.is_same_as_listed(source, destination)),
                 "{:?} {:?} {:?}", comparison, source, destination
             );
+            for kind in NodeKind::ALL {
+                let same = evaluate(&connection, &is_same_node(comparison, "s", "d"), (source, kind), destination);
+                prop_assert_eq!(same, text(comparison.is_same_node(kind, source, destination)));
+            }
             prop_assert_eq!(
                 is(is_newer(comparison, "s", "d")), text(comparison.is_newer(source, destination)),
                 "{:?} {:?} {:?}", comparison, source, destination
@@ -140,7 +144,7 @@ proptest! {
         prop_assert_eq!(&path, &model_child_path(&folder, &name));
         let sql = format!("SELECT {}", is_below("?", "?"));
         let found: bool = connection.query_row(&sql, params![path, other], |row| row.get(0)).unwrap();
-        let expected = path.strip_prefix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let expected = is_at_or_below(&path, if other.is_empty() { "/" } else { &other });
         prop_assert_eq!(found, expected, "{} below {}", path, other);
     }
 }

@@ -1,6 +1,6 @@
 //! Conditions on what has just been listed, and is in no ledger yet.
 
-use longhaul_model::{NodeKind, child_path};
+use longhaul_model::{NodeKind, child_path, is_at_or_below};
 
 use super::moment::Moment;
 use super::{Comparison, Condition, Expression, Pattern, Test};
@@ -59,10 +59,7 @@ fn passes(test: &Test, entry: &ListedEntry<'_>, now_ns: i64) -> bool {
     match test {
         Test::Name(pattern) => pattern.fits(entry.name),
         Test::Path(pattern) => pattern.fits(&child_path(entry.folder, entry.name)),
-        Test::Under(path) => {
-            let own = child_path(entry.folder, entry.name);
-            path == "/" || own.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }
+        Test::Under(path) => is_at_or_below(&child_path(entry.folder, entry.name), path),
         Test::Kind(kind) => entry.kind == *kind,
         Test::Size(comparison, bytes) => entry.size.is_some_and(|size| comparison.holds(size, *bytes)),
         Test::Depth(comparison, depth) => comparison.holds(entry.depth.into(), *depth),

@@ -10,7 +10,7 @@ use duckdb::Connection;
 use duckdb::arrow::array::AsArray;
 use duckdb::arrow::datatypes::{Int64Type, UInt8Type};
 use hashbrown::HashMap;
-use longhaul_model::{CopyStatus, NodeKind, Side, TraversalStatus};
+use longhaul_model::{CopyStatus, NodeKind, Side, TraversalStatus, is_at_or_below};
 
 use super::TreeRow;
 use crate::error::{LedgerError, Result};
@@ -98,7 +98,7 @@ pub(super) fn add(connection: &Connection, rows: &mut [TreeRow]) -> Result<()> {
 /// What the destination has below a folder is below that of the source.
 fn is_below(path: &str, row: &TreeRow) -> bool {
     let is_listed = row.kind == NodeKind::Folder && row.src.is_some();
-    is_listed && (row.path == "/" || path.strip_prefix(row.path.as_str()).is_some_and(|rest| rest.starts_with('/')))
+    is_listed && path != row.path && is_at_or_below(path, &row.path)
 }
 
 /// Counts what one side has, each node for the row that it is or else for the nearest row that it is below of.
