@@ -361,8 +361,12 @@ pub(crate) struct StatusArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct QueryArguments {
-    /// The statement. The ledger is opened for reading only
+    /// One statement that selects. It reads the ledger, and no other file
     pub(crate) sql: String,
+
+    /// Write the result into this file, and replace what is there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Table)]

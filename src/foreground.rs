@@ -2,27 +2,32 @@
 //! progress, pass signals on, and say how it ended.
 
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use longhaul_actors::{Controller, Ended, Outcome, Resumed, StartError};
 
 use crate::cli::Cli;
 use crate::progress::ProgressLine;
 use crate::report::Report;
+use crate::signals::{Attending, Signals};
 use crate::{Exit, hints, signals, status_socket};
 
 /// How often the progress line and the signals are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// After what time it is said that a run has not begun yet.
+const NOTED_WAIT: Duration = Duration::from_secs(3);
 
 /// How long a ledger is waited for that somebody holds who does not answer.
 const IN_USE_WAIT: Duration = Duration::from_secs(2);
 
 /// Begins something with a ledger. One that is in use by a run is refused, and it is said since when; whoever holds it
 /// and is no run that answers is just coming or going, and is waited for a moment.
-pub(crate) fn begin<T>(ledger: &Path, begin: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub(crate) fn begin<T>(cli: &Cli, begin: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let ledger = &cli.ledger;
+    let _note = (!cli.quiet).then(note_a_long_wait);
     let deadline = Instant::now() + IN_USE_WAIT;
     loop {
         let error = match begin() {
@@ -40,6 +45,18 @@ pub(crate) fn begin<T>(ledger: &Path, begin: impl Fn() -> anyhow::Result<T>) -> 
     }
 }
 
+/// Says that something takes long, unless what is returned is dropped before.
+fn note_a_long_wait() -> Sender<()> {
+    let (begun, waiting) = bounded::<()>(0);
+    // Without a thread it is not said.
+    let _ = std::thread::Builder::new().name("waiting".to_owned()).spawn(move || {
+        if waiting.recv_timeout(NOTED_WAIT) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("longhaul: waiting for the stores to answer");
+        }
+    });
+    begun
+}
+
 /// How a run came to its end.
 #[derive(Debug)]
 pub(crate) struct Attended {
@@ -53,17 +70,13 @@ pub(crate) struct Attended {
 
 /// Shows progress, answers others who ask for it, and passes signals on, until the run ends. Whatever keeps it from
 /// going on is an error, which says how `command` goes on when that is mended.
-pub(crate) fn attend(
-    cli: &Cli,
-    command: &str,
-    signals: &Receiver<i32>,
-    controller: Controller,
-) -> anyhow::Result<Attended> {
+pub(crate) fn attend(cli: &Cli, command: &str, signals: &Signals, controller: Controller) -> anyhow::Result<Attended> {
     let ledger = &cli.ledger;
+    let attending = signals.attend();
     // Without it `status` cannot tell how far the run has come, which is no reason not to run.
     let answering = status_socket::answer(ledger, controller.progress_reader())
         .inspect_err(|error| tracing::warn!("no status for other processes: {error}"));
-    let (outcome, signal) = wait(controller, signals, cli.quiet);
+    let (outcome, signal) = wait(controller, &attending, cli.quiet);
     drop(answering);
     let shown = ledger.display();
     let resume = hints::resume(command, ledger);
@@ -101,7 +114,7 @@ pub(crate) fn run_phase(
     begin_run: impl Fn() -> anyhow::Result<Resumed>,
 ) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
-    let (report, interrupted) = match begin(&cli.ledger, begin_run)? {
+    let (report, interrupted) = match begin(cli, begin_run)? {
         Resumed::Running(controller) => {
             let attended = attend(cli, command.name, &signals, controller)?;
             (attended.report, attended.interrupted)
@@ -127,12 +140,12 @@ pub(crate) fn run_phase(
     Ok(report.exit())
 }
 
-fn wait(mut controller: Controller, signals: &Receiver<i32>, quiet: bool) -> (Outcome, Option<i32>) {
+fn wait(mut controller: Controller, signals: &Attending<'_>, quiet: bool) -> (Outcome, Option<i32>) {
     let line = ProgressLine::start(quiet);
     let mut received = None;
     let outcome = loop {
         // First of all: it may have come while the run was being begun.
-        if let Ok(signal) = signals.try_recv() {
+        if let Some(signal) = signals.received() {
             received = Some(signal);
             controller.shutdown();
             line.stopping();
@@ -144,5 +157,5 @@ fn wait(mut controller: Controller, signals: &Receiver<i32>, quiet: bool) -> (Ou
         line.show(&controller.progress());
     };
     line.end();
-    (outcome, received.or_else(|| signals.try_recv().ok()))
+    (outcome, received.or_else(|| signals.received()))
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
         copying = settle_copy_settings(&migration, &choices)?;
         if phase.is_after_discovery() {
             // Nothing is left to be listed. It refuses what was typed if that is another migration.
-            begin(&cli.ledger, || discover::begin_run(&cli.ledger, discovery, None))?;
+            begin(cli, || discover::begin_run(&cli.ledger, discovery, None))?;
         }
     }
     // What was begun is gone on with; the phases after it begin as usual.
@@ -41,7 +41,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
             let names = if arguments.yes { 0 } else { Reader::open(&cli.ledger)?.lint(None, None)?.count()? };
             ask(&found, names, arguments, cli)?;
         }
-        let begun = begin(&cli.ledger, || match phase {
+        let begun = begin(cli, || match phase {
             Phase::Created | Phase::Traversing => {
                 let arguments = DiscoverArguments { resume: is_begun, ..discovery.clone() };
                 discover::begin_run(&cli.ledger, &arguments, Some(copying))

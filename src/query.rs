@@ -1,8 +1,11 @@
 //! `longhaul query SQL`.
 
+use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use anyhow::Context;
 use comfy_table::presets::NOTHING;
 use longhaul_ledger::{Reader, Table};
 use serde::{Serialize, Serializer};
@@ -13,7 +16,19 @@ use crate::{Exit, ledger_probe};
 pub(crate) fn run(ledger: &Path, arguments: &QueryArguments) -> anyhow::Result<Exit> {
     ledger_probe::require(ledger)?;
     let result = Reader::open(ledger)?.query(&arguments.sql)?;
-    print(&result, arguments.format, &mut io::stdout().lock())?;
+    let Some(path) = &arguments.output else {
+        print(&result, arguments.format, &mut io::stdout().lock())?;
+        return Ok(Exit::Done);
+    };
+    let written = || -> anyhow::Result<()> {
+        // Beside it first: a file that is there is replaced by all of the result, or not at all.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
+        print(&result, arguments.format, file.as_file_mut())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    written().with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Exit::Done)
 }
 

@@ -5,6 +5,8 @@ mod copying;
 mod discovery;
 mod verification;
 
+use std::time::Duration;
+
 use longhaul_ledger::{DiscoverWriter, LedgerError, Marked, MigrationSpec, ToList};
 use longhaul_model::{BySide, Phase, Side};
 use longhaul_storage::{Location, OpenOptions, open_pair};
@@ -31,8 +33,8 @@ pub enum Resumed {
 }
 
 /// The stores that the ledger names, unless they are open already.
-fn open_stores(spec: &MigrationSpec, open: Option<&OpenStores>) -> Result<OpenStores, StartError> {
-    open.map_or_else(|| open_recorded_pair(spec), |stores| Ok(stores.clone()))
+fn open_stores(spec: &MigrationSpec, open: Option<&OpenStores>, tuning: &Tuning) -> Result<OpenStores, StartError> {
+    open.map_or_else(|| open_recorded_pair(spec, tuning.give_up_after), |stores| Ok(stores.clone()))
 }
 
 /// The task of listing what there is to be listed.
@@ -46,13 +48,13 @@ fn begin(stores: OpenStores, task: Task, tuning: Tuning) -> Result<Resumed, Star
     Ok(Resumed::Running(launch(move |latest| Engine::start(run, &tuning, latest, Placement::Threads))?))
 }
 
-fn open_recorded_pair(spec: &MigrationSpec) -> Result<OpenStores, StartError> {
+fn open_recorded_pair(spec: &MigrationSpec, give_up_after: Option<Duration>) -> Result<OpenStores, StartError> {
     let location = |text: &str| {
         Location::from_recorded(text).map_err(|error| LedgerError::Inconsistent(format!("location {text}: {error}")))
     };
     let locations = BySide { src: location(&spec.source)?, dst: location(&spec.destination)? };
     let options = OpenOptions { create_destination: false, one_file_system: spec.settings.one_file_system };
-    let opened = open_pair(&locations, options)?;
+    let opened = open_pair(&locations, options, give_up_after)?;
     for side in Side::BOTH {
         let (recorded, now) = (&locations[side], &opened[side].0);
         if now != recorded {

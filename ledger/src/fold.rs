@@ -5,6 +5,7 @@ use std::ops::Range;
 use duckdb::Connection;
 use longhaul_model::Side;
 
+use crate::database::Database;
 use crate::error::Result;
 use crate::sql::{LAST_OF_EVENTS, LAST_OVER_FOLDED};
 
@@ -21,11 +22,11 @@ const COUNTED_IDS: i64 = 1_024;
 ///
 /// Each range of ids in a transaction of its own, because DuckDB keeps in memory much of what a transaction adds; that
 /// they are folded is said with the last. Where that is broken off, what was folded is folded once more, into the same.
-pub(crate) fn fold_events(connection: &Connection) -> Result<()> {
+pub(crate) fn fold_events(connection: &Database) -> Result<()> {
     Side::BOTH.into_iter().try_for_each(|side| fold_side(connection, side.prefix()))
 }
 
-fn fold_side(connection: &Connection, side: &str) -> Result<()> {
+fn fold_side(connection: &Database, side: &str) -> Result<()> {
     let fresh = format!("{side}_status_events WHERE seq > (SELECT {side}_folded_seq FROM migration)");
     let ranges = ranges(connection, &fresh)?;
     if ranges.is_empty() {
@@ -37,7 +38,7 @@ fn fold_side(connection: &Connection, side: &str) -> Result<()> {
          CREATE OR REPLACE TEMP TABLE to_merge (id BIGINT);",
     )?;
     for ids in ranges {
-        in_transaction(connection, || fold_range(connection, side, &fresh, &ids))?;
+        connection.in_transaction(|| fold_range(connection, side, &fresh, &ids))?;
     }
     connection.execute_batch(&format!(
         "UPDATE migration
@@ -70,17 +71,6 @@ fn ranges(connection: &Connection, fresh: &str) -> Result<Vec<Range<i64>>> {
         }
     }
     Ok(ranges)
-}
-
-fn in_transaction(connection: &Connection, action: impl FnOnce() -> Result<()>) -> Result<()> {
-    connection.execute_batch("BEGIN")?;
-    match action() {
-        Ok(()) => Ok(connection.execute_batch("COMMIT")?),
-        Err(error) => {
-            let _ = connection.execute_batch("ROLLBACK");
-            Err(error)
-        }
-    }
 }
 
 /// Folds what is said of the nodes with ids within `ids`.

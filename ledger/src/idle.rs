@@ -7,13 +7,13 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use duckdb::Connection;
 use longhaul_model::{BySide, NodeId, NodeKind, Side, VerifyLevel};
 use longhaul_naming::RuleSet;
 
 use crate::approval::{Approval, Approving, note_plan, require_approval};
 use crate::copying::{CopyRemaining, CopyWriter, settle_copying};
 use crate::counters::{Counters, DepthCounters};
+use crate::database::Database;
 use crate::discovery::{DiscoverWriter, ToList};
 use crate::error::{LedgerError, Result};
 use crate::linting::{Linted, lint};
@@ -29,7 +29,7 @@ use crate::writer::Writer;
 /// A ledger that is open for its one writer, and in which no run has begun.
 #[derive(Debug)]
 pub struct IdleLedger {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Database,
     migration: Migration,
 }
 
@@ -81,7 +81,7 @@ impl IdleLedger {
     }
 
     /// Takes over a connection to a ledger.
-    pub(crate) fn of(connection: Connection) -> Result<IdleLedger> {
+    pub(crate) fn of(connection: Database) -> Result<IdleLedger> {
         let migration = Migration::read(&connection)?;
         Ok(IdleLedger { connection, migration })
     }

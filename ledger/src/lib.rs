@@ -53,6 +53,8 @@ mod review;
 
 // The file itself.
 mod beside;
+mod database;
+mod double_write;
 mod opening;
 mod repair;
 
@@ -76,6 +78,7 @@ pub use copying::{
 };
 pub use counters::{Counters, DepthCounters};
 pub use discovery::{DiscoverWriter, ToList};
+pub use double_write::{PutBack, put_back_torn};
 pub use editing::{Decision, Editor, Marking, Renamed, Retry, Selection};
 pub use error::{LedgerError, Result};
 pub use filter::{FilterRule, FilterSettings};

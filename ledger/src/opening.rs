@@ -8,6 +8,8 @@ use std::path::Path;
 use duckdb::{AccessMode, Config, Connection};
 
 use crate::beside::{log_of, remove_socket, remove_unfinished, unfinished_suffix, with_suffix};
+use crate::database::Database;
+use crate::double_write::{PutBack, put_back_torn};
 use crate::error::{LedgerError, Result, first_line};
 use crate::migration::{Migration, MigrationSpec, SCHEMA_VERSION};
 use crate::sql::schema;
@@ -47,7 +49,7 @@ const BLOCK_BYTES: u32 = 64 << 10;
 ///
 /// The file is made under another name, filled, closed, and then takes its name, which must be free. All of that is
 /// done by one instance of DuckDB, to which the file is attached: an instance takes 30 ms to come up.
-pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, now_ns: i64) -> Result<Connection> {
+pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, now_ns: i64) -> Result<Database> {
     if path.symlink_metadata().is_ok() || log_of(path).symlink_metadata().is_ok() {
         return Err(LedgerError::Exists(path.to_owned()));
     }
@@ -59,12 +61,15 @@ pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, n
     File::create_new(&unfinished)
         .and_then(|_| std::fs::remove_file(&unfinished))
         .map_err(|error| not_writable(path, &error))?;
-    let connection = Connection::open_in_memory_with_flags(writing(path, resources)?)?;
+    let config = with_resources(Config::default().enable_autoload_extension(false)?, path, resources)?;
+    let connection = Connection::open_in_memory_with_flags(config)?;
     let made = fill(&connection, &unfinished, spec, now_ns).and_then(|()| take_name(&unfinished, path));
     remove_database(&unfinished);
     made.map_err(|error| not_made(path, error))?;
     attach(&connection, path)?;
-    Ok(connection)
+    // As for one that is opened: see `confined`.
+    connection.execute_batch("SET enable_external_access = false")?;
+    Database::new(connection, path)
 }
 
 fn fill(connection: &Connection, unfinished: &Path, spec: &MigrationSpec, now_ns: i64) -> Result<()> {
@@ -112,7 +117,7 @@ fn remove_database(path: &Path) {
 }
 
 /// Opens an existing ledger for its one writer.
-pub(crate) fn open(path: &Path, log: Log, resources: &Resources) -> Result<Connection> {
+pub(crate) fn open(path: &Path, log: Log, resources: &Resources) -> Result<Database> {
     if log == Log::Unknown && log_of(path).exists() {
         // An instance that writes brings the log into the file when it is closed, whatever we say of it. One that reads
         // does not.
@@ -121,12 +126,20 @@ pub(crate) fn open(path: &Path, log: Log, resources: &Resources) -> Result<Conne
     let connection = open_with(path, writing(path, resources)?)?;
     remove_unfinished(path);
     remove_socket(path);
-    Ok(connection)
+    Database::new(connection, path)
 }
 
 /// Opens an existing ledger for reading only. It must not be in use by a writer.
 pub(crate) fn open_read_only(path: &Path) -> Result<Connection> {
-    let config = Config::default().access_mode(AccessMode::ReadOnly)?.enable_autoload_extension(false)?;
+    open_read_only_with(path, None)
+}
+
+/// As [`open_read_only`]; what does not fit into memory goes to this folder, or to one beside the ledger.
+pub(crate) fn open_read_only_with(path: &Path, temp_directory: Option<&str>) -> Result<Connection> {
+    let mut config = confined()?.access_mode(AccessMode::ReadOnly)?;
+    if let Some(folder) = temp_directory {
+        config = config.with("temp_directory", folder)?;
+    }
     open_with(path, config).map_err(|error| match error {
         LedgerError::NotWritable { path, reason } => LedgerError::NotReadable { path, reason },
         other => other,
@@ -145,6 +158,9 @@ fn open_with(path: &Path, config: Config) -> Result<Connection> {
             });
         }
         Ok(_) => {}
+    }
+    if let Some(PutBack { torn, .. }) = put_back_torn(path)? {
+        tracing::warn!(blocks = torn, "the ledger was torn in the middle of a checkpoint, and is as it was before it");
     }
     let connection =
         Connection::open_with_flags(path, config).map_err(|error| explain_opening(path, &error.to_string()))?;
@@ -170,11 +186,19 @@ fn check_log_was_its_own(path: &Path, connection: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// A ledger may come from somebody else, and its views may say anything: no file but its own is read or written.
+fn confined() -> Result<Config> {
+    Ok(Config::default().enable_autoload_extension(false)?.enable_external_access(false)?)
+}
+
 fn writing(path: &Path, resources: &Resources) -> Result<Config> {
-    Ok(Config::default()
+    with_resources(confined()?, path, resources)
+}
+
+fn with_resources(config: Config, path: &Path, resources: &Resources) -> Result<Config> {
+    Ok(config
         .max_memory(&format!("{}MiB", resources.memory_mib))?
         .threads(i64::from(resources.threads))?
-        .enable_autoload_extension(false)?
         .with("temp_directory", with_suffix(path, ".tmp").display().to_string())?
         .with("checkpoint_threshold", format!("{LOG_MAX_MIB}MiB"))?)
 }

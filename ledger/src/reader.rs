@@ -20,6 +20,7 @@ use crate::retry_marks::{Marked, marked};
 use crate::review::find::{self, FindPage, FindQuery};
 use crate::review::paths::{nearest_existing, normal_path, resolve};
 use crate::review::tree::{self, TreePage, TreeQuery};
+use crate::sql::quoted;
 
 /// An open ledger that is only read.
 #[derive(Debug)]
@@ -121,9 +122,16 @@ impl Reader {
         tree::tree(&self.connection, query)
     }
 
-    /// Runs any statement that reads, and returns its whole result as text.
+    /// Runs one statement that selects, and returns its whole result as text. It reads the ledger and nothing else.
     pub fn query(&self, sql: &str) -> Result<Table> {
-        self.query_with(sql, [])
+        // This function of DuckDB's takes no other statement, and no second one behind it.
+        self.query_with(&format!("FROM query({})", quoted(sql)), []).map_err(|error| match error {
+            LedgerError::Query(reason) if reason.contains("Expected a single SELECT statement") => LedgerError::Query(
+                "one statement that selects is wanted (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE): a ledger is only read"
+                    .to_owned(),
+            ),
+            other => other,
+        })
     }
 
     fn query_with<const N: usize>(&self, sql: &str, parameters: [Option<String>; N]) -> Result<Table> {

@@ -10,6 +10,7 @@ use duckdb::Connection;
 use longhaul_model::{CopyChange, CopyStatus, NodeId, Side, TraversalStatus};
 
 use crate::counters::DepthCounters;
+use crate::database::Database;
 use crate::error::Result;
 use crate::events::{CopyChanges, Events, SAME_NOW, forget};
 use crate::fold::fold_events;
@@ -32,7 +33,7 @@ pub struct Remaining {
 /// Folds what is not folded and drops what is half done, in one transaction. Returns how many nodes were dropped.
 ///
 /// With nothing dropped the counters are those of the last commit; otherwise they have to be counted again.
-pub(crate) fn recover(connection: &Connection, now_ns: fn() -> i64) -> Result<usize> {
+pub(crate) fn recover(connection: &Database, now_ns: fn() -> i64) -> Result<usize> {
     fold_events(connection)?;
     let half_done: i64 = connection.query_row(
         "SELECT
@@ -44,19 +45,11 @@ pub(crate) fn recover(connection: &Connection, now_ns: fn() -> i64) -> Result<us
     if half_done == 0 {
         return Ok(0);
     }
-    connection.execute_batch("BEGIN")?;
-    let dropped = drop_half_done(connection, now_ns).and_then(|()| {
+    connection.in_transaction(|| {
+        drop_half_done(connection, now_ns)?;
         // The counters are written with what they count.
-        let counters = DepthCounters::recount(connection)?;
-        counters.replace(connection)
-    });
-    match dropped {
-        Ok(()) => connection.execute_batch("COMMIT")?,
-        Err(error) => {
-            let _ = connection.execute_batch("ROLLBACK");
-            return Err(error);
-        }
-    }
+        DepthCounters::recount(connection)?.replace(connection)
+    })?;
     Ok(usize::try_from(half_done).unwrap_or(usize::MAX))
 }
 

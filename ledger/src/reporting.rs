@@ -57,16 +57,13 @@ pub struct Reporting {
 impl Reporting {
     /// Opens a ledger, whatever phase its migration is in. It must not be in use by a writer.
     pub fn open(path: &Path, resources: &ReportingResources) -> Result<Reporting> {
-        let connection = opening::open_read_only(path)?;
+        // A folder whose name is not UTF-8 cannot be named in a setting.
+        let temp_directory = resources.temp_directory.as_deref().and_then(Path::to_str);
+        let connection = opening::open_read_only_with(path, temp_directory)?;
         connection.execute_batch(&format!(
             "SET memory_limit = '{}MiB'; SET threads = {};",
             resources.memory_mib, resources.threads
         ))?;
-        // A folder whose name is not UTF-8 cannot be named in a statement.
-        if let Some(folder) = resources.temp_directory.as_deref().and_then(Path::to_str) {
-            let quoted = folder.replace('\'', "''");
-            connection.execute_batch(&format!("SET temp_directory = '{quoted}'"))?;
-        }
         Ok(Reporting { connection })
     }
 

@@ -115,7 +115,7 @@ impl IdleLedger {
         let connection = Connection::open_in_memory_with_flags(Config::default().threads(1).unwrap()).unwrap();
         connection.execute_batch(&crate::sql::schema()).unwrap();
         Migration::insert(&connection, spec, 0).unwrap();
-        IdleLedger::of(connection).unwrap()
+        IdleLedger::of(connection.into()).unwrap()
     }
 
     pub(crate) fn undiscovered(self) -> Undiscovered {

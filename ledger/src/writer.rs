@@ -4,10 +4,11 @@
 //! Rows are collected in memory and flushed into DuckDB's open transaction when a statement has to see them or there are
 //! enough; a commit makes them durable. Whatever is in memory or in the open transaction is lost by a crash *together*.
 
-use duckdb::{Connection, params};
+use duckdb::params;
 use longhaul_model::{BySide, CopyChange, CopyStatus, NodeId, NodeKind, Phase, Reason, Side};
 
 use crate::counters::{CountersToWrite, DepthCounters};
+use crate::database::Database;
 use crate::error::{LedgerError, Result};
 use crate::events::{ChangedAtDepth, CopyChanges, Events};
 use crate::fold::fold_events;
@@ -29,7 +30,7 @@ const END_MEMORY_MIB: u32 = 128;
 /// A ledger in which a run is under way: what every phase writes with.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Database,
     pub(crate) run: i32,
     pub(crate) settings: Settings,
     pub(crate) now_ns: fn() -> i64,
@@ -45,12 +46,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Takes over an open ledger and notes that a run begins.
-    pub(crate) fn begin(
-        connection: Connection,
-        command: &str,
-        settings: Settings,
-        now_ns: fn() -> i64,
-    ) -> Result<Self> {
+    pub(crate) fn begin(connection: Database, command: &str, settings: Settings, now_ns: fn() -> i64) -> Result<Self> {
         let next_id = |side: Side| -> Result<NodeId> {
             let sql = format!("SELECT coalesce(max(id), 0) + 1 FROM {}_nodes", side.prefix());
             Ok(NodeId(connection.query_row(&sql, [], |row| row.get(0))?))
@@ -175,14 +171,14 @@ impl Writer {
     /// Commits the transaction that is open, with the counters.
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
         self.counters.write(&self.connection)?;
-        self.connection.execute_batch("COMMIT")?;
+        self.connection.commit()?;
         self.in_transaction = false;
         self.rows_since_checkpoint += std::mem::take(&mut self.uncommitted_rows);
         Ok(())
     }
 
     fn checkpoint(&mut self) -> Result<()> {
-        self.connection.execute_batch("CHECKPOINT")?;
+        self.connection.checkpoint()?;
         self.rows_since_checkpoint = 0;
         Ok(())
     }
@@ -221,7 +217,6 @@ impl Writer {
             this.checkpoint()?;
             Overview::read(&this.connection)
         })?;
-        self.close()?;
         Ok(overview)
     }
 
@@ -233,13 +228,7 @@ impl Writer {
         } else {
             Run::forget(&self.connection, self.run)?;
         }
-        self.connection.execute_batch("CHECKPOINT")?;
-        self.close()
-    }
-
-    /// Closes the ledger.
-    fn close(self) -> Result<()> {
-        Ok(self.connection.close().map_err(|(_, error)| error)?)
+        self.connection.checkpoint()
     }
 
     /// Gives the ledger up after an error. What was committed stays, and the reason is noted with it if that is still

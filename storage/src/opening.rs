@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use backon::{BlockingRetryable, ExponentialBuilder};
@@ -105,22 +106,24 @@ fn describe(overlap: Overlap, source: &Location, destination: &Location) -> Stri
 }
 
 /// Opens source and destination. Gives the stores with their canonical locations, which mean the same from any working
-/// folder. Two worlds of one simulator are opened in one simulator.
+/// folder. Two worlds of one simulator are opened in one simulator. A store behind a network that has not answered within
+/// `give_up_after` is given up, if that is set.
 #[allow(clippy::type_complexity, reason = "a pair of pairs is what it is")]
 pub fn open_pair(
     locations: &BySide<Location>,
     options: OpenOptions,
+    give_up_after: Option<Duration>,
 ) -> Result<BySide<(Location, Arc<dyn Store>)>, OpenError> {
     let src = canonical(Side::Source, &locations.src)?;
     if options.create_destination {
-        create_destination(&src, &locations.dst)?;
+        create_destination(&src, &locations.dst, give_up_after)?;
     }
     let dst = canonical(Side::Destination, &locations.dst)?;
     refuse_overlap(&src, &dst)?;
     let mut simulator = None;
     Ok(BySide {
-        src: open(Side::Source, src, options, &mut simulator)?,
-        dst: open(Side::Destination, dst, options, &mut simulator)?,
+        src: open(Side::Source, src, options, give_up_after, &mut simulator)?,
+        dst: open(Side::Destination, dst, options, give_up_after, &mut simulator)?,
     })
 }
 
@@ -152,10 +155,14 @@ fn canonical(side: Side, location: &Location) -> Result<Location, OpenError> {
     })
 }
 
-fn create_destination(source: &Location, destination: &Location) -> Result<(), OpenError> {
+fn create_destination(
+    source: &Location,
+    destination: &Location,
+    give_up_after: Option<Duration>,
+) -> Result<(), OpenError> {
     let path = match destination {
         Location::Local(path) => path,
-        Location::Remote(url) => return create_remote_destination(source, url),
+        Location::Remote(url) => return create_remote_destination(source, url, give_up_after),
         Location::Spectra { .. } | Location::ServedSpectra(_) => return Ok(()),
     };
     if path.exists() {
@@ -171,13 +178,18 @@ fn create_destination(source: &Location, destination: &Location) -> Result<(), O
     std::fs::create_dir_all(path).map_err(|error| OpenError::CannotCreate { path: path.clone(), error })
 }
 
-fn create_remote_destination(source: &Location, url: &RemoteUrl) -> Result<(), OpenError> {
+fn create_remote_destination(
+    source: &Location,
+    url: &RemoteUrl,
+    give_up_after: Option<Duration>,
+) -> Result<(), OpenError> {
     let location = Location::Remote(url.clone());
     refuse_overlap(source, &location)?;
-    let made = patiently(|| match url.protocol {
+    let url = url.clone();
+    let made = patiently(give_up_after, move || match url.protocol {
         #[cfg(feature = "sftp")]
-        Protocol::Sftp => SftpStore::create_root(url),
-        _ => RemoteStore::create_root(url),
+        Protocol::Sftp => SftpStore::create_root(&url),
+        _ => RemoteStore::create_root(&url),
     });
     let side = Side::Destination;
     made.map_err(|error| OpenError::Unusable { side, location, reason: error.message })
@@ -187,6 +199,7 @@ fn open(
     side: Side,
     location: Location,
     options: OpenOptions,
+    give_up_after: Option<Duration>,
     simulator: &mut Option<(PathBuf, Spectra)>,
 ) -> Result<(Location, Arc<dyn Store>), OpenError> {
     match &location {
@@ -210,28 +223,62 @@ fn open(
             let store = SpectraStore::open(&opened, world, location.clone())?;
             Ok((location, Arc::new(store)))
         }
-        Location::ServedSpectra(served) => match patiently(|| SpectraStore::of_server(served)) {
-            Ok(store) => Ok((location, Arc::new(store))),
-            Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
-        },
-        Location::Remote(url) => match patiently(|| open_remote(url, side)) {
-            Ok(store) => Ok((location, store)),
-            Err(error) if error.class == ErrorClass::Vanished && url.protocol.spec().makes_roots => {
-                Err(OpenError::Missing { side, location })
+        Location::ServedSpectra(served) => {
+            let served = served.clone();
+            match patiently(give_up_after, move || SpectraStore::of_server(&served)) {
+                Ok(store) => Ok((location, Arc::new(store))),
+                Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
             }
-            Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
-        },
+        }
+        Location::Remote(url) => {
+            let makes_roots = url.protocol.spec().makes_roots;
+            let url = url.clone();
+            match patiently(give_up_after, move || open_remote(&url, side)) {
+                Ok(store) => Ok((location, store)),
+                Err(error) if error.class == ErrorClass::Vanished && makes_roots => {
+                    Err(OpenError::Missing { side, location })
+                }
+                Err(error) => Err(OpenError::Unusable { side, location, reason: error.message }),
+            }
+        }
     }
 }
 
-/// Tries again what may go better the next time. The engine, which does so with everything else, is not there yet.
-fn patiently<T>(attempt: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+/// Tries again what may go better the next time, and gives up where nothing has come of it within a time. The engine, which
+/// does so with everything else, is not there yet.
+///
+/// It happens in a thread of its own, which is left alone when it is given up: a client may wait for minutes by itself. So a
+/// client that breaks over what a server says is an error as well.
+fn patiently<T: Send + 'static>(
+    give_up_after: Option<Duration>,
+    attempt: impl FnMut() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS - 1);
-    attempt
-        .retry(pauses.with_jitter())
-        .when(|error| error.class.is_retried())
-        .notify(|error, _| std::thread::sleep(error.retry_after.unwrap_or_default().min(PAUSE_MAX)))
-        .call()
+    let (sender, opened) = mpsc::sync_channel(1);
+    let opening = move || {
+        let opened = attempt
+            .retry(pauses.with_jitter())
+            .when(|error| error.class.is_retried())
+            .notify(|error, _| std::thread::sleep(error.retry_after.unwrap_or_default().min(PAUSE_MAX)))
+            .call();
+        // Nobody may wait for it any more.
+        let _ = sender.send(opened);
+    };
+    std::thread::Builder::new()
+        .name("opening".to_owned())
+        .spawn(opening)
+        .map_err(|error| StoreError::new(ErrorClass::Fatal, format!("no thread can be started: {error}")))?;
+    let waited = match give_up_after {
+        Some(limit) => opened.recv_timeout(limit),
+        None => opened.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    waited.unwrap_or_else(|error| {
+        let message = match (error, give_up_after) {
+            (RecvTimeoutError::Timeout, Some(limit)) => format!("it has not answered for {} s", limit.as_secs()),
+            (RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected, _) => "its client broke".to_owned(),
+        };
+        Err(StoreError::new(ErrorClass::Fatal, message))
+    })
 }
 
 fn open_remote(url: &RemoteUrl, side: Side) -> Result<Arc<dyn Store>, StoreError> {

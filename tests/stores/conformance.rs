@@ -40,7 +40,7 @@ fn open(location: &str) -> Arc<dyn Store> {
     let source = Location::Local(elsewhere.path().to_owned());
     let destination = Location::parse(location).expect("a location");
     let options = OpenOptions { create_destination: true, one_file_system: false };
-    open_pair(&BySide { src: source, dst: destination }, options).expect("it can be opened").dst.1
+    open_pair(&BySide { src: source, dst: destination }, options, None).expect("it can be opened").dst.1
 }
 
 fn target(name: &[u8]) -> Target<'_> {

@@ -31,7 +31,7 @@ pub fn copy(config: &CopyConfig) -> Result<Resumed, StartError> {
     if !(config.resume || config.ignore_names || to_do.copy_pending() == 0) {
         refuse_names(&ledger)?;
     }
-    let stores = open_stores(&migration.spec, config.stores.as_ref())?;
+    let stores = open_stores(&migration.spec, config.stores.as_ref(), &config.tuning)?;
     // A large file that was begun has some of its room already.
     let needed = to_do.copy_pending_bytes() - ledger.begun_bytes()?;
     let retry = RetryPolicy::from(&tuning);
@@ -54,7 +54,7 @@ pub fn retry(config: &CopyConfig) -> Result<Resumed, StartError> {
     let marked = ledger.require_marks()?;
     let mut settings = settle_copy_settings(&migration, &config.choices)?;
     let filter = Filter::new(&migration.spec.settings.filter)?;
-    let stores = open_stores(&migration.spec, config.stores.as_ref())?;
+    let stores = open_stores(&migration.spec, config.stores.as_ref(), &config.tuning)?;
     if marked.folders == 0 {
         // Only what can be written to at all; how much of it there is room for shows.
         let retry = RetryPolicy::from(&tuning);

@@ -24,7 +24,7 @@ pub fn discover(config: &MigrationConfig) -> Result<Resumed, StartError> {
             src: (config.locations.src.clone(), src.clone()),
             dst: (config.locations.dst.clone(), dst.clone()),
         },
-        None => open_pair(&config.locations, config.open)?,
+        None => open_pair(&config.locations, config.open, config.tuning.give_up_after)?,
     };
     let BySide { src: (source, source_store), dst: (destination, destination_store) } = stores;
     for location in [&source, &destination] {
@@ -60,7 +60,7 @@ pub fn resume(config: &ResumeConfig) -> Result<Resumed, StartError> {
     refuse_differences(config, &spec)?;
     let Stage::Undiscovered(ledger) = ledger.stage() else { return Ok(Resumed::NothingToDo(phase)) };
     let filter = Filter::new(&spec.settings.filter)?;
-    let stores = open_stores(&spec, None)?;
+    let stores = open_stores(&spec, None, &tuning)?;
     let (writer, to_list) = ledger.discover("discover --resume", system_now_ns)?;
     tracing::info!(source = spec.source, destination = spec.destination, was = %phase, "traversing again");
     begin(stores, traverse(writer, to_list, filter, &tuning), tuning)
@@ -74,7 +74,7 @@ pub fn refresh(config: &RefreshConfig) -> Result<Resumed, StartError> {
     let folder = ledger.source_folder(config.under.as_deref())?;
     let spec = ledger.migration().spec.clone();
     let filter = Filter::new(&spec.settings.filter)?;
-    let stores = open_stores(&spec, None)?;
+    let stores = open_stores(&spec, None, &tuning)?;
     let (writer, to_list) = ledger.refresh(folder, system_now_ns)?;
     begin(stores, traverse(writer, to_list, filter, &tuning), tuning)
 }

@@ -16,7 +16,7 @@ pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
     if config.resume && migration.current_phase() == Phase::Complete {
         return Ok(Resumed::NothingToDo(Phase::Complete));
     }
-    let stores = open_stores(&migration.spec, config.stores.as_ref())?;
+    let stores = open_stores(&migration.spec, config.stores.as_ref(), &config.tuning)?;
     let command = if config.resume { "verify --resume" } else { "verify" };
     let (writer, level, remaining) = ledger.verify(command, config.resume, config.level, system_now_ns)?;
     tracing::info!(nodes = remaining.nodes, bytes = remaining.bytes, "verifying");

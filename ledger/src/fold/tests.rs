@@ -36,7 +36,7 @@ fn event() -> impl Strategy<Value = Event> {
         .prop_map(|(node, traversal, copy, attempt, error)| Event { node, traversal, copy, attempt, error })
 }
 
-fn ledger() -> Connection {
+fn ledger() -> Database {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(&crate::sql::schema()).unwrap();
     connection
@@ -46,7 +46,7 @@ fn ledger() -> Connection {
              INSERT INTO dst_nodes FROM src_nodes",
         )
         .unwrap();
-    connection
+    connection.into()
 }
 
 fn insert(connection: &Connection, side: Side, seq: i64, event: &Event) {
@@ -129,7 +129,7 @@ fn what_is_folded_by_one_statement_is_bounded_by_ids_and_by_what_is_said_of_them
 fn everything_that_was_folded_is_there_at_once_however_much_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.duckdb");
-    let connection = Connection::open(&path).unwrap();
+    let connection: Database = Connection::open(&path).unwrap().into();
     connection.execute_batch(&crate::sql::schema()).unwrap();
     connection
         .execute_batch(

@@ -278,7 +278,7 @@ fn copy(ledger: IdleLedger, trees: &mut BySide<Tree>, dice: &mut Dice) -> IdleLe
         }
     }
     writer.commit().unwrap();
-    fold_events(writer.connection()).unwrap();
+    fold_events(&writer.writer.connection).unwrap();
     assert_eq!(writer.counters(), &writer.recount());
     writer.killed()
 }

@@ -134,7 +134,7 @@ fn the_end_leaves_no_log_and_no_event_that_is_not_folded() {
 #[test]
 fn a_phase_that_cannot_follow_is_refused() {
     let (_folder, path, writer) = on_disk();
-    let ended = writer.end(Phase::Complete, None, "complete");
+    let ended = writer.end(Phase::Copying, None, "complete");
     assert!(matches!(ended, Err(LedgerError::Inconsistent(_))), "{ended:?}");
     assert_eq!(Reader::open(&path).unwrap().migration().unwrap().phase, Phase::Traversing);
 }

@@ -43,7 +43,7 @@ fn neither_side_has_to_list_a_folder_that_is_left_out() {
         let found = record(&mut writer, Side::Destination, &root(), &["cache/", "x.tmp", "y.tmp/", "w.tmp"]);
         assert!(found.is_empty(), "{found:?}");
         writer.commit().unwrap();
-        fold_events(writer.connection()).unwrap();
+        fold_events(&writer.writer.connection).unwrap();
         assert_eq!(writer.counters(), &writer.recount());
         let totals = writer.counters().totals();
         assert_eq!((totals.src.folders_pending(), totals.dst.folders_pending()), (1, 0), "/a, and no others");

@@ -564,7 +564,7 @@ proptest! {
             prop_assert_eq!(answers, []);
             traversal.writer.commit().unwrap();
             traversal.check();
-            fold_events(traversal.writer.connection()).unwrap();
+            fold_events(&traversal.writer.writer.connection).unwrap();
             traversal.check_statuses();
         }
     }
