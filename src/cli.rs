@@ -35,8 +35,8 @@ const HAS_SCENARIOS: bool = cfg!(feature = "scenarios");
 #[command(
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 all done; 1 could not do it; 2 wrong usage; 3 done, but some nodes failed; \
-                  130 / 143 interrupted by SIGINT / SIGTERM"
+    after_help = "Exit codes: 0 all done; 1 could not do it; 2 wrong usage; 3 done, but not everything that was \
+                  to be moved is there; 129 / 130 / 143 interrupted by SIGHUP / SIGINT / SIGTERM"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

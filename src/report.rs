@@ -25,6 +25,8 @@ pub(crate) struct Report {
     source: String,
     destination: String,
     phase: Phase,
+    #[serde(skip)]
+    current_phase: Phase,
     #[serde(skip_serializing_if = "Option::is_none")]
     phase_reason: Option<String>,
     src: SourceReport,
@@ -50,6 +52,8 @@ struct SourceReport {
     conflicts: Amount,
     /// Of the conflicts, those that have come up since the plan was made: nobody has seen them in it.
     late_conflicts: i64,
+    /// Once the plan is carried out: what it was to bring over and what is not there, failures aside.
+    left_undone: i64,
     skipped: Amount,
     excluded: Amount,
     #[serde(flatten)]
@@ -96,6 +100,7 @@ impl Report {
             migration,
             totals,
             late_conflicts,
+            left_undone,
             runs,
             verified,
             sweep,
@@ -107,6 +112,7 @@ impl Report {
         let (src, dst) = (totals.src, totals.dst);
         Report {
             ledger: ledger.display().to_string(),
+            current_phase: migration.current_phase(),
             source: migration.spec.source,
             destination: migration.spec.destination,
             phase: migration.phase,
@@ -118,6 +124,7 @@ impl Report {
                 copy_pending: Amount { nodes: src.copy_pending(), bytes: src.copy_pending_bytes() },
                 conflicts: Amount { nodes: src.conflicts, bytes: src.conflict_bytes },
                 late_conflicts,
+                left_undone,
                 skipped: Amount { nodes: src.skipped, bytes: src.skipped_bytes },
                 excluded: Amount { nodes: src.excluded, bytes: src.excluded_bytes },
                 copy: CopyReport {
@@ -141,13 +148,16 @@ impl Report {
         }
     }
 
-    /// Whether there are folders that could not be listed, or nodes that could not be copied, conflicts among them that
-    /// nobody could have left as they are: they have come up since the plan was made.
+    /// Whether there are folders that could not be listed, nodes that are not what they should be, or any that were to be
+    /// moved and are not there: because they failed, or were gone; because of what was in their place, which nobody may have
+    /// seen before; and conflicts that somebody has left as they are.
     fn has_failures(&self) -> bool {
         self.src.counted.folders_failed
             + self.dst.counted.folders_failed
             + self.src.copy.failed.nodes
             + self.src.late_conflicts
+            + self.src.left_undone
+            + if self.current_phase.is_copied() { self.src.conflicts.nodes } else { 0 }
             + self.verified.differences
             > 0
     }
@@ -260,6 +270,9 @@ impl Report {
         }
         if self.src.late_conflicts > 0 {
             add_row(&mut table, "  not in the plan", [count(self.src.late_conflicts), String::new()]);
+        }
+        if self.src.left_undone > 0 {
+            add_row(&mut table, "planned, and not there", [count(self.src.left_undone), String::new()]);
         }
         for (what, amount, is_always_shown) in [
             ("left out", skipped, false),

@@ -3,7 +3,7 @@
 mod last_sweep;
 
 use duckdb::Connection;
-use longhaul_model::{BySide, Phase, PlanAction, Side};
+use longhaul_model::{BySide, CopyStatus, Phase, PlanAction, Side};
 
 use crate::counters::{Counters, DepthCounters};
 use crate::error::{LedgerError, Result};
@@ -30,6 +30,9 @@ pub struct Overview {
     /// Of the source nodes that are in conflict, those that the plan did not have as such: the destination has changed
     /// since.
     pub late_conflicts: i64,
+    /// Once the plan is carried out: source nodes that it was to bring to the destination, and that are not there, because
+    /// they were gone, or because of what was in their place.
+    pub left_undone: i64,
     /// All runs, the first one first.
     pub runs: Vec<Run>,
     /// What the last verification has come to.
@@ -76,10 +79,13 @@ impl Overview {
             let planned: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
             (totals.src.conflicts - planned).max(0)
         };
+        let migration = Migration::read(connection)?;
+        let left_undone = if migration.current_phase().is_copied() { count_left_undone(connection)? } else { 0 };
         Ok(Overview {
-            migration: Migration::read(connection)?,
+            migration,
             totals,
             late_conflicts,
+            left_undone,
             runs: Run::read_all(connection)?,
             verified: Marks::read(connection)?.verified,
             sweep: SweepSummary::read(connection)?,
@@ -89,6 +95,18 @@ impl Overview {
             problems,
         })
     }
+}
+
+/// How many nodes the plan was to bring over that are not there.
+fn count_left_undone(connection: &Connection) -> Result<i64> {
+    let sql = format!(
+        "SELECT count(*)
+         FROM plan
+         WHERE {is_work} AND src_id IN (SELECT id FROM src_current WHERE {is_settled})",
+        is_work = sql::is_work("action"),
+        is_settled = sql::is_status("copy_status", CopyStatus::is_left_undone),
+    );
+    Ok(connection.query_row(&sql, [], |row| row.get(0))?)
 }
 
 /// The nodes that are in the view `problems`, without what is said of them: `side, id`. There may be millions of them, and

@@ -249,6 +249,20 @@ impl CopyStatus {
         }
     }
 
+    /// Whether the node is not on the destination although nothing failed and nobody has excluded it: something was in its
+    /// place, or it was gone.
+    pub const fn is_left_undone(self) -> bool {
+        match self {
+            Self::Skipped | Self::Conflict | Self::Vanished => true,
+            Self::Pending
+            | Self::Successful
+            | Self::AlreadyExisted
+            | Self::Failed
+            | Self::ExcludedExplicit
+            | Self::ExcludedInherited => false,
+        }
+    }
+
     /// Whether the node is not copied until a person decides otherwise: it is skipped, or in conflict. Such a folder is
     /// not created on the destination.
     pub const fn awaits_decision(self) -> bool {

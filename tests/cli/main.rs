@@ -3,6 +3,7 @@
 mod bad_input;
 mod changed;
 mod coarse_times;
+mod confined;
 mod copy;
 mod copy_bad_input;
 mod discover;
@@ -12,6 +13,7 @@ mod full_destination;
 mod lint;
 mod migrate;
 mod mounted;
+mod opening;
 mod other_migration;
 mod plan;
 mod program;

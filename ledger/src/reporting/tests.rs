@@ -311,7 +311,7 @@ fn what_was_not_copied_is_named_with_its_reason() {
         assert!(named.iter().all(|(status, .., reason)| *status == "vanished" || !reason.is_empty()), "{named:?}");
         assert!(named.contains(&("failed", "/c", "bad_name", "a bad name")));
         assert!(named.contains(&("not_listed", "/b", "denied", "permission denied")));
-        assert!(named.contains(&("different", "/x.TXT", "", "it has 3 bytes")));
+        assert!(named.contains(&("different", "/x.TXT", "different", "it has 3 bytes")));
         assert!(sums.reasons.is_sorted_by_key(|total| total.status));
     });
 }

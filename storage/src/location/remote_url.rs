@@ -55,12 +55,8 @@ impl RemoteUrl {
                 return Err(LocationError::UnknownOption { option: option.into_owned(), known });
             }
         }
-        for (_, value) in url.query_pairs() {
-            // An endpoint is a URL of its own.
-            let within = value.contains("://").then(|| Url::parse(&value).ok()).flatten();
-            if within.is_some_and(|it| it.password().is_some() || !it.username().is_empty() || it.query().is_some()) {
-                return Err(LocationError::Credentials(spec.credentials));
-            }
+        if url.query_pairs().any(|(_, value)| may_have_credentials(&value)) || has_parameters(url.username()) {
+            return Err(LocationError::Credentials(spec.credentials));
         }
         let has_path = !matches!(url.path(), "" | "/");
         if spec.has_host && url.host_str().is_none_or(str::is_empty) || protocol == Protocol::Memory && has_path {
@@ -126,6 +122,18 @@ impl RemoteUrl {
     }
 }
 
+/// Whether an option may have a user and a password in it, however it is written: an endpoint is a URL of its own, or a
+/// host. What has none has no `@` either, and an endpoint no `?`.
+fn may_have_credentials(value: &str) -> bool {
+    let decoded = percent_decode_str(value).decode_utf8_lossy();
+    value.contains(['@', '?']) || decoded != value && may_have_credentials(&decoded)
+}
+
+/// Whether a user is written with parameters (`me;password=…`), as an old form of URLs for SFTP has it.
+fn has_parameters(user: &str) -> bool {
+    percent_decode_str(user).decode_utf8_lossy().contains(';')
+}
+
 impl fmt::Display for RemoteUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.url.as_str())
@@ -158,6 +166,21 @@ mod tests {
             let refused = RemoteUrl::parse(text).unwrap().unwrap_err();
             assert!(matches!(refused, LocationError::Credentials(_)), "{refused}");
             assert!(!refused.to_string().contains("secret") && !refused.to_string().contains("AKIA"));
+        }
+        for text in [
+            "s3://b?endpoint=u:secret@host",
+            "s3://b?endpoint=http:/u:secret@host",
+            "s3://b?endpoint=http://u:secret@host",
+            "s3://b?endpoint=http://u:secret%40host",
+            "s3://b?endpoint=http://u:secret%2540host",
+            "s3://b?region=u:secret@host",
+            "s3://b?endpoint=http://host/?token=secret",
+            "sftp://u;password=secret@h/",
+            "sftp://u%3Bpassword=secret@h/",
+        ] {
+            let refused = RemoteUrl::parse(text).unwrap().unwrap_err();
+            assert!(matches!(refused, LocationError::Credentials(_)), "{text}: {refused}");
+            assert!(!refused.to_string().contains("secret"), "{refused}");
         }
         let refused = RemoteUrl::parse("s3://b/?secret_access_key=abc").unwrap().unwrap_err().to_string();
         assert!(refused.contains("secret_access_key") && refused.contains("endpoint") && !refused.contains("abc"));

@@ -3,6 +3,7 @@
 use longhaul_model::ErrorClass;
 use opendal::{Error, ErrorKind};
 
+use super::secrets::without_secrets;
 use super::transport::Refusal;
 use crate::error::StoreError;
 
@@ -32,7 +33,8 @@ pub(super) fn store_error(error: &Error, refusal: Option<Refusal>) -> StoreError
         },
     };
     let retry_after = refusal.and_then(|refusal| refusal.retry_after).filter(|_| class == ErrorClass::Throttled);
-    StoreError { class, message: message.chars().take(MESSAGE_CHARACTERS_MAX).collect(), retry_after }
+    let message = without_secrets(&message).chars().take(MESSAGE_CHARACTERS_MAX).collect();
+    StoreError { class, message, retry_after }
 }
 
 fn class(error: &Error, status: Option<u16>) -> ErrorClass {

@@ -8,6 +8,7 @@ use opendal::{Operator, services};
 #[cfg(feature = "memory")]
 use parking_lot::Mutex;
 
+use super::secrets::{know, know_password};
 use super::transport::transport;
 use crate::error::StoreError;
 use crate::location::{Protocol, RemoteUrl};
@@ -83,6 +84,10 @@ fn settings(url: &RemoteUrl) -> Settings {
             let region = region.or_else(|| variable("AWS_DEFAULT_REGION"));
             // Servers of one's own have no regions; this is what they are all called.
             let region = region.or_else(|| endpoint.is_some().then(|| "us-east-1".to_owned()));
+            // The client reads them itself.
+            for name in ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+                secret(name);
+            }
             set("bucket", host);
             set("endpoint", endpoint);
             set("region", region);
@@ -95,17 +100,19 @@ fn settings(url: &RemoteUrl) -> Settings {
         }
         Protocol::Webdav => {
             set("endpoint", Some(format!("{}://{}", url.transport(), url.authority())));
-            set("username", variable("WEBDAV_USERNAME"));
-            set("password", variable("WEBDAV_PASSWORD"));
-            set("token", variable("WEBDAV_TOKEN"));
+            let (user, password) = (variable("WEBDAV_USERNAME"), variable("WEBDAV_PASSWORD"));
+            know_password(user.as_deref().unwrap_or_default(), password.as_deref().unwrap_or_default());
+            set("username", user);
+            set("password", password);
+            set("token", secret("WEBDAV_TOKEN"));
             // The engine makes folders before what is in them.
             set("disable_create_dir", Some("true".to_owned()));
         }
         Protocol::Azblob => {
             set("container", host);
             set("account_name", variable("AZURE_STORAGE_ACCOUNT_NAME").or_else(|| variable("AZBLOB_ACCOUNT_NAME")));
-            set("account_key", variable("AZURE_STORAGE_ACCOUNT_KEY").or_else(|| variable("AZBLOB_ACCOUNT_KEY")));
-            set("sas_token", variable("AZURE_STORAGE_SAS_TOKEN"));
+            set("account_key", secret("AZURE_STORAGE_ACCOUNT_KEY").or_else(|| secret("AZBLOB_ACCOUNT_KEY")));
+            set("sas_token", secret("AZURE_STORAGE_SAS_TOKEN"));
             let account = variable("AZURE_STORAGE_ACCOUNT_NAME");
             let usual = account.map(|account| format!("https://{account}.blob.core.windows.net"));
             set("endpoint", url.option("endpoint").or(usual));
@@ -120,7 +127,7 @@ fn settings(url: &RemoteUrl) -> Settings {
             set("bucket", host);
             set("bucket_id", url.option("bucket_id"));
             set("application_key_id", variable("B2_APPLICATION_KEY_ID"));
-            set("application_key", variable("B2_APPLICATION_KEY"));
+            set("application_key", secret("B2_APPLICATION_KEY"));
         }
         Protocol::Onedrive => set_tokens(&mut set, "ONEDRIVE"),
         Protocol::Gdrive => set_tokens(&mut set, "GDRIVE"),
@@ -132,10 +139,15 @@ fn settings(url: &RemoteUrl) -> Settings {
 }
 
 fn set_tokens(set: &mut impl FnMut(&'static str, Option<String>), prefix: &str) {
-    set("access_token", variable(&format!("{prefix}_ACCESS_TOKEN")));
-    set("refresh_token", variable(&format!("{prefix}_REFRESH_TOKEN")));
+    set("access_token", secret(&format!("{prefix}_ACCESS_TOKEN")));
+    set("refresh_token", secret(&format!("{prefix}_REFRESH_TOKEN")));
     set("client_id", variable(&format!("{prefix}_CLIENT_ID")));
-    set("client_secret", variable(&format!("{prefix}_CLIENT_SECRET")));
+    set("client_secret", secret(&format!("{prefix}_CLIENT_SECRET")));
+}
+
+/// A variable whose value is not shown from then on, whatever a server makes of it.
+fn secret(name: &str) -> Option<String> {
+    variable(name).inspect(|value| know(value))
 }
 
 fn variable(name: &str) -> Option<String> {

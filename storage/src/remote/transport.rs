@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter};
+use url::Url;
 
 /// Time to come to a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -19,6 +20,21 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
 
 /// How long a server may take that has to copy or put together files itself.
 const WORK_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// Redirections that are followed one after another.
+const REDIRECTIONS_MAX: u32 = 5;
+
+/// Headers that go along to another origin.
+const HARMLESS: [http::HeaderName; 8] = [
+    http::header::ACCEPT,
+    http::header::IF_MATCH,
+    http::header::IF_MODIFIED_SINCE,
+    http::header::IF_NONE_MATCH,
+    http::header::IF_RANGE,
+    http::header::IF_UNMODIFIED_SINCE,
+    http::header::RANGE,
+    http::header::USER_AGENT,
+];
 
 /// What a `PROPFIND` asks for. The client asks for everything, and to find out about locks takes some servers longer than
 /// all the rest.
@@ -78,6 +94,8 @@ pub(super) fn transport() -> HttpTransporter {
 fn client(builder: reqwest::ClientBuilder) -> HttpTransporter {
     let client = builder
         .connect_timeout(CONNECT_TIMEOUT)
+        // See `redirected`.
+        .redirect(reqwest::redirect::Policy::none())
         .tcp_keepalive(Duration::from_secs(30))
         .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -111,6 +129,58 @@ fn is_for_the_middle(request: &http::Request<Buffer>) -> bool {
     range.is_some_and(|range| !range.starts_with("bytes=0-"))
 }
 
+impl Watched {
+    /// Sends a request, and what follows from the redirections that are answered.
+    async fn follow(&self, mut request: http::Request<Buffer>) -> Result<http::Response<HttpBody>, Error> {
+        for _ in 0..=REDIRECTIONS_MAX {
+            let again = request.clone();
+            let response = self.send(request).await?;
+            match redirected(again, response.status(), response.headers()) {
+                Some(redirected) => request = redirected,
+                None => return Ok(response),
+            }
+        }
+        Err(Error::new(ErrorKind::Unexpected, "the server redirects without end"))
+    }
+
+    async fn send(&self, request: http::Request<Buffer>) -> Result<http::Response<HttpBody>, Error> {
+        match time_limit(&request) {
+            None => self.asking.fetch(request).await,
+            Some(limit) => tokio::time::timeout(limit, self.sending.fetch(request))
+                .await
+                .map_err(|_| Error::new(ErrorKind::Unexpected, "no answer came in time").set_temporary())?,
+        }
+    }
+}
+
+/// What a request becomes by an answer that redirects it; `None` where it does not, or where nothing may follow from it.
+///
+/// To another origin goes only a question, and nothing with it that could authenticate: what a client takes out by itself
+/// is what it knows of, and there are more headers of that kind than it knows.
+fn redirected(
+    mut request: http::Request<Buffer>,
+    status: http::StatusCode,
+    answer: &http::HeaderMap,
+) -> Option<http::Request<Buffer>> {
+    if !matches!(status.as_u16(), 301 | 302 | 307 | 308) {
+        return None;
+    }
+    let location = answer.get(http::header::LOCATION)?.to_str().ok()?;
+    let asked = Url::parse(&request.uri().to_string()).ok()?;
+    let told = asked.join(location).ok().filter(|told| matches!(told.scheme(), "http" | "https"))?;
+    if told.origin() == asked.origin() {
+        request.headers_mut().remove(http::header::HOST);
+    } else if matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
+        let kept = request.headers().iter().filter(|(name, _)| HARMLESS.contains(name));
+        let kept = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        *request.headers_mut() = kept;
+    } else {
+        return None;
+    }
+    *request.uri_mut() = told.as_str().parse().ok()?;
+    Some(request)
+}
+
 impl HttpTransport for Watched {
     async fn fetch(&self, mut request: http::Request<Buffer>) -> Result<http::Response<HttpBody>, Error> {
         let additions = CALL.try_with(|call| call.borrow().additions.clone()).unwrap_or_default();
@@ -119,19 +189,15 @@ impl HttpTransport for Watched {
         // A call may make several requests, and what one before was answered says nothing of one that gets no answer.
         let _ = CALL.try_with(|call| call.borrow_mut().refusal = None);
         let is_for_the_middle = is_for_the_middle(&request);
-        let response = match time_limit(&request) {
-            None => self.asking.fetch(request).await?,
-            Some(limit) => tokio::time::timeout(limit, self.sending.fetch(request))
-                .await
-                .map_err(|_| Error::new(ErrorKind::Unexpected, "no answer came in time").set_temporary())??,
-        };
+        let response = self.follow(request).await?;
         let status = response.status();
         // Some servers give the middle, and say so, with this status nevertheless.
         let is_whole = status == http::StatusCode::OK && !response.headers().contains_key(http::header::CONTENT_RANGE);
         if is_for_the_middle && is_whole {
             return Err(Error::new(ErrorKind::Unsupported, "the server cannot read from the middle of a file"));
         }
-        if status.is_client_error() || status.is_server_error() {
+        let is_redirection = status.is_redirection() && status != http::StatusCode::NOT_MODIFIED;
+        if status.is_client_error() || status.is_server_error() || is_redirection {
             let retry_after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
             let retry_after = retry_after.and_then(|text| delay(text, SystemTime::now()));
             let refusal = Refusal { status: status.as_u16(), retry_after };
@@ -167,6 +233,58 @@ fn delay(text: &str, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn asked(method: &str) -> http::Request<Buffer> {
+        http::Request::builder()
+            .method(method)
+            .uri("https://store.example/a/b?list=1")
+            .header("host", "store.example")
+            .header("authorization", "AWS4 Signature=1")
+            .header("x-amz-security-token", "secret")
+            .header("cookie", "session=secret")
+            .header("range", "bytes=7-")
+            .body(Buffer::new())
+            .unwrap()
+    }
+
+    fn answered(location: &str) -> http::HeaderMap {
+        http::HeaderMap::from_iter([(http::header::LOCATION, location.parse().unwrap())])
+    }
+
+    #[test]
+    fn nothing_that_authenticates_is_sent_to_another_origin() {
+        for location in [
+            "https://elsewhere.example/c",
+            "http://store.example/c",
+            "https://store.example:8443/c",
+            "//elsewhere.example/c",
+            "https://store.example@elsewhere.example/c",
+        ] {
+            for status in [301, 302, 307, 308] {
+                let status = http::StatusCode::from_u16(status).unwrap();
+                let request = redirected(asked("GET"), status, &answered(location)).unwrap();
+                let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+                assert_eq!(names, ["range"], "{location}");
+                assert!(redirected(asked("PUT"), status, &answered(location)).is_none(), "{location}");
+                assert!(redirected(asked("PROPFIND"), status, &answered(location)).is_none(), "{location}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_may_redirect_to_another_place_of_its_own() {
+        for (location, place) in [("/a/b/", "https://store.example/a/b/"), ("c?d", "https://store.example/a/c?d")] {
+            let moved = http::StatusCode::MOVED_PERMANENTLY;
+            let request = redirected(asked("PROPFIND"), moved, &answered(location)).unwrap();
+            assert_eq!(request.uri(), place);
+            assert_eq!(request.method(), "PROPFIND");
+            assert!(request.headers().contains_key("authorization"));
+        }
+        for location in ["file:///etc/passwd", "data:,x", "ftp://store.example/"] {
+            assert!(redirected(asked("GET"), http::StatusCode::FOUND, &answered(location)).is_none(), "{location}");
+        }
+        assert!(redirected(asked("GET"), http::StatusCode::OK, &answered("/c")).is_none());
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -1,0 +1,82 @@
+//! `query` reads the ledger and nothing else, and nothing else can be done with it.
+
+use std::fs;
+
+use crate::program::Place;
+
+fn discovered() -> Place {
+    let place = Place::new();
+    place.file("src/file", "1");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    place
+}
+
+#[test]
+fn a_query_cannot_write_anything_or_read_other_files() {
+    let place = discovered();
+    place.file("secret.csv", "hunter2");
+    let ledger = fs::read(place.ledger()).unwrap();
+    let before = place.everything();
+    for sql in [
+        "COPY (SELECT 1) TO 'ledger.duckdb' (FORMAT csv)",
+        "COPY (SELECT 1) TO 'ledger.duckdb.wal' (FORMAT csv)",
+        "COPY (SELECT 1) TO 'new.csv'",
+        "SELECT 1; COPY (SELECT 1) TO 'ledger.duckdb.wal' (FORMAT csv)",
+        "SELECT 1); COPY (SELECT 1) TO 'ledger.duckdb.wal' (FORMAT csv); FROM (SELECT 1",
+        "ATTACH 'other.duckdb'",
+        "EXPORT DATABASE 'exported'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET memory_limit = '1TB'",
+        "PRAGMA enable_profiling",
+        "CREATE TABLE mine (x INTEGER)",
+        "DELETE FROM src_nodes",
+        "FROM read_text('secret.csv')",
+        "FROM read_csv('secret.csv')",
+        "FROM 'secret.csv'",
+        "FROM glob('*')",
+        "",
+    ] {
+        let said = place.on_ledger(&["query", sql]);
+        assert_eq!(said.code, Some(1), "{sql}: {}", said.out);
+        assert!(!said.out.contains("hunter2") && !said.err.contains("hunter2"), "{sql}");
+        assert_eq!(said.err.lines().count(), 1, "{sql}: {}", said.err);
+    }
+    assert_eq!(place.everything(), before);
+    assert!(fs::read(place.ledger()).unwrap() == ledger);
+    for sql in ["FROM src_status", "WITH a AS (SELECT 1) FROM a", "DESCRIBE src_status", "SUMMARIZE plan", "VALUES (1)"]
+    {
+        assert_eq!(place.on_ledger(&["query", sql]).code, Some(0), "{sql}");
+    }
+    let ordered = "SELECT path FROM src_status ORDER BY path DESC";
+    assert_eq!(place.query(ordered), ["/file", "/"]);
+}
+
+/// A ledger that somebody else sends may have views that read this machine's files.
+#[test]
+fn views_of_a_ledger_read_no_other_files() {
+    let place = discovered();
+    place.file("secret.csv", "hunter2");
+    let secret = place.path("secret.csv");
+    let connection = duckdb::Connection::open(place.ledger()).unwrap();
+    let view = format!("CREATE OR REPLACE VIEW problems AS FROM read_text('{}')", secret.display());
+    connection.execute_batch(&view).unwrap();
+    connection.close().unwrap();
+    for arguments in [&["query", "FROM problems"][..], &["status"], &["report", "--out", "written"]] {
+        let said = place.on_ledger(arguments);
+        assert!(!said.out.contains("hunter2") && !said.err.contains("hunter2"), "{arguments:?}");
+    }
+    assert_eq!(place.on_ledger(&["query", "FROM problems"]).code, Some(1));
+}
+
+#[test]
+fn the_result_of_a_query_can_be_written_into_a_file() {
+    let place = discovered();
+    place.file("rows.csv", "what was there before");
+    let said = place.on_ledger(&["query", "SELECT path FROM src_status", "--format", "csv", "--output", "rows.csv"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), ""), "{}", said.err);
+    assert_eq!(place.contents("rows.csv"), "path\n/\n/file\n");
+    let said = place.on_ledger(&["query", "SELECT 1", "--output", "nowhere/rows.csv"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("cannot write nowhere/rows.csv"), "{}", said.err);
+}
