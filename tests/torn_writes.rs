@@ -2,8 +2,8 @@
 //! beside it: the command, given again or resumed, then comes to what an undisturbed one comes to.
 //!
 //! A kill between two system calls tears nothing; so the program is started with a library that writes a part of one
-//! write and ends the process then (`torn_writes/shim.c`). Each write is cut at one of three places in turn;
-//! `LONGHAUL_TORN_WRITES=all` cuts each at all of them.
+//! write and ends the process then (`torn_writes/shim.c`). Each third write is cut, at one of three places in turn;
+//! `LONGHAUL_TORN_WRITES=all` cuts each one at all of them.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -90,12 +90,12 @@ fn shim() -> &'static Path {
 /// A source with enough in it for more than one block of each table.
 fn place() -> TempDir {
     let place = tempfile::tempdir().expect("a scratch folder");
-    for folder in ["src/a", "src/b", "dst"] {
+    for folder in ["trees/src/a", "trees/src/b", "trees/dst"] {
         std::fs::create_dir_all(place.path().join(folder)).expect("a new folder");
     }
     for number in 0..40 {
-        std::fs::write(place.path().join(format!("src/a/f{number}")), format!("{number}")).expect("a new file");
-        std::fs::write(place.path().join(format!("src/b/f{number}")), "").expect("a new file");
+        std::fs::write(place.path().join(format!("trees/src/a/f{number}")), format!("{number}")).expect("a new file");
+        std::fs::write(place.path().join(format!("trees/src/b/f{number}")), "").expect("a new file");
     }
     place
 }
@@ -149,28 +149,33 @@ fn go_on(folder: &Path, tried: &Tried, what: &str) {
 #[test]
 fn a_kill_in_the_middle_of_any_write_to_the_ledger_loses_nothing() {
     let is_thorough = std::env::var("LONGHAUL_TORN_WRITES").is_ok_and(|all| all == "all");
-    for tried in &TRIED {
-        let prepared = place();
+    let place = place();
+    // A ledger says where its trees are, so everything happens in the same place.
+    let (folder, saved) = (place.path().join("place"), place.path().join("saved"));
+    for (tried, first) in TRIED.iter().zip((1..=3).cycle()) {
+        let begin_anew = |from: &Path| {
+            let _ = std::fs::remove_dir_all(&folder);
+            copy_tree(from, &folder);
+        };
+        begin_anew(&place.path().join("trees"));
         for before in tried.before {
-            let output = run(prepared.path(), before);
+            let output = run(&folder, before);
             assert!(is_done(&output), "{before:?}: {}", err(&output));
         }
-        let undisturbed = tempfile::tempdir().expect("a scratch folder");
-        let undisturbed = undisturbed.path().join("place");
-        copy_tree(prepared.path(), &undisturbed);
-        let output = run(&undisturbed, tried.command);
+        let _ = std::fs::remove_dir_all(&saved);
+        copy_tree(&folder, &saved);
+        let output = run(&folder, tried.command);
         assert!(is_done(&output), "{:?}: {}", tried.command, err(&output));
         // What goes on after an interrupted one may do more than that alone.
-        go_on(&undisturbed, tried, "undisturbed");
-        let expected = everything(&undisturbed);
+        go_on(&folder, tried, "undisturbed");
+        let expected = everything(&folder);
         let mut kills = 0;
-        for number in 1..WRITES_MAX {
-            let cuts = if is_thorough { &CUTS[..] } else { &CUTS[number % CUTS.len()..][..1] };
+        let (first, step) = if is_thorough { (1, 1) } else { (first, 3) };
+        for number in (first..WRITES_MAX).step_by(step) {
+            let cuts = if is_thorough { &CUTS[..] } else { &CUTS[number / step % CUTS.len()..][..1] };
             let mut was_killed = false;
             for cut in cuts {
-                let scratch = tempfile::tempdir().expect("a scratch folder");
-                let folder = scratch.path().join("place");
-                copy_tree(prepared.path(), &folder);
+                begin_anew(&saved);
                 let mut torn = command(&folder, tried.command);
                 torn.env("LD_PRELOAD", shim()).env("TORN_AT", number.to_string()).env("TORN_BYTES", cut);
                 let output = torn.output().expect("the program starts");
@@ -189,6 +194,6 @@ fn a_kill_in_the_middle_of_any_write_to_the_ledger_loses_nothing() {
             }
         }
         println!("{:?}: killed in the middle of {kills} writes", tried.command);
-        assert!(kills > 5, "{:?} writes its ledger", tried.command);
+        assert!(kills > 3, "{:?} writes its ledger", tried.command);
     }
 }

@@ -144,9 +144,11 @@ fn try_put_back(path: &Path) -> std::io::Result<Option<PutBack>> {
     let torn = saved.torn(&ledger)?;
     let mut headers = [0; HEADERS_BYTES];
     ledger.read_exact_at(&mut headers, 0)?;
+    // The first header has a number that is the file's own, and is never written again.
+    let is_of_this_ledger = headers[..HEADER_BYTES] == saved.first_header[..];
     // A completed checkpoint is none that tore anything: what the copies are of may have been overwritten since.
     let is_of_last_checkpoint = Header::that_counts(&headers).map(|header| header.number) == Some(saved.number);
-    if torn == 0 || !is_of_last_checkpoint || !saved.is_as_hashed(&copies)? {
+    if torn == 0 || !is_of_this_ledger || !is_of_last_checkpoint || !saved.is_as_hashed(&copies)? {
         return Ok(None);
     }
     saved.write_back(&copies, &ledger)?;
@@ -160,6 +162,7 @@ struct Saved {
     number: u64,
     block_bytes: u64,
     blocks: Vec<u64>,
+    first_header: Box<[u8]>,
 }
 
 impl Saved {
@@ -176,7 +179,8 @@ impl Saved {
         let mut headers = [0; HEADERS_BYTES];
         copies.read_exact(&mut headers)?;
         let counts = Header::that_counts(&headers).filter(|header| header.block_bytes == block_bytes);
-        Ok(counts.map(|header| Saved { number: header.number, block_bytes, blocks }))
+        let first_header = headers[..HEADER_BYTES].into();
+        Ok(counts.map(|header| Saved { number: header.number, block_bytes, blocks, first_header }))
     }
 
     /// Where the copy of the headers begins, behind the index.

@@ -61,8 +61,7 @@ pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, n
     File::create_new(&unfinished)
         .and_then(|_| std::fs::remove_file(&unfinished))
         .map_err(|error| not_writable(path, &error))?;
-    let config = with_resources(Config::default().enable_autoload_extension(false)?, path, resources)?;
-    let connection = Connection::open_in_memory_with_flags(config)?;
+    let connection = Connection::open_in_memory_with_flags(writing(path, resources)?)?;
     let made = fill(&connection, &unfinished, spec, now_ns).and_then(|()| take_name(&unfinished, path));
     remove_database(&unfinished);
     made.map_err(|error| not_made(path, error))?;
@@ -123,7 +122,7 @@ pub(crate) fn open(path: &Path, log: Log, resources: &Resources) -> Result<Datab
         // does not.
         drop(open_read_only(path)?);
     }
-    let connection = open_with(path, writing(path, resources)?)?;
+    let connection = open_with(path, confined(writing(path, resources)?)?)?;
     remove_unfinished(path);
     remove_socket(path);
     Database::new(connection, path)
@@ -136,11 +135,11 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection> {
 
 /// As [`open_read_only`]; what does not fit into memory goes to this folder, or to one beside the ledger.
 pub(crate) fn open_read_only_with(path: &Path, temp_directory: Option<&str>) -> Result<Connection> {
-    let mut config = confined()?.access_mode(AccessMode::ReadOnly)?;
+    let mut config = Config::default().access_mode(AccessMode::ReadOnly)?.enable_autoload_extension(false)?;
     if let Some(folder) = temp_directory {
         config = config.with("temp_directory", folder)?;
     }
-    open_with(path, config).map_err(|error| match error {
+    open_with(path, confined(config)?).map_err(|error| match error {
         LedgerError::NotWritable { path, reason } => LedgerError::NotReadable { path, reason },
         other => other,
     })
@@ -186,19 +185,17 @@ fn check_log_was_its_own(path: &Path, connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// A ledger may come from somebody else, and its views may say anything: no file but its own is read or written.
-fn confined() -> Result<Config> {
-    Ok(Config::default().enable_autoload_extension(false)?.enable_external_access(false)?)
+/// A ledger may come from somebody else, and its views may say anything: no file but its own is read or written. What names
+/// a file is set before.
+fn confined(config: Config) -> Result<Config> {
+    Ok(config.enable_external_access(false)?)
 }
 
 fn writing(path: &Path, resources: &Resources) -> Result<Config> {
-    with_resources(confined()?, path, resources)
-}
-
-fn with_resources(config: Config, path: &Path, resources: &Resources) -> Result<Config> {
-    Ok(config
+    Ok(Config::default()
         .max_memory(&format!("{}MiB", resources.memory_mib))?
         .threads(i64::from(resources.threads))?
+        .enable_autoload_extension(false)?
         .with("temp_directory", with_suffix(path, ".tmp").display().to_string())?
         .with("checkpoint_threshold", format!("{LOG_MAX_MIB}MiB"))?)
 }
