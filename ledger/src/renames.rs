@@ -10,6 +10,12 @@ use longhaul_model::NodeKind;
 use crate::error::Result;
 use crate::temp::TempTable;
 
+/// The source's nodes under the names that the destination has for them, as a query.
+pub(crate) const SOURCE_AS_CALLED: &str = "
+    SELECT n.id, n.parent_id, coalesce(r.name, n.name) AS name, n.kind, n.size, n.modified_ns
+    FROM src_nodes n
+    LEFT JOIN renames r ON r.src_id = n.id";
+
 /// Returns the folders that the destination has at another path than the source, each with its printable path there, as a
 /// temporary table `(id, path)`: those that are renamed, and all folders below them.
 ///
