@@ -10,22 +10,22 @@ use longhaul_model::{NodeKind, Side};
 
 use crate::bits::{APPENDED_IDS, Bits, Ids};
 use crate::error::Result;
-use crate::rows::{Rows, flush};
+use crate::rows::Rows;
+use crate::temp::TempTable;
 
 /// Nodes that are read at a time: their ids and their parents' fit into memory.
 const READ_IDS: i64 = 131_072;
 
-/// Fills the temporary table `into (id)` with the nodes of `side` that the query `roots` names, and those below them; with
+/// Returns the nodes of `side` that the query `roots` names, and those below them, as a temporary table `(id)`; with
 /// `only_folders`, the folders among them.
 pub(crate) fn select_below(
     connection: &Connection,
     side: Side,
     roots: &str,
     only_folders: bool,
-    into: &str,
-) -> Result<()> {
-    // Of this connection only, and never in the file or its log.
-    connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE {into} (id BIGINT)"))?;
+    name: &'static str,
+) -> Result<TempTable> {
+    let below = Ids::table(connection, name)?;
     let nodes = format!("{}_nodes", side.prefix());
     let last: i64 = connection.query_row(&format!("SELECT coalesce(max(id), 0) FROM {nodes}"), [], |row| row.get(0))?;
     let mut chosen = Bits::none(last)?;
@@ -37,7 +37,7 @@ pub(crate) fn select_below(
         }
     }
     if first == i64::MAX {
-        return Ok(());
+        return Ok(below);
     }
     let mut found = Ids::default();
     let kind = if only_folders { format!("AND kind = '{}'", NodeKind::Folder) } else { String::new() };
@@ -60,9 +60,9 @@ pub(crate) fn select_below(
             }
         }
         if found.len() >= APPENDED_IDS {
-            flush(&mut found, into, connection)?;
+            below.append(connection, &mut found)?;
         }
     }
-    flush(&mut found, into, connection)?;
-    Ok(())
+    below.append(connection, &mut found)?;
+    Ok(below)
 }

@@ -11,7 +11,8 @@ use duckdb::types::Value;
 use duckdb::{Connection, params_from_iter};
 
 use crate::error::{LedgerError, Result};
-use crate::rows::{Rows, flush_temporary, rows};
+use crate::rows::{Rows, rows};
+use crate::temp::TempTable;
 
 /// Ids that are read at a time: what a statement gives is in memory until it has been looked at. In tests few, because
 /// their trees are small.
@@ -139,17 +140,18 @@ impl Bits {
         self.0.iter().flat_map(|word| word.reverse_bits().to_be_bytes()).collect()
     }
 
-    /// Appends the ids to the temporary table `into (id)`, in their order.
-    pub(crate) fn append(&self, connection: &Connection, into: &str) -> Result<()> {
+    /// The ids in their order, as a temporary table `(id)`.
+    pub(crate) fn to_table(&self, connection: &Connection, name: &'static str) -> Result<TempTable> {
+        let table = Ids::table(connection, name)?;
         let mut rows = Ids::default();
         for id in self.ids() {
             rows.id.push(id);
             if rows.len() == APPENDED_IDS {
-                flush_temporary(&mut rows, into, connection)?;
+                table.append(connection, &mut rows)?;
             }
         }
-        flush_temporary(&mut rows, into, connection)?;
-        Ok(())
+        table.append(connection, &mut rows)?;
+        Ok(table)
     }
 }
 
@@ -157,6 +159,13 @@ rows! {
     /// Rows of a temporary table of ids.
     Ids {
         id: Vec<i64>,
+    }
+}
+
+impl Ids {
+    /// Such a table, without rows.
+    pub(crate) fn table(connection: &Connection, name: &'static str) -> Result<TempTable> {
+        TempTable::empty(connection, name, "id BIGINT")
     }
 }
 

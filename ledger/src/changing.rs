@@ -5,6 +5,7 @@ use longhaul_model::{CopyChange, CopyStatus, Phase};
 use crate::error::Result;
 use crate::events::{ChangedAtDepth, CopyChanges, SAME_NOW};
 use crate::migration::{Migration, set_phase};
+use crate::temp::TempTable;
 use crate::writer::Writer;
 
 /// What a change to the plan came to.
@@ -35,11 +36,11 @@ pub struct ChangedStatus {
     pub bytes: i64,
 }
 
-/// Changes the copy statuses of the nodes in the temporary table `changing` (see [`CopyChanges`]), inside the transaction
-/// that is open, and sums up what changed. `reopened_by` is what reopens those that are settled. `matches` must be as it
-/// was before.
-pub(crate) fn change_statuses(writer: &mut Writer, reopened_by: CopyChange) -> Result<Changed> {
-    let set = CopyChanges { nodes: "changing", reopened_by: Some(reopened_by), same_before: SAME_NOW };
+/// Changes the copy statuses of the nodes in `changing` (see [`CopyChanges`]), inside the transaction that is open, and
+/// sums up what changed. `reopened_by` is what reopens those that are settled. `matches` must be as it was before.
+pub(crate) fn change_statuses(writer: &mut Writer, changing: &TempTable, reopened_by: CopyChange) -> Result<Changed> {
+    let nodes = format!("FROM {changing}");
+    let set = CopyChanges { nodes: &nodes, reopened_by: Some(reopened_by), same_before: SAME_NOW };
     let changed = writer.change_copies(&set)?;
     sum_up(writer, &changed)
 }

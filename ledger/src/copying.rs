@@ -13,8 +13,9 @@ use longhaul_model::{CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, PlanAc
 use crate::codes::{node_kind, plan_action};
 use crate::counters::Counters;
 use crate::error::{LedgerError, Result};
-use crate::renames::{find_renamed_folders, paths_of_parents, renamed_paths};
+use crate::renames::{paths_of_parents, renamed_paths};
 use crate::sql;
+use crate::temp::TempTable;
 
 pub(crate) use writer::settle_copying;
 
@@ -183,16 +184,16 @@ pub struct CopiedFile {
 }
 
 /// Items of the plan that are still to be done, with source ids within `ids`, by folder; every folder's creation comes
-/// before what is in it.
+/// before what is in it. `renamed` are the folders that have another path on the destination.
 ///
 /// As with folders to be listed, all conditions are ranges of ids, which take a few milliseconds whatever the size of
 /// the tables.
-pub(crate) fn pull_plan(connection: &Connection, ids: &Range<i64>) -> Result<Vec<PlanBatch>> {
+pub(crate) fn pull_plan(connection: &Connection, renamed: &TempTable, ids: &Range<i64>) -> Result<Vec<PlanBatch>> {
     let mut pulled = Batches::default();
     let mut start = ids.start;
     while start < ids.end {
         let end = ids.end.min(start.saturating_add(STATEMENT_IDS));
-        pull_items(connection, &(start..end), &mut pulled)?;
+        pull_items(connection, renamed, &(start..end), &mut pulled)?;
         start = end;
     }
     let mut batches = pulled.batches;
@@ -203,7 +204,7 @@ pub(crate) fn pull_plan(connection: &Connection, ids: &Range<i64>) -> Result<Vec
 }
 
 /// Adds the items with ids within `ids`.
-fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -> Result<()> {
+fn pull_items(connection: &Connection, renamed: &TempTable, ids: &Range<i64>, pulled: &mut Batches) -> Result<()> {
     let (start, end) = (ids.start, ids.end);
     let (to_do, first_taken, last_taken): (i64, Option<i64>, Option<i64>) = connection
         .prepare_cached(&format!(
@@ -218,7 +219,7 @@ fn pull_items(connection: &Connection, ids: &Range<i64>, pulled: &mut Batches) -
     }
     let paths = paths_of_parents(connection, ids)?;
     let destination_paths = match (paths.keys().min(), paths.keys().max()) {
-        (Some(&first), Some(&last)) => renamed_paths(connection, &(first..last + 1))?,
+        (Some(&first), Some(&last)) => renamed_paths(connection, renamed, &(first..last + 1))?,
         _ => HashMap::new(),
     };
     // Without an order, and without the paths, which would be there once for each item: it takes half as long.
@@ -329,13 +330,17 @@ fn add_parts(connection: &Connection, ids: &Range<i64>, batches: &mut [PlanBatch
 }
 
 /// The folders with ids within `ids` that this migration made on the destination, in id order. The events must have been
-/// folded, and [`remaining`] called before.
-pub(crate) fn pull_made_folders(connection: &Connection, ids: &Range<i64>) -> Result<Vec<MadeFolder>> {
+/// folded. `renamed` are the folders that have another path there.
+pub(crate) fn pull_made_folders(
+    connection: &Connection,
+    renamed: &TempTable,
+    ids: &Range<i64>,
+) -> Result<Vec<MadeFolder>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT f.id, f.path, d.path
          FROM src_folders f
          JOIN src_current c ON c.id = f.id
-         LEFT JOIN (FROM renamed_folders WHERE id >= ? AND id < ?) d ON d.id = f.id
+         LEFT JOIN (FROM {renamed} WHERE id >= ? AND id < ?) d ON d.id = f.id
          WHERE f.id >= ? AND f.id < ? AND c.id >= ? AND c.id < ? AND c.copy_status = '{successful}'
          ORDER BY f.id",
         successful = CopyStatus::Successful
@@ -431,14 +436,15 @@ pub(crate) fn pull_children(
     Ok(children)
 }
 
-/// What is still to be copied, of which `counters` has the numbers. The events must have been folded.
+/// What is still to be copied, of which `counters` has the numbers. The events must have been folded. `renamed` are the folders
+/// that have another path on the destination.
 pub(crate) fn remaining(
     connection: &Connection,
+    renamed: &TempTable,
     counters: &Counters,
     begun_below: i64,
     large_from: u64,
 ) -> Result<CopyRemaining> {
-    find_renamed_folders(connection)?;
     // What is done already is passed over when it is pulled.
     let (first, last) = connection.query_row(
         &format!("SELECT min(src_id), max(src_id) FROM plan WHERE {}", sql::is_work("action")),
@@ -453,7 +459,7 @@ pub(crate) fn remaining(
          FROM copied c
          JOIN src_nodes n ON n.id = c.src_id
          JOIN src_folders f ON f.id = n.parent_id
-         LEFT JOIN renamed_folders d ON d.id = f.id
+         LEFT JOIN {renamed} d ON d.id = f.id
          WHERE c.inode IS NOT NULL"
     ))?;
     let linked = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -464,17 +470,17 @@ pub(crate) fn remaining(
         nodes,
         bytes: counters.copy_pending_bytes(),
         linked: linked.collect::<duckdb::Result<_>>()?,
-        given_up: given_up(connection, begun_below, large_from)?,
-        made_before: if begun_below > 0 { made_before(connection)? } else { Vec::new() },
+        given_up: given_up(connection, renamed, begun_below, large_from)?,
+        made_before: if begun_below > 0 { made_before(connection, renamed)? } else { Vec::new() },
     })
 }
 
-fn made_before(connection: &Connection) -> Result<Vec<String>> {
+fn made_before(connection: &Connection, renamed: &TempTable) -> Result<Vec<String>> {
     let mut statement = connection.prepare(&format!(
         "SELECT coalesce(d.path, f.path)
          FROM src_folders f
          JOIN src_current c ON c.id = f.id
-         LEFT JOIN renamed_folders d ON d.id = f.id
+         LEFT JOIN {renamed} d ON d.id = f.id
          WHERE c.copy_status = '{successful}' AND f.id IN (
            SELECT n.parent_id
            FROM plan p
@@ -491,13 +497,18 @@ fn made_before(connection: &Connection) -> Result<Vec<String>> {
     Ok(paths.collect::<duckdb::Result<_>>()?)
 }
 
-fn given_up(connection: &Connection, begun_below: i64, large_from: u64) -> Result<Vec<(NodeId, String)>> {
+fn given_up(
+    connection: &Connection,
+    renamed: &TempTable,
+    begun_below: i64,
+    large_from: u64,
+) -> Result<Vec<(NodeId, String)>> {
     let mut statement = connection.prepare(&format!(
         "SELECT n.id, coalesce(d.path, f.path)
          FROM src_nodes n
          JOIN src_current c ON c.id = n.id
          JOIN src_folders f ON f.id = n.parent_id
-         LEFT JOIN renamed_folders d ON d.id = f.id
+         LEFT JOIN {renamed} d ON d.id = f.id
          WHERE n.id < ? AND n.kind = '{file}' AND n.size >= ?
            AND {is_given_up}
          ORDER BY n.id",

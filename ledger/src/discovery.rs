@@ -175,7 +175,7 @@ impl DiscoverWriter {
         ending: Ending,
     ) -> Result<Vec<RecordedListing>> {
         if self.writer.rows.nodes[side].name_bytes() + page.names().len() > BATCH_NAME_BYTES_MAX {
-            self.writer.flush_rows()?;
+            self.flush_rows()?;
         }
         let depth = folder.depth + 1;
         let first_id = self.writer.give_out_ids(side, page.len());
@@ -192,9 +192,15 @@ impl DiscoverWriter {
             Side::Destination => self.match_or_wait(UnmatchedPage { folder, first_id, page, ending })?,
         };
         if self.writer.rows.nodes[side].len() >= FLUSH_ROWS_MAX {
-            self.writer.flush_rows()?;
+            self.flush_rows()?;
         }
         Ok(answers)
+    }
+
+    /// Hands all rows that wait to DuckDB, inside the transaction that is open, or a new one.
+    fn flush_rows(&mut self) -> Result<()> {
+        self.writer.flush_rows()?;
+        self.relisting.as_mut().map_or(Ok(()), |relisting| relisting.flush(&self.writer.connection))
     }
 
     fn record_source_folders(
@@ -295,15 +301,15 @@ impl DiscoverWriter {
         if self.unmatched.pages.is_empty() {
             return Ok(Vec::new());
         }
-        self.writer.flush_rows()?;
+        self.flush_rows()?;
         let Unmatched { pages, .. } = std::mem::take(&mut self.unmatched);
         // Pages between these that were matched in memory are matched once more by the join; their rows are passed over.
         let ids = pages[0].first_id.0..self.writer.next_id.dst.0;
         let sources = pages.iter().map(|page| page.folder.source_id.0);
         let source_parents = sources.clone().min().expect("not empty")..sources.max().expect("not empty") + 1;
-        let in_sweep = self.relisting.is_some();
+        let not_there = self.relisting.as_ref().map(|relisting| &relisting.sweep.not_there);
         let is_filtered = !self.writer.settings.filter.is_empty();
-        let matched = match_nodes(&self.writer.connection, &ids, &source_parents, is_filtered, in_sweep)?;
+        let matched = match_nodes(&self.writer.connection, &ids, &source_parents, is_filtered, not_there)?;
 
         let mut answers = Vec::new();
         let mut remaining = matched.as_slice();
@@ -454,7 +460,7 @@ impl DiscoverWriter {
     /// The folders to be listed whose ids lie within `ids`, in id order.
     pub fn pull_folders(&mut self, side: Side, ids: &Range<i64>) -> Result<Vec<Folder>> {
         self.guarded(|this| {
-            this.writer.flush_rows()?;
+            this.flush_rows()?;
             pull_folders(&this.writer.connection, side, ids, this.relisting.is_some())
         })
     }
@@ -486,7 +492,8 @@ impl DiscoverWriter {
         let DiscoverWriter { writer, relisting, .. } = self;
         writer.end(reason, outcome, |writer| {
             if phase == Phase::Review {
-                end_discovery(writer, relisting.map(|relisting| relisting.sweep))
+                let sweep = relisting.map(|relisting| relisting.end(&writer.connection)).transpose()?;
+                end_discovery(writer, sweep)
             } else {
                 Ok(phase)
             }
@@ -498,7 +505,7 @@ impl DiscoverWriter {
 /// that follows.
 pub(crate) fn end_discovery(writer: &mut Writer, sweep: Option<Sweep>) -> Result<Phase> {
     if let Some(sweep) = sweep {
-        end_sweep(writer, &sweep)?;
+        end_sweep(writer, sweep)?;
     }
     make_plan(writer, RANGE_IDS)?;
     fold_events(&writer.connection)?;

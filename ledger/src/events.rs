@@ -32,7 +32,7 @@ pub(crate) struct Events {
 /// A set of source nodes whose copy statuses change.
 #[derive(Debug)]
 pub(crate) struct CopyChanges<'a> {
-    /// A query or table with the columns `id`, each at most once; `change`, a word of [`CopyChange`], or NULL where a node
+    /// A query for the columns `id`, each at most once; `change`, a word of [`CopyChange`], or NULL where a node
     /// is only reopened; and `reason` in its stored form, or NULL.
     pub(crate) nodes: &'a str,
     /// What reopens the nodes that are not pending, before the change happens to them; `None` where all have to be pending.
@@ -199,10 +199,7 @@ impl Events {
     ) -> Result<Vec<ChangedAtDepth>> {
         assert_eq!(self.waiting(), 0, "events are flushed before a set is derived from them");
         let ranges: Vec<i64> = connection
-            .prepare(&format!(
-                "SELECT DISTINCT id // {RANGE_IDS} FROM ({nodes}) ORDER BY ALL",
-                nodes = query(set.nodes)
-            ))?
+            .prepare(&format!("SELECT DISTINCT id // {RANGE_IDS} FROM ({}) ORDER BY ALL", set.nodes))?
             .query_map([], |row| row.get(0))?
             .collect::<duckdb::Result<_>>()?;
         let mut changed = BTreeMap::new();
@@ -239,7 +236,7 @@ impl Events {
              LEFT JOIN ({latest}) l ON l.id = c.id
              LEFT JOIN (FROM ({same_before}) WHERE src_id >= {start} AND src_id < {end}) m ON m.src_id = c.id",
             was = sql::copy_status("l", "m.src_id IS NOT NULL"),
-            nodes = query(set.nodes),
+            nodes = set.nodes,
             same_before = set.same_before,
             latest = sql::latest(Side::Source, Some(ids)),
         );
@@ -297,11 +294,6 @@ impl Events {
         }
         Ok(())
     }
-}
-
-/// A table's name as a query; a query as it is.
-fn query(nodes: &str) -> String {
-    if nodes.contains(' ') { nodes.to_owned() } else { format!("FROM {nodes}") }
 }
 
 fn forbidden(node: NodeId, error: &ForbiddenTransition) -> LedgerError {

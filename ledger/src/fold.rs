@@ -8,6 +8,7 @@ use longhaul_model::Side;
 use crate::database::Database;
 use crate::error::Result;
 use crate::sql::{LAST_OF_EVENTS, LAST_OVER_FOLDED};
+use crate::temp::TempTable;
 
 /// Ids whose events are folded by one statement: what it keeps of each has to fit into the memory that DuckDB has.
 const FOLDED_IDS: i64 = 131_072;
@@ -32,19 +33,27 @@ fn fold_side(connection: &Database, side: &str) -> Result<()> {
     if ranges.is_empty() {
         return Ok(());
     }
-    // Of this connection only, and never in the file or its log.
-    connection.execute_batch(
-        "CREATE OR REPLACE TEMP TABLE merged AS FROM src_current LIMIT 0;
-         CREATE OR REPLACE TEMP TABLE to_merge (id BIGINT);",
-    )?;
+    let merging = Merging {
+        to_merge: TempTable::empty(connection, "to_merge", "id BIGINT")?,
+        merged: TempTable::of(connection, "merged", "FROM src_current LIMIT 0")?,
+    };
     for ids in ranges {
-        connection.in_transaction(|| fold_range(connection, side, &fresh, &ids))?;
+        connection.in_transaction(|| fold_range(connection, side, &fresh, &ids, &merging))?;
     }
     connection.execute_batch(&format!(
         "UPDATE migration
          SET {side}_folded_seq = (SELECT max(seq) FROM {side}_status_events)"
     ))?;
-    Ok(())
+    merging.to_merge.drop(connection)?;
+    merging.merged.drop(connection)
+}
+
+/// What is merged of a range while that is folded. Between two of them both are empty.
+struct Merging {
+    /// The nodes of which more is known than one event says.
+    to_merge: TempTable,
+    /// What all that comes to.
+    merged: TempTable,
 }
 
 /// Cuts the ids of all nodes with events into ranges, each of which can be folded by one statement.
@@ -81,12 +90,13 @@ fn ranges(connection: &Connection, fresh: &str) -> Result<Vec<Range<i64>>> {
 ///
 /// Nearly every node with events has one, which says that it was listed, or copied: those are taken as they are. Only
 /// what has more than that to it goes through the aggregates, which cost five times as much.
-fn fold_range(connection: &Connection, side: &str, fresh: &str, ids: &Range<i64>) -> Result<()> {
+fn fold_range(connection: &Connection, side: &str, fresh: &str, ids: &Range<i64>, merging: &Merging) -> Result<()> {
+    let Merging { to_merge, merged } = merging;
     let (start, end) = (ids.start, ids.end);
     let fresh = format!("{fresh} AND node_id >= {start} AND node_id < {end}");
     let within = format!("id >= {start} AND id < {end}");
     connection.execute_batch(&format!(
-        "INSERT INTO to_merge
+        "INSERT INTO {to_merge}
          SELECT node_id
          FROM {fresh}
          GROUP BY node_id
@@ -96,17 +106,17 @@ fn fold_range(connection: &Connection, side: &str, fresh: &str, ids: &Range<i64>
          FROM {side}_current
          WHERE {within} AND id IN (SELECT node_id FROM {fresh});
 
-         INSERT INTO merged
+         INSERT INTO {merged}
          SELECT f.id, {LAST_OVER_FOLDED}
          FROM (
            SELECT {LAST_OF_EVENTS}
-           FROM {fresh} AND node_id IN (FROM to_merge)
+           FROM {fresh} AND node_id IN (FROM {to_merge})
            GROUP BY node_id
          ) f
          LEFT JOIN (FROM {side}_current WHERE {within}) c ON c.id = f.id;
 
          DELETE FROM {side}_current
-         WHERE {within} AND id IN (FROM to_merge);
+         WHERE {within} AND id IN (FROM {to_merge});
 
          INSERT INTO {side}_current
          SELECT
@@ -117,13 +127,13 @@ fn fold_range(connection: &Connection, side: &str, fresh: &str, ids: &Range<i64>
            CASE WHEN traversal_status IS NOT NULL THEN nullif(reason, '') END,
            CASE WHEN copy_status IS NOT NULL THEN nullif(reason, '') END,
            CASE WHEN traversal_status IS NULL AND copy_status IS NULL THEN reason END
-         FROM {fresh} AND node_id NOT IN (FROM to_merge)
+         FROM {fresh} AND node_id NOT IN (FROM {to_merge})
          UNION ALL
-         FROM merged;
+         FROM {merged};
 
-         DELETE FROM merged;
+         DELETE FROM {merged};
 
-         DELETE FROM to_merge;"
+         DELETE FROM {to_merge};"
     ))?;
     Ok(())
 }

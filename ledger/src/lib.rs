@@ -64,6 +64,7 @@ mod bits;
 mod codes;
 mod error;
 mod sql;
+mod temp;
 mod words;
 
 #[cfg(test)]

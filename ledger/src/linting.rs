@@ -14,9 +14,11 @@ use longhaul_naming::{Broken, Rule, RuleSet};
 
 use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
-use crate::renames::find_renamed_folders;
 use crate::review::paths::{nearest_existing, resolve};
 use crate::sql;
+use crate::temp::TempTable;
+
+use names::Names;
 
 /// What looking at names takes of memory at the most, in MiB, where no run has set a limit.
 pub(crate) const MEMORY_MIB: u32 = 512;
@@ -40,11 +42,15 @@ pub struct NameFinding {
     pub proposal: Option<String>,
 }
 
-/// The result of looking at all names. It is in temporary tables of the connection, of which there is one at a time.
+/// The result of looking at all names. It is good until they are looked at again with the same connection.
 #[derive(Debug)]
 pub struct Linted<'a> {
     connection: &'a Connection,
     rules: RuleSet,
+    /// What names are at odds with: `(id, parent_id, rules, room, other)`.
+    findings: TempTable,
+    /// What is proposed instead: `(id, name)`.
+    proposals: TempTable,
     /// Without a slash at the end.
     under: Option<String>,
 }
@@ -63,49 +69,49 @@ pub(crate) fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under
     }
     let under = under.map(|path| require_path(connection, path)).transpose()?;
     let rules = rules.unwrap_or(migration.spec.settings.names);
-    connection.execute_batch(
-        "-- What each name is at odds with by itself.
-         CREATE OR REPLACE TEMP TABLE lint_broken (id BIGINT, parent_id BIGINT, rules INTEGER, room BIGINT);
-         -- What differs from the name of something else in its folder in a way that the destination does not see.
-         CREATE OR REPLACE TEMP TABLE lint_twins (id BIGINT, parent_id BIGINT, rules INTEGER, other VARCHAR);
-         -- Names that are or will be in a folder of the source's on the destination, by hashes of what the destination sees
-         -- of them and of themselves. State 0 is to be brought there, 1 and 2 are there, as nodes of the source and of the
-         -- destination.
-         CREATE OR REPLACE TEMP TABLE lint_names
-           (parent_id BIGINT, fold BIGINT, name BIGINT, id BIGINT, state INTEGER);
-         CREATE OR REPLACE TEMP TABLE lint_proposals (id BIGINT, name VARCHAR);",
-    )?;
-    find_renamed_folders(connection)?;
+    let names = Names::none(connection, rules)?;
+    // What each name is at odds with by itself.
+    let broken =
+        TempTable::empty(connection, "lint_broken", "id BIGINT, parent_id BIGINT, rules INTEGER, room BIGINT")?;
     if names::may_be_broken(connection, rules)? {
-        names::look_at_source(connection, rules)?;
+        names.look_at_source(&broken)?;
     }
+    // What differs from the name of something else in its folder in a way that the destination does not see.
+    let twins =
+        TempTable::empty(connection, "lint_twins", "id BIGINT, parent_id BIGINT, rules INTEGER, other VARCHAR")?;
     if rules.folds() {
-        names::look_at_destination(connection, rules, false)?;
-        twins::find(connection, rules)?;
+        names.look_at_destination(None)?;
+        twins::find(&names, &twins)?;
     }
-    connection.execute_batch(
-        "CREATE OR REPLACE TEMP TABLE lint_findings AS
-         SELECT id, min(parent_id) AS parent_id, bit_or(rules) AS rules, min(room) AS room, min(other) AS other
-         FROM (
-           SELECT id, parent_id, rules, room, NULL AS other
-           FROM lint_broken
-           UNION ALL
-           SELECT id, parent_id, rules, NULL, other
-           FROM lint_twins
-         )
-         GROUP BY id
-         ORDER BY id",
+    let findings = TempTable::of(
+        connection,
+        "lint_findings",
+        &format!(
+            "SELECT id, min(parent_id) AS parent_id, bit_or(rules) AS rules, min(room) AS room, min(other) AS other
+             FROM (
+               SELECT id, parent_id, rules, room, NULL AS other
+               FROM {broken}
+               UNION ALL
+               SELECT id, parent_id, rules, NULL, other
+               FROM {twins}
+             )
+             GROUP BY id
+             ORDER BY id"
+        ),
     )?;
-    let found: i64 = connection.query_row("SELECT count(*) FROM lint_findings", [], |row| row.get(0))?;
-    if found > 0 {
+    broken.drop(connection)?;
+    twins.drop(connection)?;
+    let proposals = TempTable::empty(connection, "lint_proposals", "id BIGINT, name VARCHAR")?;
+    if findings.count(connection)? > 0 {
         if !rules.folds() {
             // Whatever is proposed must not be there already.
-            names::look_at_siblings(connection, rules)?;
-            names::look_at_destination(connection, rules, true)?;
+            names.look_at_siblings(&findings)?;
+            names.look_at_destination(Some(&findings))?;
         }
-        proposals::make(connection, rules)?;
+        proposals::make(&names, &findings, &proposals)?;
     }
-    Ok(Linted { connection, rules, under })
+    names.table.drop(connection)?;
+    Ok(Linted { connection, rules, findings, proposals, under })
 }
 
 /// A path that somebody has typed, without a slash at the end; an error where the source has nothing there, so that a
@@ -131,23 +137,24 @@ impl Linted<'_> {
     /// How many names there are that the rules have something against.
     pub fn count(&self) -> Result<u64> {
         let count: i64 = self.connection.query_row(
-            &format!("SELECT count(*) FROM ({}) WHERE {}", findings(), is_under()),
+            &format!("SELECT count(*) FROM ({}) WHERE {}", self.all(), is_under()),
             params![self.under],
             |row| row.get(0),
         )?;
         Ok(count.unsigned_abs())
     }
 
-    /// Fills the temporary table `lint_selected (id, name, rules)` with all of them and what is proposed instead.
-    pub(crate) fn select(&self) -> Result<()> {
+    /// Returns all of them and what is proposed instead as a temporary table `(id, name, rules)`, and nothing else is left.
+    pub(crate) fn into_table(self) -> Result<TempTable> {
         // A statement that makes a table takes no parameters.
-        self.connection
-            .execute_batch("CREATE OR REPLACE TEMP TABLE lint_selected (id BIGINT, name VARCHAR, rules INTEGER)")?;
+        let table = TempTable::empty(self.connection, "lint_selected", "id BIGINT, name VARCHAR, rules INTEGER")?;
         self.connection.execute(
-            &format!("INSERT INTO lint_selected SELECT id, proposal, rules FROM ({}) WHERE {}", findings(), is_under()),
+            &format!("INSERT INTO {table} SELECT id, proposal, rules FROM ({}) WHERE {}", self.all(), is_under()),
             params![self.under],
         )?;
-        Ok(())
+        self.findings.drop(self.connection)?;
+        self.proposals.drop(self.connection)?;
+        Ok(table)
     }
 
     /// Some of them, in id order, which is from the top of the tree to its leaves.
@@ -159,7 +166,7 @@ impl Linted<'_> {
              WHERE {} AND id > ?
              ORDER BY id
              LIMIT ?",
-            findings(),
+            self.all(),
             is_under()
         ))?;
         let mut rows = statement.query(params![self.under, after.map_or(0, |id| id.0), limit])?;
@@ -181,19 +188,21 @@ impl Linted<'_> {
         }
         Ok(findings)
     }
-}
 
-/// All findings of the last lint, with their paths on the source.
-fn findings() -> String {
-    format!(
-        "SELECT b.id, {path} AS path, n.kind, coalesce(r.name, n.name) AS name, b.rules, b.other, p.name AS proposal
-         FROM lint_findings b
-         JOIN src_nodes n ON n.id = b.id
-         JOIN src_folders f ON f.id = n.parent_id
-         LEFT JOIN lint_proposals p ON p.id = b.id
-         LEFT JOIN renames r ON r.src_id = b.id",
-        path = sql::path("n", "f")
-    )
+    /// All that was found anywhere, with the paths on the source, as a query.
+    fn all(&self) -> String {
+        format!(
+            "SELECT b.id, {path} AS path, n.kind, coalesce(r.name, n.name) AS name, b.rules, b.other, p.name AS proposal
+             FROM {findings} b
+             JOIN src_nodes n ON n.id = b.id
+             JOIN src_folders f ON f.id = n.parent_id
+             LEFT JOIN {proposals} p ON p.id = b.id
+             LEFT JOIN renames r ON r.src_id = b.id",
+            path = sql::path("n", "f"),
+            findings = self.findings,
+            proposals = self.proposals,
+        )
+    }
 }
 
 /// What a name is at odds with, for people.

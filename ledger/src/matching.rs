@@ -9,6 +9,8 @@ use longhaul_model::{FileFacts, NodeId, NodeKind};
 
 use crate::codes::node_kind;
 use crate::error::Result;
+use crate::renames::SOURCE_AS_CALLED;
+use crate::temp::TempTable;
 use crate::words::ExclusionOrigin;
 
 /// A source node with the same name as a destination node, in the counterpart of its folder.
@@ -26,8 +28,8 @@ pub(crate) struct Matched {
 
 /// Finds the source nodes for the destination nodes with ids within `ids`, ascending by destination id.
 ///
-/// In a sweep, source nodes in the temporary table `not_there (id)` are passed over: they are gone; and names that were accepted
-/// for the destination count.
+/// In a sweep, of which `not_there` has the source nodes that are gone, those are passed over, and names that were accepted for
+/// the destination count.
 ///
 /// `source_parents` are the bounds of the source folders that can be concerned: they let DuckDB skip all row groups of
 /// `src_nodes` but the few that have their children. `is_filtered`: the source was listed by a filter.
@@ -36,7 +38,7 @@ pub(crate) fn match_nodes(
     ids: &Range<i64>,
     source_parents: &Range<i64>,
     is_filtered: bool,
-    in_sweep: bool,
+    not_there: Option<&TempTable>,
 ) -> Result<Vec<Matched>> {
     let (is_left_out, exclusions) = if is_filtered {
         // People may have excluded more than the filter did.
@@ -48,8 +50,10 @@ pub(crate) fn match_nodes(
     } else {
         ("false", String::new())
     };
-    let (nodes, is_there) =
-        if in_sweep { ("src_called", "AND s.id NOT IN (SELECT id FROM not_there)") } else { ("src_nodes", "") };
+    let (nodes, is_there) = match not_there {
+        Some(gone) => (format!("({SOURCE_AS_CALLED})"), format!("AND s.id NOT IN (SELECT id FROM {gone})")),
+        None => ("src_nodes".to_owned(), String::new()),
+    };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT d.id, s.id, s.kind::VARCHAR, s.size, s.modified_ns, {is_left_out}
          FROM dst_nodes d

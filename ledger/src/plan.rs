@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::events::{ChangedAtDepth, CopyChanges, Events, SAME_NOW};
 use crate::migration::Settings;
 use crate::sql;
+use crate::temp::TempTable;
 use crate::writer::Writer;
 
 /// Makes the plan, and commits it so many ids at a time: DuckDB keeps in memory much of what a transaction adds.
@@ -20,23 +21,24 @@ use crate::writer::Writer;
 /// of nodes that are left alone, the whole of it will say as well.
 pub(crate) fn make_plan(writer: &mut Writer, range_ids: i64) -> Result<()> {
     writer.begin_transaction()?;
-    let ids = begin_plan(&writer.connection)?;
+    let (ids, in_conflict) = begin_plan(&writer.connection)?;
     writer.commit_transaction()?;
     let mut start = ids.start;
     while start < ids.end {
         let range = start..ids.end.min(start + range_ids);
         start = range.end;
         writer.begin_transaction()?;
-        let settled = plan_ids(&writer.connection, &writer.settings, &mut writer.events, &range)?;
+        plan_range(&writer.connection, &writer.settings, &in_conflict, &range)?;
+        let settled = settle(&writer.connection, &mut writer.events, &range)?;
         writer.count_changed(&settled);
         writer.commit_transaction()?;
     }
-    Ok(())
+    in_conflict.drop(&writer.connection)
 }
 
 /// Takes back whatever plan there was, inside the transaction that is open. The events must have been folded. Returns
-/// the ids of the nodes that are to be planned.
-fn begin_plan(connection: &Connection) -> Result<Range<i64>> {
+/// the ids of the nodes that are to be planned, and the folders that are in conflict.
+fn begin_plan(connection: &Connection) -> Result<(Range<i64>, TempTable)> {
     connection.execute_batch("DELETE FROM plan")?;
     // What was found anew has another id, and an id may be given out again.
     connection.execute_batch(
@@ -46,27 +48,16 @@ fn begin_plan(connection: &Connection) -> Result<Range<i64>> {
            WHERE n.id = r.src_id AND n.parent_id = r.parent_id AND n.name = r.was
          )",
     )?;
-    find_folders_in_conflict(connection)?;
+    let in_conflict = find_folders_in_conflict(connection)?;
     let last: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
     // The root is never copied.
-    Ok(FIRST_NODE_ID.0 + 1..last + 1)
+    Ok((FIRST_NODE_ID.0 + 1..last + 1, in_conflict))
 }
 
-/// Plans the nodes with ids within `ids`, inside the transaction that is open. Those that the plan leaves for good get
-/// their status with it. Returns what changed.
+/// Plans the nodes with ids within `ids`, inside the transaction that is open.
 ///
 /// Once in a transaction: two inserts into the same table must not follow one another in it (see `fold_range`).
-fn plan_ids(
-    connection: &Connection,
-    settings: &Settings,
-    events: &mut Events,
-    ids: &Range<i64>,
-) -> Result<Vec<ChangedAtDepth>> {
-    plan_range(connection, settings, ids)?;
-    settle(connection, events, ids)
-}
-
-fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) -> Result<()> {
+fn plan_range(connection: &Connection, settings: &Settings, in_conflict: &TempTable, ids: &Range<i64>) -> Result<()> {
     let (start, end) = (ids.start, ids.end);
     let (first_taken, last_taken): (Option<i64>, Option<i64>) = connection.query_row(
         "SELECT min(dst_id), max(dst_id) FROM matches WHERE src_id >= ? AND src_id < ? AND NOT same",
@@ -98,7 +89,7 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
              WHEN w.copy_status = '{successful}' THEN '{skip}'
              WHEN q.action = '{overwrite}' THEN {replace}
              WHEN q.action IS NOT NULL THEN q.action::VARCHAR
-             WHEN w.copy_status = '{in_conflict}' THEN '{conflict}'
+             WHEN w.copy_status = '{was_conflict}' THEN '{conflict}'
              WHEN w.kind = '{other}' THEN '{not_copied}'
              WHEN x.id IS NOT NULL THEN '{conflict}'
              WHEN w.kind = '{symlink}' AND NOT {symlinks_kept} THEN '{not_copied}'
@@ -129,12 +120,12 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
            FROM dst_nodes
            WHERE id >= {first_taken} AND id <= {last_taken}
          ) d ON d.id = m.dst_id
-         LEFT JOIN in_conflict x ON x.id = w.parent_id
+         LEFT JOIN {in_conflict} x ON x.id = w.parent_id
          LEFT JOIN (FROM decisions WHERE src_id >= {start} AND src_id < {end}) q ON q.src_id = w.id",
         // Statuses.
         vanished = CopyStatus::Vanished,
         successful = CopyStatus::Successful,
-        in_conflict = CopyStatus::Conflict,
+        was_conflict = CopyStatus::Conflict,
         skipped = CopyStatus::Skipped,
         awaits_decision = sql::is_status("w.copy_status", CopyStatus::awaits_decision),
         // Kinds.
@@ -168,11 +159,10 @@ fn plan_range(connection: &Connection, settings: &Settings, ids: &Range<i64>) ->
     Ok(())
 }
 
-/// Fills `in_conflict` with the folders whose place is taken by something else and all folders below them, each with the
-/// path of the topmost one, or what a person can read of it: it is said of every node below.
-fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
-    // Of this connection only, and never in the file or its log.
-    connection.execute_batch("CREATE OR REPLACE TEMP TABLE in_conflict (id BIGINT, top VARCHAR)")?;
+/// Returns the folders whose place is taken by something else and all folders below them, each with the path of the topmost
+/// one, or what a person can read of it, as a temporary table `(id, top)`: it is said of every node below.
+fn find_folders_in_conflict(connection: &Connection) -> Result<TempTable> {
+    let in_conflict = TempTable::empty(connection, "in_conflict", "id BIGINT, top VARCHAR")?;
     let (conflict, folder) = (CopyStatus::Conflict, NodeKind::Folder);
     let conflicts: i64 = connection.query_row(
         &format!("SELECT count(*) FROM src_current WHERE copy_status = '{conflict}'"),
@@ -181,7 +171,7 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
     )?;
     if conflicts > 0 {
         connection.execute_batch(&format!(
-            "INSERT INTO in_conflict
+            "INSERT INTO {in_conflict}
              WITH RECURSIVE below AS (
                SELECT f.id, f.path AS top
                FROM src_folders f
@@ -196,7 +186,7 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<()> {
              GROUP BY id",
         ))?;
     }
-    Ok(())
+    Ok(in_conflict)
 }
 
 /// Whether a file or link is the same on the destination although it was not found so when it was matched: it was not
@@ -227,7 +217,7 @@ fn difference(settings: &Settings) -> String {
     )
 }
 
-/// Gives the nodes that are pending and that the plan leaves alone the status that says so.
+/// Gives the nodes that are pending and that the plan leaves alone the status that says so. Returns what changed.
 fn settle(connection: &Connection, events: &mut Events, ids: &Range<i64>) -> Result<Vec<ChangedAtDepth>> {
     let (start, end) = (ids.start, ids.end);
     let changes = PlanAction::ALL.into_iter().filter_map(|action| Some((action, action.settled_by()?)));

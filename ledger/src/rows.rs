@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::words::ExclusionOrigin;
 
 pub(crate) use columns::{Column, Names, rows, schema};
-pub(crate) use sweep::{FindingRow, IdRows, SweepRows};
+pub(crate) use sweep::{FactRows, FindingRow, RelistedRows, SweepRows};
 
 /// The names of one batch may take this much: Arrow's offsets are 32 bits, and memory has to stay bounded.
 pub(crate) const BATCH_NAME_BYTES_MAX: usize = 64 << 20;

@@ -109,16 +109,16 @@ impl RunWriter {
     fn writer(&mut self) -> &mut Writer {
         match self {
             RunWriter::Discover(DiscoverWriter { writer, .. })
-            | RunWriter::Copy(CopyWriter { writer })
-            | RunWriter::Verify(VerifyWriter { writer }) => writer,
+            | RunWriter::Copy(CopyWriter { writer, .. })
+            | RunWriter::Verify(VerifyWriter { writer, .. }) => writer,
         }
     }
 
     fn into_writer(self) -> Writer {
         match self {
             RunWriter::Discover(DiscoverWriter { writer, .. })
-            | RunWriter::Copy(CopyWriter { writer })
-            | RunWriter::Verify(VerifyWriter { writer }) => writer,
+            | RunWriter::Copy(CopyWriter { writer, .. })
+            | RunWriter::Verify(VerifyWriter { writer, .. }) => writer,
         }
     }
 }

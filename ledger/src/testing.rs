@@ -144,7 +144,8 @@ impl DiscoverWriter {
     pub(crate) fn ended_in_memory(mut self) -> IdleLedger {
         self.commit().unwrap();
         fold_events(&self.writer.connection).unwrap();
-        end_discovery(&mut self.writer, self.relisting.take().map(|relisting| relisting.sweep)).unwrap();
+        let sweep = self.relisting.take().map(|relisting| relisting.end(&self.writer.connection).unwrap());
+        end_discovery(&mut self.writer, sweep).unwrap();
         set_phase(&self.writer.connection, Phase::Review, None).unwrap();
         self.killed()
     }

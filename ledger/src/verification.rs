@@ -13,6 +13,7 @@ use crate::codes::node_kind;
 use crate::error::{LedgerError, Result};
 use crate::renames::renamed_paths;
 use crate::sql;
+use crate::temp::TempTable;
 
 pub use writer::VerifyWriter;
 
@@ -70,14 +71,18 @@ pub struct VerifyRemaining {
 }
 
 /// What has to be at the destination of source nodes with ids within `ids`, by folder. The events must have been
-/// folded.
-pub(crate) fn pull_expected(connection: &Connection, ids: &Range<i64>) -> Result<Vec<ExpectedBatch>> {
+/// folded. `renamed` are the folders that have another path there.
+pub(crate) fn pull_expected(
+    connection: &Connection,
+    renamed: &TempTable,
+    ids: &Range<i64>,
+) -> Result<Vec<ExpectedBatch>> {
     let (start, end) = (ids.start, ids.end);
     let (first_parent, last_parent): (Option<i64>, Option<i64>) = connection
         .prepare_cached("SELECT min(parent_id), max(parent_id) FROM src_nodes WHERE id >= ? AND id < ?")?
         .query_row(params![start, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(first_parent), Some(last_parent)) = (first_parent, last_parent) else { return Ok(Vec::new()) };
-    let destination_paths = renamed_paths(connection, &(first_parent..last_parent + 1))?;
+    let destination_paths = renamed_paths(connection, renamed, &(first_parent..last_parent + 1))?;
     let mut statement = connection.prepare_cached(&format!(
         "SELECT n.id, n.parent_id, n.name, n.kind::VARCHAR, coalesce(c.size, n.size),
            coalesce(c.modified_ns, n.modified_ns), f.path, coalesce(s.copy_status = '{successful}', false),

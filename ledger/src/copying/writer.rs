@@ -15,7 +15,9 @@ use crate::error::{LedgerError, Result};
 use crate::fold::fold_events;
 use crate::migration::{CopySettings, Migration, set_phase};
 use crate::overview::Overview;
+use crate::renames::find_renamed_folders;
 use crate::rows::{CopiedRow, ErrorRow};
+use crate::temp::TempTable;
 use crate::writer::{Guarded, Writer};
 
 /// How many ids further the mark is set, below which items may have been begun: one commit for so many.
@@ -25,6 +27,8 @@ const MARK_STEP: i64 = 131_072;
 #[derive(Debug)]
 pub struct CopyWriter {
     pub(crate) writer: Writer,
+    /// The folders that have another path on the destination.
+    renamed: TempTable,
 }
 
 impl Guarded for CopyWriter {
@@ -52,7 +56,8 @@ impl CopyWriter {
     /// Takes over a writer that has committed the phase `copying` with these settings. The events must have been folded.
     /// Returns what is still to be copied as well.
     pub(crate) fn begin(writer: Writer, settings: &CopySettings) -> Result<(CopyWriter, CopyRemaining)> {
-        let mut this = CopyWriter { writer };
+        let renamed = find_renamed_folders(&writer.connection)?;
+        let mut this = CopyWriter { writer, renamed };
         let remaining = this.remaining_copies(settings)?;
         Ok((this, remaining))
     }
@@ -62,7 +67,7 @@ impl CopyWriter {
         self.guarded(|this| {
             let (source, begun_below) =
                 (this.writer.counters().totals().src, this.writer.counters.marks.copy_given_out);
-            remaining(&this.writer.connection, &source, begun_below, settings.large_from)
+            remaining(&this.writer.connection, &this.renamed, &source, begun_below, settings.large_from)
         })
     }
 
@@ -71,7 +76,7 @@ impl CopyWriter {
     pub fn pull_plan(&mut self, ids: &Range<i64>) -> Result<Vec<PlanBatch>> {
         let pulled = self.guarded(|this| {
             this.writer.flush_rows()?;
-            pull_plan(&this.writer.connection, ids)
+            pull_plan(&this.writer.connection, &this.renamed, ids)
         })?;
         if !pulled.is_empty() && self.writer.counters.marks.copy_given_out < ids.end {
             self.writer.counters.marks.copy_given_out = ids.end + MARK_STEP;
@@ -236,7 +241,7 @@ impl CopyWriter {
 
     /// Those of them with ids within `ids`, with their printable paths, in id order.
     pub fn pull_made_folders(&mut self, ids: &Range<i64>) -> Result<Vec<MadeFolder>> {
-        self.guarded(|this| pull_made_folders(&this.writer.connection, ids))
+        self.guarded(|this| pull_made_folders(&this.writer.connection, &this.renamed, ids))
     }
 
     /// Makes everything recorded so far durable.

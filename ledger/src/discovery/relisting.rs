@@ -15,11 +15,14 @@ use longhaul_model::{
 };
 
 use super::{DiscoverWriter, FLUSH_ROWS_MAX};
+use crate::bits::Ids;
 use crate::codes::{node_kind, traversal_status};
 use crate::error::Result;
 use crate::listing::{Ending, FailedListing, Folder, FoundFolders, ListedPage, RecordedListing};
-use crate::rows::{ErrorRow, FindingRow, IdRows, Rows, flush};
+use crate::renames::SOURCE_AS_CALLED;
+use crate::rows::{ErrorRow, FactRows, FindingRow, RelistedRows, Rows};
 use crate::sweeping::Sweep;
+use crate::temp::TempTable;
 use crate::words::Finding;
 
 /// Entries of listings that are complete are compared at the latest when this many wait.
@@ -37,16 +40,37 @@ pub(crate) struct Relisting {
     /// Folders of whose listings some pages have come.
     begun: BySide<HashSet<NodeId>>,
     waiting: usize,
+    /// The entries of all these listings.
+    entries: BySide<TempTable>,
+    rows: BySide<RelistedRows>,
+    /// Source nodes that are gone, and not in `sweep.not_there` yet.
+    gone: Ids,
 }
 
 impl Relisting {
     /// Begins to list what is left of a sweep.
     pub(super) fn begin(connection: &Connection, sweep: Sweep) -> Result<Relisting> {
-        // Of this connection only, and never in the file or its log.
+        let entries =
+            BySide { src: no_entries(connection, Side::Source)?, dst: no_entries(connection, Side::Destination)? };
+        let (ended, begun, waiting, rows, gone) = Default::default();
+        Ok(Relisting { sweep, ended, begun, waiting, entries, rows, gone })
+    }
+
+    /// Hands all rows that wait to DuckDB, inside the transaction that is open.
+    pub(super) fn flush(&mut self, connection: &Connection) -> Result<()> {
         for side in Side::BOTH {
-            forget_entries(connection, side)?;
+            self.entries[side].append(connection, &mut self.rows[side])?;
         }
-        Ok(Relisting { sweep, ended: BySide::default(), begun: BySide::default(), waiting: 0 })
+        self.sweep.not_there.append(connection, &mut self.gone)?;
+        Ok(())
+    }
+
+    /// Everything is listed. Returns the sweep.
+    pub(crate) fn end(self, connection: &Connection) -> Result<Sweep> {
+        let BySide { src, dst } = self.entries;
+        src.drop(connection)?;
+        dst.drop(connection)?;
+        Ok(self.sweep)
     }
 
     pub(super) fn has_ended_listings(&self) -> bool {
@@ -86,7 +110,7 @@ impl DiscoverWriter {
     pub(super) fn record_page_again(&mut self, side: Side, listed: ListedPage) -> Result<Vec<RecordedListing>> {
         let ListedPage { folder, page, is_last, attempts } = listed;
         let relisting = self.relisting.as_mut().expect("only a sweep lists a folder again");
-        self.writer.rows.sweep.entries[side].push_page(folder.id, &page);
+        relisting.rows[side].push_page(folder.id, &page);
         relisting.waiting += page.len() + 1;
         self.writer.uncommitted_rows += 1;
         if is_last {
@@ -95,12 +119,12 @@ impl DiscoverWriter {
         } else {
             relisting.begun[side].insert(folder.id);
         }
-        let is_long = self.writer.rows.sweep.entries[side].len() >= FLUSH_ROWS_MAX;
+        let is_long = relisting.rows[side].len() >= FLUSH_ROWS_MAX;
         if relisting.waiting >= COMPARED_ROWS_MAX && is_last {
             return self.compare_listed_again();
         }
         if is_long {
-            self.writer.flush_rows()?;
+            self.flush_rows()?;
         }
         Ok(Vec::new())
     }
@@ -109,15 +133,15 @@ impl DiscoverWriter {
     /// any more, it is gone.
     pub(super) fn record_failure_again(&mut self, side: Side, failed: FailedListing) -> Result<Vec<RecordedListing>> {
         let FailedListing { folder, class, message, attempts } = failed;
-        self.writer.flush_rows()?;
+        self.flush_rows()?;
         let relisting = self.relisting.as_mut().expect("only a sweep lists a folder again");
         self.writer.rows.sweep.swept.push(side, folder.id);
         self.writer.uncommitted_rows += 1;
         if relisting.begun[side].remove(&folder.id) {
-            let table = format!("relisted_{}", side.prefix());
+            let entries = &relisting.entries[side];
             self.writer
                 .connection
-                .execute(&format!("DELETE FROM {table} WHERE folder_id = ?"), params![folder.id.0])?;
+                .execute(&format!("DELETE FROM {entries} WHERE folder_id = ?"), params![folder.id.0])?;
         }
         let is_gone = class == ErrorClass::Vanished && folder.id != FIRST_NODE_ID;
         let nothing = FoundFolders { ids: Vec::new(), named: Some(Vec::new()) };
@@ -149,7 +173,7 @@ impl DiscoverWriter {
         self.writer.rows.sweep.findings.push(&FindingRow { side, node, finding, size, modified_ns, run, at_ns });
         self.writer.uncommitted_rows += 1;
         if side == Side::Source && finding == Finding::Gone {
-            self.writer.rows.sweep.gone.push(node, None, None);
+            self.relisting.as_mut().expect("only a sweep finds that").gone.id.push(node.0);
         }
     }
 
@@ -171,25 +195,21 @@ impl DiscoverWriter {
     }
 
     fn compare_side(&mut self, side: Side, ended: Vec<(Folder, u32)>) -> Result<Vec<RecordedListing>> {
-        self.writer.flush_rows()?;
-        self.writer
-            .connection
-            .execute_batch("CREATE OR REPLACE TEMP TABLE ended (id BIGINT, size BIGINT, modified_ns BIGINT)")?;
-        let mut ids = IdRows::default();
-        for (folder, _) in &ended {
-            ids.push(folder.id, None, None);
-        }
-        flush(&mut ids, "ended", &self.writer.connection)?;
-        let statuses = statuses_of_ended(&self.writer.connection, side)?;
-        let first_id = self.relisting.as_ref().expect("there is one").sweep.first_ids[side];
-        let differences = find_differences(&self.writer.connection, side, first_id)?;
+        self.flush_rows()?;
+        let compared = Ids::table(&self.writer.connection, "ended")?;
+        let mut ids = Ids { id: ended.iter().map(|(folder, _)| folder.id.0).collect() };
+        compared.append(&self.writer.connection, &mut ids)?;
+        let statuses = statuses_of(&self.writer.connection, side, &compared)?;
+        let relisting = self.relisting.as_ref().expect("there is one");
+        let differing = relisting.find_differences(&self.writer.connection, side, &compared)?;
+        let differences = differing.count(&self.writer.connection)?;
 
         let folders: HashMap<NodeId, &Folder> = ended.iter().map(|(folder, _)| (folder.id, folder)).collect();
         let mut answers = Vec::new();
-        let mut changed = IdRows::default();
+        let mut changed = FactRows::default();
         let mut start = 1;
         while start <= differences {
-            let batches = pull_differences(&self.writer.connection, start)?;
+            let batches = pull_differences(&self.writer.connection, &differing, start)?;
             start += DIFFERENCES_MAX;
             let mut new = NewEntries::default();
             for batch in &batches {
@@ -205,8 +225,9 @@ impl DiscoverWriter {
                 answers.extend(self.record_entries(side, folders[&folder].clone(), page, Ending::No)?);
             }
         }
+        differing.drop(&self.writer.connection)?;
         self.update_facts(side, &mut changed)?;
-        self.forget_compared(side)?;
+        self.forget_compared(side, compared)?;
 
         for (folder, attempts) in ended {
             self.writer.rows.sweep.swept.push(side, folder.id);
@@ -221,7 +242,7 @@ impl DiscoverWriter {
         Ok(answers)
     }
 
-    fn note_difference(&mut self, side: Side, difference: &Difference<'_>, changed: &mut IdRows) {
+    fn note_difference(&mut self, side: Side, difference: &Difference<'_>, changed: &mut FactRows) {
         let Some(known) = difference.known else { return };
         if !difference.is_listed || difference.is_new {
             // One that was gone before, and one that is: neither is news of the known one.
@@ -234,7 +255,7 @@ impl DiscoverWriter {
             self.note(side, known, Finding::Back, difference.before);
         }
         if difference.facts != difference.before {
-            changed.push(known, difference.facts.size, difference.facts.modified_ns);
+            changed.push(known, difference.facts);
             // A folder's time says only that something is different in it.
             if difference.kind != NodeKind::Folder {
                 self.note(side, known, Finding::Changed, difference.before);
@@ -243,47 +264,46 @@ impl DiscoverWriter {
     }
 
     /// Brings sizes and times of known nodes up to date.
-    fn update_facts(&mut self, side: Side, changed: &mut IdRows) -> Result<()> {
-        self.writer
-            .connection
-            .execute_batch("CREATE OR REPLACE TEMP TABLE changed_now (id BIGINT, size BIGINT, modified_ns BIGINT)")?;
-        let count = flush(changed, "changed_now", &self.writer.connection)?;
-        if count > 0 {
-            let nodes = format!("{}_nodes", side.prefix());
-            self.writer.connection.execute_batch(&format!(
-                "UPDATE {nodes}
-                 SET size = c.size, modified_ns = c.modified_ns
-                 FROM changed_now c
-                 WHERE {nodes}.id = c.id"
-            ))?;
-            self.writer.uncommitted_rows += count;
+    fn update_facts(&mut self, side: Side, changed: &mut FactRows) -> Result<()> {
+        if changed.len() == 0 {
+            return Ok(());
         }
-        Ok(())
+        let connection = &self.writer.connection;
+        let facts = TempTable::empty(connection, "changed_now", "id BIGINT, size BIGINT, modified_ns BIGINT")?;
+        self.writer.uncommitted_rows += facts.append(connection, changed)?;
+        connection.execute_batch(&format!(
+            "UPDATE {side}_nodes
+             SET size = c.size, modified_ns = c.modified_ns
+             FROM {facts} c
+             WHERE {side}_nodes.id = c.id",
+            side = side.prefix()
+        ))?;
+        facts.drop(connection)
     }
 
-    /// Forgets the entries of the listings that have been compared.
-    fn forget_compared(&mut self, side: Side) -> Result<()> {
-        let relisting = self.relisting.as_ref().expect("there is one");
+    /// Forgets the entries of the folders whose listings have been compared.
+    fn forget_compared(&mut self, side: Side, compared: TempTable) -> Result<()> {
+        let (connection, relisting) = (&self.writer.connection, self.relisting.as_mut().expect("there is one"));
         if relisting.begun[side].is_empty() {
-            return forget_entries(&self.writer.connection, side);
+            // What is deleted from a table keeps its place.
+            relisting.entries[side] = no_entries(connection, side)?;
+        } else {
+            let entries = &relisting.entries[side];
+            connection.execute(&format!("DELETE FROM {entries} WHERE folder_id IN (SELECT id FROM {compared})"), [])?;
         }
-        let table = format!("relisted_{}", side.prefix());
-        self.writer
-            .connection
-            .execute(&format!("DELETE FROM {table} WHERE folder_id IN (SELECT id FROM ended)"), [])?;
-        Ok(())
+        compared.drop(connection)
     }
 }
 
-/// Makes the table of entries anew: what is deleted from one keeps its place.
-fn forget_entries(connection: &Connection, side: Side) -> Result<()> {
-    Ok(connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE relisted_{} (
-           folder_id BIGINT, name VARCHAR, kind node_kind, size BIGINT, modified_ns BIGINT, remark VARCHAR,
-           left_out BIGINT
-         )",
-        side.prefix()
-    ))?)
+/// The table of entries, without any.
+fn no_entries(connection: &Connection, side: Side) -> Result<TempTable> {
+    let name = match side {
+        Side::Source => "relisted_src",
+        Side::Destination => "relisted_dst",
+    };
+    let columns = "folder_id BIGINT, name VARCHAR, kind node_kind, size BIGINT, modified_ns BIGINT, remark VARCHAR,
+                   left_out BIGINT";
+    TempTable::empty(connection, name, columns)
 }
 
 /// The status that a folder had before the sweep, whose events were folded when it began.
@@ -296,12 +316,12 @@ fn known_status(connection: &Connection, side: Side, folder: NodeId) -> Result<T
     known.map_or(Ok(TraversalStatus::Pending), |word| traversal_status(&word))
 }
 
-/// The statuses of the folders in `ended` that any is known of.
-fn statuses_of_ended(connection: &Connection, side: Side) -> Result<HashMap<NodeId, TraversalStatus>> {
+/// The statuses of those of the folders that any is known of.
+fn statuses_of(connection: &Connection, side: Side, folders: &TempTable) -> Result<HashMap<NodeId, TraversalStatus>> {
     let mut statement = connection.prepare(&format!(
         "SELECT c.id, c.traversal_status::VARCHAR
          FROM {}_current c
-         SEMI JOIN ended e ON e.id = c.id
+         SEMI JOIN {folders} e ON e.id = c.id
          WHERE c.traversal_status IS NOT NULL",
         side.prefix()
     ))?;
@@ -313,108 +333,127 @@ fn statuses_of_ended(connection: &Connection, side: Side) -> Result<HashMap<Node
     Ok(statuses)
 }
 
-/// Fills the temporary table `differing` with what is different in the folders in `ended`, numbered from 1 on, the entries of
-/// each folder one after another. Returns how many there are.
-fn find_differences(connection: &Connection, side: Side, first_id: NodeId) -> Result<i64> {
-    let (first, last): (i64, i64) =
-        connection.query_row("SELECT min(id), max(id) FROM ended", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (name, first_id) = (side.prefix(), first_id.0);
-    let was_gone = match side {
-        Side::Source => "n.id IN (SELECT id FROM not_there)",
-        Side::Destination => "false",
-    };
-    // A source folder that was gone is not known any more, because what it had is not: if it is there again it is a new one.
-    let known = format!(
-        "SELECT n.id, n.parent_id, n.name, n.kind, n.size, n.modified_ns, {was_gone} AS was_gone
-         FROM {name}_nodes n
-         WHERE n.parent_id >= {first} AND n.parent_id <= {last} AND n.id < {first_id}
-           AND n.parent_id IN (SELECT id FROM ended) AND NOT (n.kind = '{folder}' AND {was_gone})",
-        folder = NodeKind::Folder
-    );
-    connection.execute_batch("CREATE OR REPLACE TEMP TABLE to_be_new (id BIGINT)")?;
-    if side == Side::Destination {
-        find_counterparts_of_known(connection, &known)?;
-    }
-    connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE differing AS
-         WITH listed AS (
-           FROM relisted_{name}
-           WHERE folder_id IN (SELECT id FROM ended)
-         ),
-         known AS ({known})
-         SELECT
-           row_number() OVER (ORDER BY coalesce(l.folder_id, k.parent_id)) AS number,
-           coalesce(l.folder_id, k.parent_id) AS folder_id,
-           l.folder_id IS NOT NULL AS is_listed,
-           k.id AS known_id,
-           l.folder_id IS NOT NULL AND (k.id IS NULL OR b.id IS NOT NULL) AS is_new,
-           coalesce(k.was_gone, false) AS was_gone,
-           coalesce(l.name, k.name) AS name,
-           coalesce(l.kind, k.kind)::VARCHAR AS kind,
-           l.size,
-           l.modified_ns,
-           k.size AS size_before,
-           k.modified_ns AS modified_before_ns,
-           l.remark,
-           l.left_out
-         FROM listed l
-         FULL JOIN known k ON k.parent_id = l.folder_id AND k.name = l.name AND k.kind = l.kind
-         LEFT JOIN to_be_new b ON b.id = k.id
-         WHERE k.id IS NULL
-           OR (l.folder_id IS NULL AND NOT k.was_gone)
-           OR (l.folder_id IS NOT NULL AND (
-             k.was_gone OR b.id IS NOT NULL
-             OR l.size IS DISTINCT FROM k.size OR l.modified_ns IS DISTINCT FROM k.modified_ns
-           ))"
-    ))?;
-    Ok(connection.query_row("SELECT count(*) FROM differing", [], |row| row.get(0))?)
-}
-
-/// Fills `to_be_new (id)` with those destination folders that the query `known` gives, that had no counterpart, so that they
-/// were not descended into, and that have one now.
-fn find_counterparts_of_known(connection: &Connection, known: &str) -> Result<()> {
-    connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE known_folders AS
-         SELECT id, parent_id, name
-         FROM ({known})
-         WHERE kind = '{folder}'",
-        folder = NodeKind::Folder
-    ))?;
-    let bounds: (Option<i64>, Option<i64>) =
-        connection.query_row("SELECT min(id), max(id) FROM known_folders", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(first), Some(last)) = bounds else { return Ok(()) };
-    let unmatched = connection.execute(
-        "INSERT INTO to_be_new
-         SELECT id
-         FROM known_folders
-         WHERE id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= ? AND dst_id <= ?)",
-        params![first, last],
-    )?;
-    if unmatched > 0 {
-        connection.execute_batch(&format!(
-            "DELETE FROM to_be_new
-             WHERE id NOT IN (
-               SELECT k.id
-               FROM known_folders k
-               SEMI JOIN to_be_new b ON b.id = k.id
-               JOIN dst_folders f ON f.id = k.parent_id
-               JOIN src_called s ON s.parent_id = f.src_id AND s.name = k.name AND s.kind = '{folder}'
-               WHERE s.id NOT IN (SELECT id FROM not_there)
-             )",
+impl Relisting {
+    /// Returns what is different in the folders whose listings are complete, numbered from 1 on, the entries of each folder one
+    /// after another, as a temporary table.
+    fn find_differences(&self, connection: &Connection, side: Side, ended: &TempTable) -> Result<TempTable> {
+        let (first, last): (i64, i64) =
+            connection.query_row(&format!("SELECT min(id), max(id) FROM {ended}"), [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let was_gone = match side {
+            Side::Source => format!("n.id IN (SELECT id FROM {})", self.sweep.not_there),
+            Side::Destination => "false".to_owned(),
+        };
+        // A source folder that was gone is not known any more, because what it had is not: if it is there again it is a new
+        // one.
+        let known = format!(
+            "SELECT n.id, n.parent_id, n.name, n.kind, n.size, n.modified_ns, {was_gone} AS was_gone
+             FROM {side}_nodes n
+             WHERE n.parent_id >= {first} AND n.parent_id <= {last} AND n.id < {first_id}
+               AND n.parent_id IN (SELECT id FROM {ended}) AND NOT (n.kind = '{folder}' AND {was_gone})",
+            side = side.prefix(),
+            first_id = self.sweep.first_ids[side],
             folder = NodeKind::Folder
-        ))?;
+        );
+        let to_be_new = Ids::table(connection, "to_be_new")?;
+        if side == Side::Destination {
+            self.find_counterparts_of_known(connection, &known, &to_be_new)?;
+        }
+        let differing = TempTable::of(
+            connection,
+            "differing",
+            &format!(
+                "WITH listed AS (
+                   FROM {entries}
+                   WHERE folder_id IN (SELECT id FROM {ended})
+                 ),
+                 known AS ({known})
+                 SELECT
+                   row_number() OVER (ORDER BY coalesce(l.folder_id, k.parent_id)) AS number,
+                   coalesce(l.folder_id, k.parent_id) AS folder_id,
+                   l.folder_id IS NOT NULL AS is_listed,
+                   k.id AS known_id,
+                   l.folder_id IS NOT NULL AND (k.id IS NULL OR b.id IS NOT NULL) AS is_new,
+                   coalesce(k.was_gone, false) AS was_gone,
+                   coalesce(l.name, k.name) AS name,
+                   coalesce(l.kind, k.kind)::VARCHAR AS kind,
+                   l.size,
+                   l.modified_ns,
+                   k.size AS size_before,
+                   k.modified_ns AS modified_before_ns,
+                   l.remark,
+                   l.left_out
+                 FROM listed l
+                 FULL JOIN known k ON k.parent_id = l.folder_id AND k.name = l.name AND k.kind = l.kind
+                 LEFT JOIN {to_be_new} b ON b.id = k.id
+                 WHERE k.id IS NULL
+                   OR (l.folder_id IS NULL AND NOT k.was_gone)
+                   OR (l.folder_id IS NOT NULL AND (
+                     k.was_gone OR b.id IS NOT NULL
+                     OR l.size IS DISTINCT FROM k.size OR l.modified_ns IS DISTINCT FROM k.modified_ns
+                   ))",
+                entries = self.entries[side]
+            ),
+        )?;
+        to_be_new.drop(connection)?;
+        Ok(differing)
     }
-    Ok(())
+
+    /// Fills `to_be_new (id)` with those destination folders that the query `known` gives, that had no counterpart, so that
+    /// they were not descended into, and that have one now.
+    fn find_counterparts_of_known(&self, connection: &Connection, known: &str, to_be_new: &TempTable) -> Result<()> {
+        let folders = TempTable::of(
+            connection,
+            "known_folders",
+            &format!(
+                "SELECT id, parent_id, name
+                 FROM ({known})
+                 WHERE kind = '{folder}'",
+                folder = NodeKind::Folder
+            ),
+        )?;
+        let (first, last): (i64, i64) = connection.query_row(
+            &format!("SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM {folders}"),
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let unmatched = connection.execute(
+            &format!(
+                "INSERT INTO {to_be_new}
+                 SELECT id
+                 FROM {folders}
+                 WHERE id NOT IN (SELECT dst_id FROM matches WHERE dst_id >= ? AND dst_id <= ?)"
+            ),
+            params![first, last],
+        )?;
+        if unmatched > 0 {
+            connection.execute_batch(&format!(
+                "DELETE FROM {to_be_new}
+                 WHERE id NOT IN (
+                   SELECT k.id
+                   FROM {folders} k
+                   SEMI JOIN {to_be_new} b ON b.id = k.id
+                   JOIN dst_folders f ON f.id = k.parent_id
+                   JOIN ({SOURCE_AS_CALLED}) s ON s.parent_id = f.src_id AND s.name = k.name AND s.kind = '{folder}'
+                   WHERE s.id NOT IN (SELECT id FROM {not_there})
+                 )",
+                not_there = self.sweep.not_there,
+                folder = NodeKind::Folder
+            ))?;
+        }
+        folders.drop(connection)
+    }
 }
 
-fn pull_differences(connection: &Connection, start: i64) -> Result<Vec<RecordBatch>> {
-    let mut statement = connection.prepare(
+fn pull_differences(connection: &Connection, differing: &TempTable, start: i64) -> Result<Vec<RecordBatch>> {
+    let mut statement = connection.prepare(&format!(
         "SELECT folder_id, is_listed, known_id, is_new, was_gone, name, kind, size, modified_ns, size_before,
            modified_before_ns, remark, left_out
-         FROM differing
+         FROM {differing}
          WHERE number >= ? AND number < ?
-         ORDER BY number",
-    )?;
+         ORDER BY number"
+    ))?;
     Ok(statement.query_arrow(params![start, start + DIFFERENCES_MAX])?.collect())
 }
 

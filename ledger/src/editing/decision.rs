@@ -7,12 +7,14 @@ use duckdb::{Connection, params};
 use longhaul_model::{CopyChange, CopyStatus, NodeKind, PlanAction, PolicyVerdict, ReasonCode};
 
 use super::Editor;
-use super::selection::{BELOW, Selection};
+use super::selection::{Selection, below};
 use crate::approval::revoke;
 use crate::changing::{Changed, change_statuses};
 use crate::error::{LedgerError, Result};
 use crate::exclusions::cover_changing;
 use crate::sql;
+use crate::temp::TempTable;
+use crate::writer::Writer;
 
 /// What is done about a conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,129 +64,142 @@ impl Decision {
     }
 }
 
-/// Everything at the selected nodes and below them that is a conflict, or was one before somebody decided it, which has not
-/// been carried out: `deciding (id, was, decided)`.
-fn find_decidable() -> String {
+/// Returns everything at the selected nodes and below them that is a conflict, or was one before somebody decided it, which
+/// has not been carried out, as a temporary table `(id, was, decided)`.
+fn find_decidable(connection: &Connection, selected: TempTable) -> Result<TempTable> {
     let is_carried_out_later = Decision::ALL.map(|decision| {
         let (status, action) = (decision.status(), decision.action());
         format!("(c.copy_status = '{status}' AND d.action = '{action}')")
     });
-    format!(
-        "CREATE OR REPLACE TEMP TABLE deciding AS
-         {BELOW}
+    let decidable = format!(
+        "{below}
          SELECT b.id, c.copy_status AS was, d.action AS decided
          FROM below b
          JOIN src_current c ON c.id = b.id
          SEMI JOIN plan p ON p.src_id = b.id
          LEFT JOIN decisions d ON d.src_id = b.id
          WHERE c.copy_status = '{conflict}' OR {decided}",
+        below = below(&selected),
         conflict = CopyStatus::Conflict,
         decided = is_carried_out_later.join(" OR ")
-    )
+    );
+    let deciding = TempTable::of(connection, "deciding", &decidable)?;
+    selected.drop(connection)?;
+    Ok(deciding)
 }
 
 impl Editor {
     /// Decides the conflicts among the chosen nodes and below them, those that were decided before among them. What has
     /// another kind of thing in its place can be skipped; a file or a link can also be kept beside it.
     pub fn decide(self, selection: &Selection, decision: Decision) -> Result<Changed> {
-        selection.select(self.connection(), (self.now_ns)())?;
+        let selected = selection.select(self.connection(), (self.now_ns)())?;
         self.in_run("decide", |writer| {
             let connection = &writer.connection;
-            connection.execute_batch(&find_decidable())?;
-            refuse_impossible(connection, decision)?;
-            let conflicts = connection.query_row("SELECT count(*) FROM deciding", [], |row| row.get::<_, i64>(0))?;
-            if conflicts == 0 {
+            let deciding = find_decidable(connection, selected)?;
+            refuse_impossible(connection, &deciding, decision)?;
+            if deciding.count(connection)? == 0 {
                 return Err(LedgerError::NothingToChange("there is no conflict to be decided".to_owned()));
             }
-            connection.execute("DELETE FROM deciding WHERE decided = ?::plan_action", [decision.action()])?;
-            let otherwise: i64 = connection.query_row("SELECT count(*) FROM deciding", [], |row| row.get(0))?;
-            if otherwise == 0 {
+            connection
+                .execute(&format!("DELETE FROM {deciding} WHERE decided = ?::plan_action"), [decision.action()])?;
+            if deciding.count(connection)? == 0 {
                 return Err(LedgerError::NothingToChange("it was decided so before".to_owned()));
             }
-            connection.execute("DELETE FROM decisions WHERE src_id IN (SELECT id FROM deciding)", [])?;
+            connection.execute(&format!("DELETE FROM decisions WHERE src_id IN (SELECT id FROM {deciding})"), [])?;
             connection.execute(
-                "INSERT INTO decisions
-                 SELECT id, ?::plan_action, ?, ?
-                 FROM deciding",
+                &format!(
+                    "INSERT INTO decisions
+                     SELECT id, ?::plan_action, ?, ?
+                     FROM {deciding}"
+                ),
                 params![decision.action(), writer.run, (writer.now_ns)()],
             )?;
             let reason = sql::reason(ReasonCode::Decided, &[&sql::quoted(decision.as_str())]);
             connection.execute_batch(&format!(
                 "UPDATE plan
                  SET action = {action}, reason = {reason}
-                 FROM (SELECT id, kind FROM src_nodes WHERE id IN (SELECT id FROM deciding)) n
+                 FROM (SELECT id, kind FROM src_nodes WHERE id IN (SELECT id FROM {deciding})) n
                  WHERE n.id = plan.src_id",
                 action = sql::by_kind("n", |kind| decision.verdict().action(kind)),
             ))?;
             // What is to be copied after all is pending, and no more than that.
             let (change, reason) = match decision {
-                Decision::Skip => (Some(CopyChange::NotCarriedOver), reason.as_str()),
-                Decision::Overwrite | Decision::KeepBoth => (None, "NULL"),
+                Decision::Skip => (sql::quoted(CopyChange::NotCarriedOver.as_str()), reason.as_str()),
+                Decision::Overwrite | Decision::KeepBoth => ("NULL".to_owned(), "NULL"),
             };
-            connection.execute(
+            let changing = TempTable::of(
+                connection,
+                "changing",
                 &format!(
-                    "CREATE OR REPLACE TEMP TABLE changing AS
-                     SELECT id, ?::VARCHAR AS change, {reason}::VARCHAR AS reason
-                     FROM deciding
+                    "SELECT id, {change}::VARCHAR AS change, {reason}::VARCHAR AS reason
+                     FROM {deciding}
                      ORDER BY id"
                 ),
-                params![change.map(CopyChange::as_str)],
             )?;
-            cover_changing(connection)?;
-            let mut changed = change_statuses(writer, CopyChange::Decided)?;
-            changed.revoked = revoke(writer)?;
-            Ok(changed)
+            deciding.drop(connection)?;
+            cover_changing(connection, &changing)?;
+            change_decided(writer, changing)
         })
     }
 
     /// Takes back what was decided about the chosen nodes and those below them, as far as it has not been carried out: they
     /// are conflicts again, for the reason that they were.
     pub fn undecide(self, selection: &Selection) -> Result<Changed> {
-        selection.select(self.connection(), (self.now_ns)())?;
+        let selected = selection.select(self.connection(), (self.now_ns)())?;
         self.in_run("decide", |writer| {
             let connection = &writer.connection;
-            connection.execute_batch(&find_decidable())?;
-            let decided =
-                connection.query_row("SELECT count(decided) FROM deciding", [], |row| row.get::<_, i64>(0))?;
+            let deciding = find_decidable(connection, selected)?;
+            let decided: i64 =
+                connection.query_row(&format!("SELECT count(decided) FROM {deciding}"), [], |row| row.get(0))?;
             if decided == 0 {
                 return Err(LedgerError::NothingToChange(
                     "nothing has been decided there that could be taken back".to_owned(),
                 ));
             }
+            connection.execute_batch(&format!("DELETE FROM decisions WHERE src_id IN (SELECT id FROM {deciding})"))?;
+            let changing = TempTable::of(
+                connection,
+                "changing",
+                &format!(
+                    "SELECT d.id, '{conflicting}' AS change, coalesce(e.reason, {place_taken}) AS reason
+                     FROM {deciding} d
+                     LEFT JOIN (
+                       SELECT node_id, arg_max(reason, seq) AS reason
+                       FROM src_status_events
+                       WHERE copy_status = '{conflict}' AND node_id IN (SELECT id FROM {deciding})
+                       GROUP BY node_id
+                     ) e ON e.node_id = d.id
+                     WHERE d.was <> '{conflict}'
+                     ORDER BY d.id",
+                    conflicting = CopyChange::Conflicting,
+                    conflict = CopyStatus::Conflict,
+                    place_taken = sql::reason(ReasonCode::PlaceTaken, &[]),
+                ),
+            )?;
             connection.execute_batch(&format!(
-                "DELETE FROM decisions WHERE src_id IN (SELECT id FROM deciding);
-
-                 CREATE OR REPLACE TEMP TABLE changing AS
-                 SELECT d.id, '{conflicting}' AS change, coalesce(e.reason, {place_taken}) AS reason
-                 FROM deciding d
-                 LEFT JOIN (
-                   SELECT node_id, arg_max(reason, seq) AS reason
-                   FROM src_status_events
-                   WHERE copy_status = '{conflict}' AND node_id IN (SELECT id FROM deciding)
-                   GROUP BY node_id
-                 ) e ON e.node_id = d.id
-                 WHERE d.was <> '{conflict}'
-                 ORDER BY d.id;
-
-                 UPDATE plan
+                "UPDATE plan
                  SET action = '{no_action}', reason = c.reason
-                 FROM changing c
+                 FROM {changing} c
                  WHERE c.id = plan.src_id",
-                conflicting = CopyChange::Conflicting,
-                conflict = CopyStatus::Conflict,
                 no_action = PlanAction::Conflict,
-                place_taken = sql::reason(ReasonCode::PlaceTaken, &[]),
             ))?;
-            let mut changed = change_statuses(writer, CopyChange::Decided)?;
-            changed.revoked = revoke(writer)?;
-            Ok(changed)
+            deciding.drop(connection)?;
+            change_decided(writer, changing)
         })
     }
 }
 
+/// Changes the statuses that follow from what was decided, or is not decided any more, and revokes an approval.
+fn change_decided(writer: &mut Writer, changing: TempTable) -> Result<Changed> {
+    let mut changed = change_statuses(writer, &changing, CopyChange::Decided)?;
+    changed.revoked = revoke(writer)?;
+    changing.drop(&writer.connection)?;
+    Ok(changed)
+}
+
 /// Refuses to decide what cannot be done: only a file or link that has one of its kind in its place replaces that, and a folder
 /// cannot be kept beside anything, nor what is in a folder that has no place.
-fn refuse_impossible(connection: &Connection, decision: Decision) -> Result<()> {
+fn refuse_impossible(connection: &Connection, deciding: &TempTable, decision: Decision) -> Result<()> {
     let impossible = match decision {
         Decision::Skip => return Ok(()),
         Decision::Overwrite => "p.dst_id IS NULL".to_owned(),
@@ -201,7 +216,7 @@ fn refuse_impossible(connection: &Connection, decision: Decision) -> Result<()> 
     let (nodes, first): (i64, Option<String>) = connection.query_row(
         &format!(
             "SELECT count(*), min(s.path)
-             FROM deciding d
+             FROM {deciding} d
              JOIN plan p ON p.src_id = d.id
              JOIN src_status s ON s.id = d.id
              WHERE {impossible}"

@@ -11,18 +11,18 @@ use crate::codes::sentence;
 use crate::error::{LedgerError, Result};
 use crate::exclusions::apply_exclusions;
 use crate::sql;
+use crate::temp::TempTable;
 use crate::words::ExclusionOrigin;
 
 impl Editor {
     /// Excludes nodes and everything below them, as far as they are still to be copied.
     pub fn exclude(self, selection: &Selection, reason: &str) -> Result<Changed> {
-        selection.select(self.connection(), (self.now_ns)())?;
+        let selected = selection.select(self.connection(), (self.now_ns)())?;
         self.in_run("exclude", |writer| {
             let connection = &writer.connection;
-            connection.execute_batch("CREATE OR REPLACE TEMP TABLE excluding (id BIGINT)")?;
-            excluding(connection)?.append(connection, "excluding")?;
+            let excluding = excluding(connection, &selected)?.to_table(connection, "excluding")?;
             connection.execute(
-                "INSERT INTO exclusions SELECT id, ?::exclusion_origin, ?, ?, ? FROM excluding",
+                &format!("INSERT INTO exclusions SELECT id, ?::exclusion_origin, ?, ?, ? FROM {excluding}"),
                 params![
                     ExclusionOrigin::Person.as_str(),
                     Reason::new(ReasonCode::ExcludedByHand, [reason]).stored(),
@@ -30,41 +30,44 @@ impl Editor {
                     (writer.now_ns)()
                 ],
             )?;
-            let changed = apply_exclusions(writer)?;
+            excluding.drop(connection)?;
+            let changed = apply_exclusions(writer, &selected)?;
             if changed.nodes + changed.reasons == 0 {
                 return Err(LedgerError::NothingToChange("none of it is still to be copied".to_owned()));
             }
+            selected.drop(&writer.connection)?;
             Ok(changed)
         })
     }
 
     /// Includes nodes again that were excluded by themselves, and what was excluded with them.
     pub fn include(self, selection: &Selection) -> Result<Changed> {
-        selection.select(self.connection(), (self.now_ns)())?;
+        let selected = selection.select(self.connection(), (self.now_ns)())?;
         if let Selection::Paths(paths) = selection {
-            refuse_not_excluded(&self, paths)?;
+            refuse_not_excluded(self.connection(), &selected, paths)?;
         }
-        if let Some((path, reason)) = pass_over_not_listed(&self)? {
-            let others: i64 = self.connection().query_row("SELECT count(*) FROM selected", [], |row| row.get(0))?;
+        if let Some((path, reason)) = pass_over_not_listed(self.connection(), &selected)? {
             // Whoever names it means it; a condition may have met it by the way.
-            if others == 0 || matches!(selection, Selection::Paths(_)) {
+            if selected.count(self.connection())? == 0 || matches!(selection, Selection::Paths(_)) {
                 return Err(LedgerError::NotListed { path, reason });
             }
         }
         self.in_run("include", |writer| {
             let taken_back =
-                writer.connection.execute("DELETE FROM exclusions WHERE node_id IN (FROM selected)", [])?;
+                writer.connection.execute(&format!("DELETE FROM exclusions WHERE node_id IN (FROM {selected})"), [])?;
             if taken_back == 0 {
                 return Err(LedgerError::NothingToChange("nobody has excluded any of it by itself".to_owned()));
             }
-            apply_exclusions(writer)
+            let changed = apply_exclusions(writer, &selected)?;
+            selected.drop(&writer.connection)?;
+            Ok(changed)
         })
     }
 }
 
 /// Of the nodes in `selected`, those to be excluded that are not yet. Files that are not to be copied anyway would only be
 /// in the way.
-fn excluding(connection: &Connection) -> Result<Bits> {
+fn excluding(connection: &Connection, selected: &TempTable) -> Result<Bits> {
     let all = Bits::of_all(connection, "src")?;
     let read = |sql: &str| all.read_beside(connection, sql, &[]);
     let settled = read(
@@ -82,17 +85,16 @@ fn excluding(connection: &Connection) -> Result<Bits> {
         read(&format!("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND kind = '{}'", NodeKind::Folder))?;
     let excluded = read("SELECT node_id FROM exclusions WHERE node_id >= ? AND node_id < ?")?;
     let root = read("SELECT id FROM src_nodes WHERE id >= ? AND id < ? AND parent_id IS NULL")?;
-    let selected = read("SELECT id FROM selected WHERE id >= ? AND id < ?")?;
+    let selected = read(&format!("SELECT id FROM {selected} WHERE id >= ? AND id < ?"))?;
     Ok(selected.and(&all).and(&all.clone().without(&settled).or(&folders)).without(&excluded).without(&root))
 }
 
-/// That all paths are excluded by themselves.
-fn refuse_not_excluded(editor: &Editor, paths: &[String]) -> Result<()> {
-    let wrong: Option<(i64, Option<String>)> = editor
-        .connection()
+/// That all paths, of which `selected` has the nodes, are excluded by themselves.
+fn refuse_not_excluded(connection: &Connection, selected: &TempTable, paths: &[String]) -> Result<()> {
+    let wrong: Option<(i64, Option<String>)> = connection
         .prepare(&format!(
             "SELECT s.rowid, c.copy_error
-             FROM selected s
+             FROM {selected} s
              LEFT JOIN src_current c ON c.id = s.id AND c.copy_status = '{inherited}'
              WHERE s.id NOT IN (SELECT node_id FROM exclusions)
              ORDER BY s.rowid
@@ -109,15 +111,14 @@ fn refuse_not_excluded(editor: &Editor, paths: &[String]) -> Result<()> {
 }
 
 /// Takes those folders out of `selected` that a filter left out. Returns the path of the first one, with the reason.
-fn pass_over_not_listed(editor: &Editor) -> Result<Option<(String, String)>> {
+fn pass_over_not_listed(connection: &Connection, selected: &TempTable) -> Result<Option<(String, String)>> {
     let not_listed = format!(
         "FROM exclusions e
-        SEMI JOIN selected s ON s.id = e.node_id
+         SEMI JOIN {selected} s ON s.id = e.node_id
          JOIN src_nodes n ON n.id = e.node_id AND n.kind = '{folder}'
          ANTI JOIN src_folders own ON own.id = e.node_id",
         folder = NodeKind::Folder
     );
-    let connection = editor.connection();
     let first = connection
         .prepare(&format!(
             "SELECT {path}, n.reason
@@ -133,7 +134,7 @@ fn pass_over_not_listed(editor: &Editor) -> Result<Option<(String, String)>> {
         .map(|(path, stored)| Ok::<_, LedgerError>((path, sentence(&stored)?)))
         .transpose()?;
     if first.is_some() {
-        connection.execute_batch(&format!("DELETE FROM selected WHERE id IN (SELECT e.node_id {not_listed})"))?;
+        connection.execute_batch(&format!("DELETE FROM {selected} WHERE id IN (SELECT e.node_id {not_listed})"))?;
     }
     Ok(first)
 }

@@ -30,12 +30,11 @@ impl Editor {
     /// Accepts what is proposed in the place of names that the rules, or those of the destination, have something against,
     /// at a printable path and below it, or anywhere. Copying uses these names from then on.
     pub fn accept_names(self, rules: Option<RuleSet>, under: Option<&str>) -> Result<Renamed> {
-        {
-            let linted = self.lint(rules, under)?;
-            linted.select()?;
-        }
+        let found = self.lint(rules, under)?.into_table()?;
         let (accepted, without): (i64, i64) = self.connection().query_row(
-            "SELECT count(*) FILTER (WHERE name IS NOT NULL), count(*) FILTER (WHERE name IS NULL) FROM lint_selected",
+            &format!(
+                "SELECT count(*) FILTER (WHERE name IS NOT NULL), count(*) FILTER (WHERE name IS NULL) FROM {found}"
+            ),
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
@@ -44,18 +43,21 @@ impl Editor {
         }
         // Only the sets of rules that occur: there are few of them, and as many as there are rules could be 2^16.
         let sets: Vec<u16> = {
-            let mut statement = self.connection().prepare("SELECT DISTINCT rules FROM lint_selected ORDER BY ALL")?;
+            let mut statement =
+                self.connection().prepare(&format!("SELECT DISTINCT rules FROM {found} ORDER BY ALL"))?;
             statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?
         };
         let words = sets.into_iter().map(|bits| format!("({bits}, {})", quoted(&Broken::from_bits(bits).to_string())));
         let words = words.collect::<Vec<_>>().join(", ");
         self.in_run("lint --accept", |writer| {
-            writer.connection.execute_batch("DELETE FROM renames WHERE src_id IN (SELECT id FROM lint_selected)")?;
+            writer
+                .connection
+                .execute_batch(&format!("DELETE FROM renames WHERE src_id IN (SELECT id FROM {found})"))?;
             writer.connection.execute(
                 &format!(
                     "INSERT INTO renames
                      SELECT n.id, n.parent_id, n.name, s.name, w.words, ?, ?
-                     FROM lint_selected s
+                     FROM {found} s
                      JOIN src_nodes n ON n.id = s.id
                      JOIN (VALUES {words}) w (bits, words) ON w.bits = s.rules
                      WHERE s.name IS NOT NULL
@@ -63,6 +65,7 @@ impl Editor {
                 ),
                 params![writer.run, (writer.now_ns)()],
             )?;
+            found.drop(&writer.connection)?;
             let revoked = revoke(writer)?;
             Ok(Renamed { nodes: accepted.unsigned_abs(), without_proposal: without.unsigned_abs(), revoked })
         })

@@ -7,7 +7,7 @@ use duckdb::{Connection, params};
 use longhaul_model::{CopyChange, CopyStatus, Phase, PlanAction, Side, TraversalStatus};
 
 use super::Editor;
-use super::selection::{BELOW, Selection};
+use super::selection::{Selection, below, select_root};
 use crate::approval::{Approval, is_approved, note_plan, revoke};
 use crate::changing::change_statuses;
 use crate::copying::{CopyWriter, settle_copying};
@@ -19,6 +19,7 @@ use crate::migration::{CopySettings, Migration, set_phase};
 use crate::retry_marks::{Marked, marked};
 use crate::sql;
 use crate::sweeping::{Sweep, begin_sweep};
+use crate::temp::TempTable;
 use crate::words::SweepKind;
 use crate::writer::Writer;
 
@@ -32,8 +33,13 @@ pub struct Marking {
     pub folders_of_conflicts: Vec<String>,
 }
 
-/// No folder is marked because of a conflict in it.
-const NO_CONFLICTS: &str = "CREATE OR REPLACE TEMP TABLE of_conflicts (id BIGINT)";
+/// What there is to be marked.
+struct ToMark {
+    /// Nodes `(id, phase, reason)`.
+    nodes: TempTable,
+    /// The folders `(id)` among them that are there because something in them is in conflict.
+    of_conflicts: Option<TempTable>,
+}
 
 /// The folders that are marked to be listed again.
 fn marked_folders() -> String {
@@ -45,100 +51,112 @@ impl Editor {
     /// copied, among the chosen nodes and below them. Where a chosen node is in conflict, it is the folder that it is in that
     /// has to be listed again, and is marked.
     pub fn mark_retry(self, selection: &Selection) -> Result<Marking> {
-        selection.select(self.connection(), (self.now_ns)())?;
+        let selected = selection.select(self.connection(), (self.now_ns)())?;
         self.mark(|connection| {
-            find_failed(connection)?;
+            let failed = find_failed(connection, &selected)?;
             // With a chosen folder everything below it is listed again.
             connection.execute_batch(&format!(
-                "DELETE FROM failed
-                 WHERE phase = '{traversing}' AND id NOT IN (FROM selected);
+                "DELETE FROM {failed}
+                 WHERE phase = '{traversing}' AND id NOT IN (FROM {selected});
 
-                 INSERT INTO failed
+                 INSERT INTO {failed}
                  SELECT s.id, '{traversing}', NULL
-                 FROM (SELECT DISTINCT id FROM selected) s
+                 FROM (SELECT DISTINCT id FROM {selected}) s
                  SEMI JOIN src_folders f ON f.id = s.id
-                 WHERE s.id NOT IN (SELECT id FROM failed WHERE phase = '{traversing}')",
+                 WHERE s.id NOT IN (SELECT id FROM {failed} WHERE phase = '{traversing}')",
                 traversing = Phase::Traversing
             ))?;
-            mark_folders_of_conflicts(connection)?;
-            refuse_without_failure(connection, selection)
+            let above = find_conflicts_above(connection, &selected)?;
+            let of_conflicts = add_folders_of_conflicts(connection, &above, &failed)?;
+            if let Selection::Paths(paths) = selection {
+                refuse_without_failure(connection, paths, &selected, &failed, &above)?;
+            }
+            above.drop(connection)?;
+            selected.drop(connection)?;
+            Ok(ToMark { nodes: failed, of_conflicts: Some(of_conflicts) })
         })
     }
 
     /// Marks what failed, and nothing else: folders that could not be listed, and what could not be copied. Everywhere, or
     /// at the printable path `under` of the source and below it.
     pub fn mark_failed(self, under: Option<&str>) -> Result<Marked> {
-        select_below_path(&self, under)?;
+        // The root may be named here: everything is below it.
+        let selected = match under.filter(|path| !path.trim_matches('/').is_empty()) {
+            Some(path) => Selection::Paths(vec![path.to_owned()]).select(self.connection(), (self.now_ns)())?,
+            None => select_root(self.connection())?,
+        };
         self.mark(|connection| {
-            find_failed(connection)?;
-            Ok(connection.execute_batch(NO_CONFLICTS)?)
+            let failed = find_failed(connection, &selected)?;
+            selected.drop(connection)?;
+            Ok(ToMark { nodes: failed, of_conflicts: None })
         })
         .map(|marking| marking.marked)
     }
 
-    /// Marks what `find` puts into the temporary table `failed (id, phase, reason)`; which of it are folders that conflicts are
-    /// in, it puts into `of_conflicts (id)`.
-    fn mark(self, find: impl FnOnce(&Connection) -> Result<()>) -> Result<Marking> {
+    /// Marks what `find` finds.
+    fn mark(self, find: impl FnOnce(&Connection) -> Result<ToMark>) -> Result<Marking> {
         self.in_run("mark-retry", |writer| {
             let connection = &writer.connection;
-            find(connection)?;
-            let found: i64 = connection.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
-            if found == 0 {
+            let ToMark { nodes, of_conflicts } = find(connection)?;
+            if nodes.count(connection)? == 0 {
                 return Err(LedgerError::NothingToChange("nothing has failed there".to_owned()));
             }
             connection.execute(
                 &format!(
                     "INSERT INTO marks
                      SELECT '{src}', f.id, f.phase, f.reason, ?, ?
-                     FROM failed f
+                     FROM {nodes} f
                      ANTI JOIN marks m ON m.node_id = f.id AND m.phase = f.phase",
                     src = Side::Source.prefix()
                 ),
                 params![writer.run, (writer.now_ns)()],
             )?;
-            let mut statement = connection.prepare(
-                "SELECT path
-                 FROM src_folders
-                 SEMI JOIN of_conflicts USING (id)
-                 ORDER BY path",
-            )?;
-            let folders = statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?;
-            Ok(Marking { marked: marked(connection)?, folders_of_conflicts: folders })
+            nodes.drop(connection)?;
+            let folders_of_conflicts = match of_conflicts {
+                Some(of_conflicts) => paths_of(connection, of_conflicts)?,
+                None => Vec::new(),
+            };
+            Ok(Marking { marked: marked(connection)?, folders_of_conflicts })
         })
     }
 
     /// Takes away the marks of the chosen nodes and those below them, or all of them. Returns what is still marked.
     pub fn unmark(self, selection: Option<&Selection>) -> Result<Marked> {
         let connection = self.connection();
-        match selection {
+        let selected = match selection {
             Some(selection) => selection.select(connection, (self.now_ns)())?,
-            None => connection.execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id")?,
-        }
+            None => select_root(connection)?,
+        };
         self.in_run("unmark", |writer| {
-            let removed =
-                writer.connection.execute(&format!("DELETE FROM marks WHERE node_id IN ({BELOW} FROM below)"), [])?;
+            let removed = writer
+                .connection
+                .execute(&format!("DELETE FROM marks WHERE node_id IN ({} FROM below)", below(&selected)), [])?;
             if removed == 0 {
                 return Err(LedgerError::NothingToChange("nothing is marked there".to_owned()));
             }
+            selected.drop(&writer.connection)?;
             marked(&writer.connection)
         })
     }
 }
 
-/// Fills the temporary table `selected (id)` with what there is at a printable path of the source, or with the root.
-fn select_below_path(editor: &Editor, path: Option<&str>) -> Result<()> {
-    // The root may be named here: everything is below it.
-    if let Some(path) = path.filter(|path| !path.trim_matches('/').is_empty()) {
-        return Selection::Paths(vec![path.to_owned()]).select(editor.connection(), (editor.now_ns)());
-    }
-    Ok(editor.connection().execute_batch("CREATE OR REPLACE TEMP TABLE selected AS SELECT 1::BIGINT AS id")?)
+/// The printable paths of source folders.
+fn paths_of(connection: &Connection, folders: TempTable) -> Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT path
+         FROM src_folders
+         SEMI JOIN {folders} USING (id)
+         ORDER BY path"
+    ))?;
+    let paths = statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>()?;
+    folders.drop(connection)?;
+    Ok(paths)
 }
 
-/// Fills the temporary table `failed (id, phase, reason)` with what failed among the nodes in `selected` and below them.
-fn find_failed(connection: &Connection) -> Result<()> {
-    Ok(connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE failed AS
-         {BELOW}
+/// Returns what failed among the nodes in `selected` and below them, as a temporary table `(id, phase, reason)`.
+fn find_failed(connection: &Connection, selected: &TempTable) -> Result<TempTable> {
+    let failed = format!(
+        "{below}
          SELECT b.id, '{traversing}'::phase AS phase, c.traversal_error AS reason
          FROM below b
          JOIN src_current c ON c.id = b.id AND c.traversal_status = '{not_listed}'
@@ -159,23 +177,24 @@ fn find_failed(connection: &Connection) -> Result<()> {
          FROM below b
          JOIN src_current c ON c.id = b.id AND c.copy_status = '{conflict}'
          JOIN plan p ON p.src_id = b.id AND p.action <> '{no_action}'",
+        below = below(selected),
         traversing = Phase::Traversing,
         copying = Phase::Copying,
         not_listed = TraversalStatus::Failed,
         not_copied = CopyStatus::Failed,
         conflict = CopyStatus::Conflict,
         no_action = PlanAction::Conflict,
-    ))?)
+    );
+    TempTable::of(connection, "failed", &failed)
 }
 
-/// Adds to `failed` the folders that those of the chosen nodes are in that were in conflict when the plan was made: whether
-/// they still are is seen where their folder is listed. One that is in a folder in conflict is so because of that one.
-fn mark_folders_of_conflicts(connection: &Connection) -> Result<()> {
-    Ok(connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE conflicts_above AS
-         WITH RECURSIVE up AS (
+/// Returns those of the selected nodes that were in conflict when the plan was made, and the folders above them that are, as
+/// a temporary table `(id, parent_id, copy_error)`. One that is in a folder in conflict is so because of that one.
+fn find_conflicts_above(connection: &Connection, selected: &TempTable) -> Result<TempTable> {
+    let above = format!(
+        "WITH RECURSIVE up AS (
            SELECT n.id, n.parent_id, c.copy_error
-           FROM (SELECT DISTINCT id FROM selected) s
+           FROM (SELECT DISTINCT id FROM {selected}) s
            JOIN src_nodes n ON n.id = s.id
            JOIN src_current c ON c.id = n.id AND c.copy_status = '{conflict}'
            SEMI JOIN (FROM plan WHERE action = '{no_action}') p ON p.src_id = n.id
@@ -185,38 +204,55 @@ fn mark_folders_of_conflicts(connection: &Connection) -> Result<()> {
            JOIN src_nodes n ON n.id = up.parent_id
            JOIN src_current c ON c.id = n.id AND c.copy_status = '{conflict}'
          )
-         FROM up;
-
-         {NO_CONFLICTS};
-
-         INSERT INTO of_conflicts
-         SELECT DISTINCT parent_id
-         FROM conflicts_above
-         WHERE parent_id NOT IN (SELECT id FROM conflicts_above);
-
-         -- With its folder it is listed again itself.
-         DELETE FROM failed
-         WHERE phase = '{traversing}'
-           AND (id IN (SELECT id FROM conflicts_above) OR id IN (FROM of_conflicts));
-
-         INSERT INTO failed
-         SELECT o.id, '{traversing}', min(c.copy_error)
-         FROM of_conflicts o
-         JOIN conflicts_above c ON c.parent_id = o.id
-         GROUP BY o.id",
+         FROM up",
         conflict = CopyStatus::Conflict,
         no_action = PlanAction::Conflict,
-        traversing = Phase::Traversing,
-    ))?)
+    );
+    TempTable::of(connection, "conflicts_above", &above)
 }
 
-/// That there is something to be tried again of each node that somebody has named.
-fn refuse_without_failure(connection: &Connection, selection: &Selection) -> Result<()> {
-    let Selection::Paths(paths) = selection else { return Ok(()) };
+/// Adds the folders to `failed` that the topmost of these conflicts are in: whether they still are conflicts is seen where
+/// their folder is listed. Returns these folders as a temporary table `(id)`.
+fn add_folders_of_conflicts(connection: &Connection, above: &TempTable, failed: &TempTable) -> Result<TempTable> {
+    let folders = TempTable::of(
+        connection,
+        "of_conflicts",
+        &format!(
+            "SELECT DISTINCT parent_id AS id
+             FROM {above}
+             WHERE parent_id NOT IN (SELECT id FROM {above})"
+        ),
+    )?;
+    connection.execute_batch(&format!(
+        "-- With its folder it is listed again itself.
+         DELETE FROM {failed}
+         WHERE phase = '{traversing}'
+           AND (id IN (SELECT id FROM {above}) OR id IN (FROM {folders}));
+
+         INSERT INTO {failed}
+         SELECT o.id, '{traversing}', min(c.copy_error)
+         FROM {folders} o
+         JOIN {above} c ON c.parent_id = o.id
+         GROUP BY o.id",
+        traversing = Phase::Traversing,
+    ))?;
+    Ok(folders)
+}
+
+/// That something is found of each of these paths, of which `selected` has the nodes.
+fn refuse_without_failure(
+    connection: &Connection,
+    paths: &[String],
+    selected: &TempTable,
+    failed: &TempTable,
+    above: &TempTable,
+) -> Result<()> {
     let wrong: Option<i64> = connection.query_row(
-        "SELECT min(rowid)
-         FROM selected
-         WHERE id NOT IN (SELECT id FROM failed) AND id NOT IN (SELECT id FROM conflicts_above)",
+        &format!(
+            "SELECT min(rowid)
+             FROM {selected}
+             WHERE id NOT IN (SELECT id FROM {failed}) AND id NOT IN (SELECT id FROM {above})"
+        ),
         [],
         |row| row.get(0),
     )?;
@@ -317,18 +353,22 @@ fn marked_at_all(connection: &Connection) -> Result<Marked> {
 
 /// Makes what is marked to be copied again pending. Returns how many nodes that are.
 fn copy_again(writer: &mut Writer) -> Result<i64> {
-    writer.connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE changing AS
-             SELECT DISTINCT m.node_id AS id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
+    let changing = TempTable::of(
+        &writer.connection,
+        "changing",
+        &format!(
+            "SELECT DISTINCT m.node_id AS id, NULL::VARCHAR AS change, NULL::VARCHAR AS reason
              FROM marks m
              JOIN src_current c ON c.id = m.node_id AND {may_be_retried}
              WHERE m.phase = '{copying}'
              ORDER BY id",
-        may_be_retried = sql::is_status("c.copy_status", CopyStatus::may_be_retried),
-        copying = Phase::Copying,
-    ))?;
-    cover_changing(&writer.connection)?;
-    let changed = change_statuses(writer, CopyChange::MarkedForRetry)?;
+            may_be_retried = sql::is_status("c.copy_status", CopyStatus::may_be_retried),
+            copying = Phase::Copying,
+        ),
+    )?;
+    cover_changing(&writer.connection, &changing)?;
+    let changed = change_statuses(writer, &changing, CopyChange::MarkedForRetry)?;
+    changing.drop(&writer.connection)?;
     let pending = changed.by_status.iter().filter(|change| change.is == CopyStatus::Pending);
     Ok(pending.map(|change| change.nodes).sum())
 }

@@ -1,11 +1,13 @@
 //! Which source nodes somebody means.
 
 use duckdb::{Connection, params};
-use longhaul_model::Side;
+use longhaul_model::{FIRST_NODE_ID, Side};
 
+use crate::bits::Ids;
 use crate::error::{LedgerError, Result};
 use crate::review::condition::Condition;
 use crate::review::paths::{nearest_existing, resolve};
+use crate::temp::TempTable;
 
 /// Which source nodes somebody means.
 #[derive(Clone, Debug)]
@@ -16,35 +18,45 @@ pub enum Selection {
     Where(Condition),
 }
 
+/// The table of what is selected, of which there is one at a time.
+const SELECTED: &str = "selected";
+
 /// Everything at the nodes in `selected` and below them, as the recursive query `below (id)`.
-pub(super) const BELOW: &str = "
-    WITH RECURSIVE below AS (
-      FROM selected
-      UNION
-      SELECT n.id
-      FROM below
-      JOIN src_nodes n ON n.parent_id = below.id
-    )";
+pub(super) fn below(selected: &TempTable) -> String {
+    format!(
+        "WITH RECURSIVE below AS (
+           FROM {selected}
+           UNION
+           SELECT n.id
+           FROM below
+           JOIN src_nodes n ON n.parent_id = below.id
+         )"
+    )
+}
 
 impl Selection {
-    /// Fills the temporary table `selected (id)`. A path that does not exist, and the root, are errors.
-    pub(super) fn select(&self, connection: &Connection, now_ns: i64) -> Result<()> {
-        // Of this connection only, and never in the file or its log.
-        connection.execute_batch("CREATE OR REPLACE TEMP TABLE selected (id BIGINT)")?;
+    /// Returns them as a temporary table `(id)`, paths in the order in which they were given. A path that does not exist,
+    /// and the root, are errors.
+    pub(super) fn select(&self, connection: &Connection, now_ns: i64) -> Result<TempTable> {
         match self {
             Selection::Paths(paths) => {
+                let selected = Ids::table(connection, SELECTED)?;
                 for path in paths {
                     let id = find(connection, path)?;
-                    connection.execute("INSERT INTO selected VALUES (?)", params![id])?;
+                    connection.execute(&format!("INSERT INTO {selected} VALUES (?)"), params![id])?;
                 }
+                Ok(selected)
             }
             Selection::Where(condition) => {
-                let chosen = condition.choose(connection, Side::Source, now_ns)?;
-                chosen.ids.append(connection, "selected")?;
+                condition.choose(connection, Side::Source, now_ns)?.ids.to_table(connection, SELECTED)
             }
         }
-        Ok(())
     }
+}
+
+/// Returns the root as what is selected: everything is below it.
+pub(super) fn select_root(connection: &Connection) -> Result<TempTable> {
+    TempTable::of(connection, SELECTED, &format!("SELECT {FIRST_NODE_ID}::BIGINT AS id"))
 }
 
 /// The source node at a path that somebody has typed.

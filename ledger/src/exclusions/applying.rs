@@ -21,6 +21,7 @@ use crate::error::{LedgerError, Result};
 use crate::events::{ChangedAtDepth, Events};
 use crate::review::statuses::query;
 use crate::sql;
+use crate::temp::TempTable;
 use crate::writer::Writer;
 
 /// Nodes that are looked at together: all that is known of them is in memory. In tests few, because their trees are small.
@@ -28,12 +29,11 @@ const RANGE_IDS: i64 = if cfg!(test) { 8 } else { 65_536 };
 
 /// Gives the nodes that `selected` names, and all below them, the status that follows from `exclusions`, inside the
 /// transaction that is open.
-pub(crate) fn apply_exclusions(writer: &mut Writer) -> Result<Changed> {
-    find_covered(&writer.connection)?;
+pub(crate) fn apply_exclusions(writer: &mut Writer, selected: &TempTable) -> Result<Changed> {
     let connection = &writer.connection;
     let all = Bits::of_all(connection, "src")?;
     let mut applying = Applying {
-        scope: all.read_beside(connection, "SELECT id FROM selected WHERE id >= ? AND id < ?", &[])?,
+        scope: all.read_beside(connection, &format!("SELECT id FROM {selected} WHERE id >= ? AND id < ?"), &[])?,
         same: all.read_beside(
             connection,
             "SELECT src_id FROM matches WHERE src_id >= ? AND src_id < ? AND same",
@@ -43,11 +43,13 @@ pub(crate) fn apply_exclusions(writer: &mut Writer) -> Result<Changed> {
         last_id: 0,
     };
     let Some(first) = applying.scope.ids().next() else { return Ok(Changed::default()) };
+    let covered = find_covered(connection)?;
     let step = usize::try_from(RANGE_IDS).expect("it is a small number");
     for start in (first..all.end()).step_by(step) {
-        applying.range(connection, &mut writer.events, &(start..start + RANGE_IDS))?;
+        applying.range(connection, &covered, &mut writer.events, &(start..start + RANGE_IDS))?;
         writer.events.flush(connection)?;
     }
+    covered.drop(connection)?;
     let by_depth: Vec<ChangedAtDepth> = applying.by_depth.into_values().collect();
     writer.count_changed(&by_depth);
     let mut changed = sum_up(writer, &by_depth)?;
@@ -83,7 +85,13 @@ struct Verdict {
 }
 
 impl Applying {
-    fn range(&mut self, connection: &Connection, events: &mut Events, ids: &Range<i64>) -> Result<()> {
+    fn range(
+        &mut self,
+        connection: &Connection,
+        covered: &TempTable,
+        events: &mut Events,
+        ids: &Range<i64>,
+    ) -> Result<()> {
         let nodes = query(
             connection,
             "SELECT id, coalesce(parent_id, 0), depth, enum_code(kind)::UTINYINT, coalesce(size, 0)
@@ -91,7 +99,7 @@ impl Applying {
              WHERE id >= ? AND id < ?",
             ids,
         )?;
-        let known = Known::read(connection, ids, &parents(&nodes))?;
+        let known = Known::read(connection, covered, ids, &parents(&nodes))?;
         for batch in &nodes {
             let [nodes, parents, sizes] = [0, 1, 4].map(|column| batch.column(column).as_primitive::<Int64Type>());
             let depths = batch.column(2).as_primitive::<Int32Type>();
@@ -178,7 +186,7 @@ struct Known {
 }
 
 impl Known {
-    fn read(connection: &Connection, ids: &Range<i64>, parents: &Range<i64>) -> Result<Known> {
+    fn read(connection: &Connection, covered: &TempTable, ids: &Range<i64>, parents: &Range<i64>) -> Result<Known> {
         let excluded = reasons(
             connection,
             "SELECT node_id, min(reason)
@@ -187,7 +195,8 @@ impl Known {
              GROUP BY node_id",
             ids,
         )?;
-        let covered = reasons(connection, "SELECT id, inherited FROM covered WHERE id >= ? AND id < ?", parents)?;
+        let covered =
+            reasons(connection, &format!("SELECT id, inherited FROM {covered} WHERE id >= ? AND id < ?"), parents)?;
         let mut current = HashMap::new();
         for_each_coded(
             connection,

@@ -11,17 +11,27 @@ use longhaul_model::{CopyStatus, NodeKind, decode_name};
 use longhaul_naming::{Broken, Place, Rule, RuleSet, Unit};
 
 use crate::error::{LedgerError, Result};
-use crate::renames::{paths_of_parents, renamed_paths};
-use crate::rows::{flush_temporary, rows};
+use crate::renames::{find_renamed_folders, paths_of_parents, renamed_paths};
+use crate::rows::rows;
 use crate::sql::{self, RANGE_IDS};
+use crate::temp::TempTable;
 
 /// To be brought to the destination.
 pub(super) const TO_COME: i32 = 0;
 /// There already, as a node of the destination.
 const ON_DESTINATION: i32 = 2;
 
+/// Names that are or will be in a folder of the source's on the destination, as far as they have been looked at.
+pub(super) struct Names<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) rules: RuleSet,
+    /// Hashes of what the destination sees of them and of themselves. State 0 is to be brought there, 1 and 2 are there, as
+    /// nodes of the source and of the destination.
+    pub(super) table: TempTable,
+}
+
 rows! {
-    /// Rows of `lint_names`.
+    /// Rows of [`Names`].
     NameRows {
         parent_id: Vec<i64>,
         fold: Vec<i64>,
@@ -55,7 +65,7 @@ fn hash_of(bytes: &[u8]) -> i64 {
 }
 
 rows! {
-    /// Rows of `lint_broken`.
+    /// Rows of what names are at odds with by themselves.
     BrokenRows {
         id: Vec<i64>,
         parent_id: Vec<i64>,
@@ -71,30 +81,28 @@ pub(super) fn ranges(connection: &Connection, table: &str) -> Result<impl Iterat
     Ok(steps.map(|step| step * RANGE_IDS..(step + 1) * RANGE_IDS))
 }
 
-/// What is known of copy statuses: the folded ones, unless there are events since.
-fn statuses(connection: &Connection) -> Result<&'static str> {
+/// What is known of copy statuses, where there are events that are not folded: otherwise it is in `src_current`.
+fn fresh_statuses(connection: &Connection) -> Result<Option<TempTable>> {
     let fresh: bool = connection.query_row(
         "SELECT coalesce(max(seq), 0) > (SELECT src_folded_seq FROM migration) FROM src_status_events",
         [],
         |row| row.get(0),
     )?;
     if !fresh {
-        return Ok("src_current");
+        return Ok(None);
     }
-    connection.execute_batch(
-        "CREATE OR REPLACE TEMP TABLE lint_statuses AS
-         SELECT id, copy_status
-         FROM src_latest
-         WHERE copy_status IS NOT NULL",
-    )?;
-    Ok("lint_statuses")
+    let statuses = "SELECT id, copy_status
+                    FROM src_latest
+                    WHERE copy_status IS NOT NULL";
+    TempTable::of(connection, "lint_statuses", statuses).map(Some)
 }
 
 /// The names that nodes of the source have or will have on the destination; `where_clause` is about the node `n`.
+/// `fresh` is what [`fresh_statuses`] has found.
 ///
 /// What failed is tried again by a sweep, and counts as to come.
-fn source_names(connection: &Connection, where_clause: &str) -> Result<String> {
-    Ok(format!(
+fn source_names(fresh: Option<&TempTable>, where_clause: &str) -> String {
+    format!(
         "SELECT n.id, n.parent_id, coalesce(r.name, n.name), n.depth, n.kind = '{folder}',
            CASE WHEN m.src_id IS NOT NULL OR coalesce({is_there}, false) THEN 1 ELSE 0 END::INTEGER AS state
          FROM (FROM src_nodes WHERE id >= ?1 AND id < ?2) n
@@ -114,8 +122,8 @@ fn source_names(connection: &Connection, where_clause: &str) -> Result<String> {
             sql::is_status(&format!("coalesce(c.copy_status, '{}')", CopyStatus::Pending), CopyStatus::is_outstanding),
         is_there = sql::is_status("c.copy_status", CopyStatus::is_on_destination),
         is_work = sql::is_work("action"),
-        statuses = statuses(connection)?
-    ))
+        statuses = fresh.map_or("src_current".to_owned(), TempTable::to_string)
+    )
 }
 
 /// Whether the rules can have anything against any name at all: often one look over all of them tells that they cannot.
@@ -130,42 +138,89 @@ pub(super) fn may_be_broken(connection: &Connection, rules: RuleSet) -> Result<b
     Ok(connection.query_row(sql, [i64::try_from(bytes).unwrap_or(i64::MAX)], |row| row.get(0))?)
 }
 
-/// Looks at each name of the source by itself, and notes all of them where the destination takes names for one another.
-pub(super) fn look_at_source(connection: &Connection, rules: RuleSet) -> Result<()> {
-    let sql = source_names(connection, "true")?;
-    let (mut broken, mut names) = (BrokenRows::default(), NameRows::default());
-    for ids in ranges(connection, "src_nodes")? {
-        let paths = match rules.path_max() {
-            Some(length) => path_lengths(connection, &ids, length.unit)?,
-            None => HashMap::new(),
-        };
-        for_each_name(connection, &sql, &ids, |node, name| {
-            if rules.folds() {
-                names.push(rules, node.parent, name, node.id, node.state);
-            }
-            if node.state != TO_COME {
-                return Ok(());
-            }
-            let mut found = rules.check(name, node.place());
-            let mut room = None;
-            if let Some(length) = rules.path_max() {
-                let above = *paths.get(&node.parent).ok_or_else(|| no_path(node.parent))?;
-                // How long the name can be, what is above it counted with the slash behind it.
-                let left = length.max.saturating_sub(above);
-                if length.unit.length_of(name) > left {
-                    found.add(Rule::PathLength);
-                }
-                room = Some(i64::try_from(left).expect("a limit of paths"));
-            }
-            if !found.is_empty() {
-                push_broken(&mut broken, node, found, room);
-            }
-            Ok(())
-        })?;
-        flush_temporary(&mut names, "lint_names", connection)?;
-        flush_temporary(&mut broken, "lint_broken", connection)?;
+impl<'a> Names<'a> {
+    pub(super) fn none(connection: &'a Connection, rules: RuleSet) -> Result<Names<'a>> {
+        let columns = "parent_id BIGINT, fold BIGINT, name BIGINT, id BIGINT, state INTEGER";
+        Ok(Names { connection, rules, table: TempTable::empty(connection, "lint_names", columns)? })
     }
-    Ok(())
+
+    /// Looks at each name of the source by itself, and notes in `broken` what it is at odds with; and notes all names where
+    /// the destination takes them for one another.
+    pub(super) fn look_at_source(&self, broken: &TempTable) -> Result<()> {
+        let Names { connection, rules, .. } = *self;
+        let renamed = find_renamed_folders(connection)?;
+        let fresh = fresh_statuses(connection)?;
+        let sql = source_names(fresh.as_ref(), "true");
+        let (mut found_broken, mut names) = (BrokenRows::default(), NameRows::default());
+        for ids in ranges(connection, "src_nodes")? {
+            let paths = match rules.path_max() {
+                Some(length) => path_lengths(connection, &renamed, &ids, length.unit)?,
+                None => HashMap::new(),
+            };
+            for_each_name(connection, &sql, &ids, |node, name| {
+                if rules.folds() {
+                    names.push(rules, node.parent, name, node.id, node.state);
+                }
+                if node.state != TO_COME {
+                    return Ok(());
+                }
+                let mut found = rules.check(name, node.place());
+                let mut room = None;
+                if let Some(length) = rules.path_max() {
+                    let above = *paths.get(&node.parent).ok_or_else(|| no_path(node.parent))?;
+                    // How long the name can be, what is above it counted with the slash behind it.
+                    let left = length.max.saturating_sub(above);
+                    if length.unit.length_of(name) > left {
+                        found.add(Rule::PathLength);
+                    }
+                    room = Some(i64::try_from(left).expect("a limit of paths"));
+                }
+                if !found.is_empty() {
+                    push_broken(&mut found_broken, node, found, room);
+                }
+                Ok(())
+            })?;
+            self.table.append(connection, &mut names)?;
+            broken.append(connection, &mut found_broken)?;
+        }
+        renamed.drop(connection)?;
+        fresh.map_or(Ok(()), |fresh| fresh.drop(connection))
+    }
+
+    /// Notes the names of what is on the destination, in the folders that the source has as well. With `findings` only where
+    /// something was found.
+    pub(super) fn look_at_destination(&self, findings: Option<&TempTable>) -> Result<()> {
+        let near = findings.map(|findings| format!("WHERE f.src_id IN (SELECT parent_id FROM {findings})"));
+        let sql = format!(
+            "SELECT d.id, f.src_id, d.name, d.depth, d.kind = '{folder}', {ON_DESTINATION}::INTEGER
+             FROM (FROM dst_nodes WHERE id >= ?1 AND id < ?2) d
+             JOIN dst_folders f ON f.id = d.parent_id
+             {near}",
+            folder = NodeKind::Folder,
+            near = near.unwrap_or_default()
+        );
+        self.note(&sql, "dst_nodes")
+    }
+
+    /// Notes the names of the source that are in a folder in which something was found.
+    pub(super) fn look_at_siblings(&self, findings: &TempTable) -> Result<()> {
+        let fresh = fresh_statuses(self.connection)?;
+        let sql = source_names(fresh.as_ref(), &format!("n.parent_id IN (SELECT parent_id FROM {findings})"));
+        self.note(&sql, "src_nodes")?;
+        fresh.map_or(Ok(()), |fresh| fresh.drop(self.connection))
+    }
+
+    fn note(&self, sql: &str, nodes: &str) -> Result<()> {
+        let mut names = NameRows::default();
+        for ids in ranges(self.connection, nodes)? {
+            for_each_name(self.connection, sql, &ids, |node, name| {
+                names.push(self.rules, node.parent, name, node.id, node.state);
+                Ok(())
+            })?;
+            self.table.append(self.connection, &mut names)?;
+        }
+        Ok(())
+    }
 }
 
 fn push_broken(rows: &mut BrokenRows, node: Node, broken: Broken, room: Option<i64>) {
@@ -177,10 +232,15 @@ fn push_broken(rows: &mut BrokenRows, node: Node, broken: Broken, room: Option<i
 
 /// How long the paths on the destination are of the folders that nodes with ids within `ids` are in, without a slash in
 /// front, and with one behind unless it is the root.
-fn path_lengths(connection: &Connection, ids: &Range<i64>, unit: Unit) -> Result<HashMap<i64, usize>> {
+fn path_lengths(
+    connection: &Connection,
+    renamed: &TempTable,
+    ids: &Range<i64>,
+    unit: Unit,
+) -> Result<HashMap<i64, usize>> {
     let mut paths = paths_of_parents(connection, ids)?;
     let (first, last) = (paths.keys().min().copied().unwrap_or(0), paths.keys().max().copied().unwrap_or(-1));
-    for (id, path) in renamed_paths(connection, &(first..last + 1))? {
+    for (id, path) in renamed_paths(connection, renamed, &(first..last + 1))? {
         if let Some(known) = paths.get_mut(&id) {
             *known = path;
         }
@@ -188,38 +248,6 @@ fn path_lengths(connection: &Connection, ids: &Range<i64>, unit: Unit) -> Result
     // There is a slash in front, which is not counted, in the place of the one behind, which is.
     let length = |path: String| if path == "/" { 0 } else { unit.length_of(&bytes_of(&path)) };
     Ok(paths.into_iter().map(|(id, path)| (id, length(path))).collect())
-}
-
-/// Notes the names of what is on the destination, in the folders that the source has as well. With `near_findings` only
-/// where something was found.
-pub(super) fn look_at_destination(connection: &Connection, rules: RuleSet, near_findings: bool) -> Result<()> {
-    let near = if near_findings { "WHERE f.src_id IN (SELECT parent_id FROM lint_findings)" } else { "" };
-    let sql = format!(
-        "SELECT d.id, f.src_id, d.name, d.depth, d.kind = '{folder}', {ON_DESTINATION}::INTEGER
-         FROM (FROM dst_nodes WHERE id >= ?1 AND id < ?2) d
-         JOIN dst_folders f ON f.id = d.parent_id
-         {near}",
-        folder = NodeKind::Folder
-    );
-    note(connection, rules, &sql, "dst_nodes")
-}
-
-/// Notes the names of the source that are in a folder in which something was found.
-pub(super) fn look_at_siblings(connection: &Connection, rules: RuleSet) -> Result<()> {
-    let sql = source_names(connection, "n.parent_id IN (SELECT parent_id FROM lint_findings)")?;
-    note(connection, rules, &sql, "src_nodes")
-}
-
-fn note(connection: &Connection, rules: RuleSet, sql: &str, table: &str) -> Result<()> {
-    let mut names = NameRows::default();
-    for ids in ranges(connection, table)? {
-        for_each_name(connection, sql, &ids, |node, name| {
-            names.push(rules, node.parent, name, node.id, node.state);
-            Ok(())
-        })?;
-        flush_temporary(&mut names, "lint_names", connection)?;
-    }
-    Ok(())
 }
 
 /// A row of a statement that goes over names.

@@ -9,6 +9,7 @@ use duckdb::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::error::Result;
 use crate::sql;
+use crate::temp::TempTable;
 
 /// Rows of the node table, in the columns of [`node_schema`].
 pub type NodeRows = RecordBatch;
@@ -50,12 +51,12 @@ pub fn node_schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
-/// The rows of the range that was swept last.
-pub(super) fn read_nodes(connection: &Connection) -> Result<Vec<NodeRows>> {
+/// The rows of a range.
+pub(super) fn read_nodes(connection: &Connection, swept: &TempTable) -> Result<Vec<NodeRows>> {
     let mut statement = connection.prepare(&format!(
         "SELECT side::VARCHAR, id, path, kind::VARCHAR, size, modified_ns, depth, traversal_status::VARCHAR,
            copy_status::VARCHAR, action, {reason}, lower(hex(checksum))
-         FROM swept
+         FROM {swept}
          WHERE is_reported
          ORDER BY id",
         reason = sql::sentence("reason")

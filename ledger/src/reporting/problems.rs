@@ -6,6 +6,7 @@ use longhaul_model::{CopyStatus, ReasonCode, Side, TraversalStatus};
 use crate::codes::sentence;
 use crate::error::Result;
 use crate::sql;
+use crate::temp::TempTable;
 use crate::words::ProblemKind;
 
 /// A problem of one node.
@@ -29,25 +30,25 @@ pub struct NodeProblem {
     pub attempts: i64,
 }
 
-/// The problems of the range in `swept`, as a query. One node may have several.
-pub(super) fn problems() -> String {
+/// The problems of a range, as a query. One node may have several.
+pub(super) fn problems(swept: &TempTable) -> String {
     let is_problem = sql::is_status("copy_status", |status| ProblemKind::of(status).is_some());
     format!(
         "SELECT side, id, path, kind, size, '{not_listed}' AS status, traversal_class::VARCHAR AS class, traversal_error AS reason,
            attempts
-         FROM swept
+         FROM {swept}
          WHERE traversal_status = '{failed_listing}'
          UNION ALL
          SELECT side, id, path, kind, size, copy_status::VARCHAR,
            CASE WHEN copy_status = '{failed_copy}' THEN copy_class::VARCHAR END, copy_reason, attempts
-         FROM swept
+         FROM {swept}
          WHERE {is_problem}
          UNION ALL
          SELECT '{dst}'::side, s.id, s.path, s.kind, s.size, '{different}', '{different}', {message}, 1
-         FROM swept s
+         FROM {swept} s
          JOIN (
            FROM differences
-           WHERE src_id >= (SELECT min(id) FROM swept) AND src_id <= (SELECT max(id) FROM swept)
+           WHERE src_id >= (SELECT min(id) FROM {swept}) AND src_id <= (SELECT max(id) FROM {swept})
          ) d ON d.src_id = s.id
          WHERE s.side = '{src}'",
         not_listed = ProblemKind::NotListed.as_str(),
@@ -60,13 +61,13 @@ pub(super) fn problems() -> String {
     )
 }
 
-/// The problems of the range that was swept last.
-pub(super) fn read_problems(connection: &Connection) -> Result<Vec<NodeProblem>> {
+/// The problems of a range.
+pub(super) fn read_problems(connection: &Connection, swept: &TempTable) -> Result<Vec<NodeProblem>> {
     let mut statement = connection.prepare(&format!(
         "SELECT side::VARCHAR, path, kind::VARCHAR, size, status, class::VARCHAR, reason, attempts
          FROM ({}) found
          ORDER BY id, status",
-        problems()
+        problems(swept)
     ))?;
     let mut rows = statement.query([])?;
     let mut problems = Vec::new();

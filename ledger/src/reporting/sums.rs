@@ -9,6 +9,7 @@ use super::problems::problems;
 use crate::codes::sentence;
 use crate::error::Result;
 use crate::sql;
+use crate::temp::TempTable;
 use crate::words::ProblemKind;
 
 mod over_time;
@@ -34,7 +35,7 @@ const TYPES_MAX: usize = 20;
 /// Where each class of sizes begins, in bytes; the last one has no end.
 const SIZE_CLASSES: [i64; 8] = [0, 1, 4 << 10, 64 << 10, 1 << 20, 16 << 20, 256 << 20, 4 << 30];
 
-/// What the source's files are divided by: the column `cut` of `part_sums`.
+/// What the source's files are divided by: the column `cut` of [`RangeSums::parts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     /// The folder at the top.
@@ -55,64 +56,106 @@ impl Cut {
     }
 }
 
-/// Makes the tables that the sums of the ranges wait in.
-pub(super) fn begin_sums(connection: &Connection) -> Result<()> {
-    Ok(connection.execute_batch(
-        "CREATE OR REPLACE TEMP TABLE status_sums (status copy_status, kind node_kind, nodes BIGINT, bytes BIGINT);
-         CREATE OR REPLACE TEMP TABLE alone_sums (nodes BIGINT, bytes BIGINT);
-         CREATE OR REPLACE TEMP TABLE part_sums (cut VARCHAR, name VARCHAR, status copy_status, nodes BIGINT, bytes BIGINT);
-         CREATE OR REPLACE TEMP TABLE reason_sums
-           (status VARCHAR, class VARCHAR, reason VARCHAR, nodes BIGINT, bytes BIGINT);
-         CREATE OR REPLACE TEMP TABLE copied_sums (run INTEGER, slice BIGINT, nodes BIGINT, bytes BIGINT);",
-    )?)
+/// The sums of the ranges, which wait to be added up.
+#[derive(Debug)]
+pub(super) struct RangeSums {
+    /// Of the source.
+    statuses: TempTable,
+    /// What only the destination has.
+    alone: TempTable,
+    /// Of the source's files.
+    parts: TempTable,
+    /// Of the problems of both sides.
+    reasons: TempTable,
+    /// What was copied when.
+    copied: TempTable,
+    clock: Clock,
 }
 
-/// Adds up the range in `swept`, which has nodes of `side` with ids within `ids`.
-pub(super) fn add_up(connection: &Connection, side: Side, ids: &Range<i64>, clock: &Clock) -> Result<()> {
-    connection.execute_batch(&format!(
-        "INSERT INTO reason_sums
-         SELECT status, class, CASE WHEN place <= {RANGE_REASONS_MAX} THEN reason END, sum(nodes), sum(bytes)
-         FROM (
-           SELECT *, row_number() OVER (ORDER BY nodes DESC, reason) AS place
-           FROM (
-             SELECT status, class, coalesce(reason, '') AS reason, count(*) AS nodes,
-               {bytes} AS bytes
-             FROM ({problems}) found
-             GROUP BY ALL
-           ) by_reason
-         ) placed
-         GROUP BY ALL",
-        bytes = sql::bytes_of_files("found"),
-        problems = problems()
-    ))?;
-    match side {
-        Side::Source => {
-            add_up_statuses(connection)?;
-            add_up_parts(connection)?;
-            clock.add_up(connection, ids)
+impl RangeSums {
+    pub(super) fn begin(connection: &Connection) -> Result<RangeSums> {
+        let table =
+            |name, columns: &str| TempTable::empty(connection, name, &format!("{columns}, nodes BIGINT, bytes BIGINT"));
+        Ok(RangeSums {
+            statuses: table("status_sums", "status copy_status, kind node_kind")?,
+            alone: TempTable::empty(connection, "alone_sums", "nodes BIGINT, bytes BIGINT")?,
+            parts: table("part_sums", "cut VARCHAR, name VARCHAR, status copy_status")?,
+            reasons: table("reason_sums", "status VARCHAR, class VARCHAR, reason VARCHAR")?,
+            copied: table("copied_sums", "run INTEGER, slice BIGINT")?,
+            clock: Clock::read(connection)?,
+        })
+    }
+
+    /// Adds up the range in `swept`, which has nodes of `side` with ids within `ids`.
+    pub(super) fn add(&self, connection: &Connection, swept: &TempTable, side: Side, ids: &Range<i64>) -> Result<()> {
+        connection.execute_batch(&format!(
+            "INSERT INTO {reasons}
+             SELECT status, class, CASE WHEN place <= {RANGE_REASONS_MAX} THEN reason END, sum(nodes), sum(bytes)
+             FROM (
+               SELECT *, row_number() OVER (ORDER BY nodes DESC, reason) AS place
+               FROM (
+                 SELECT status, class, coalesce(reason, '') AS reason, count(*) AS nodes,
+                   {bytes} AS bytes
+                 FROM ({problems}) found
+                 GROUP BY ALL
+               ) by_reason
+             ) placed
+             GROUP BY ALL",
+            bytes = sql::bytes_of_files("found"),
+            problems = problems(swept),
+            reasons = self.reasons,
+        ))?;
+        match side {
+            Side::Source => {
+                add_statuses(connection, &self.statuses, swept)?;
+                add_parts(connection, &self.parts, swept)?;
+                self.clock.add_up(connection, &self.copied, swept, ids)
+            }
+            Side::Destination => Ok(connection.execute_batch(&format!(
+                "INSERT INTO {alone}
+                 SELECT count(*), {bytes}
+                 FROM {swept} s
+                 WHERE is_reported",
+                alone = self.alone,
+                bytes = sql::bytes_of_files("s")
+            ))?),
         }
-        Side::Destination => Ok(connection.execute_batch(&format!(
-            "INSERT INTO alone_sums
-             SELECT count(*), {bytes}
-             FROM swept
-             WHERE is_reported",
-            bytes = sql::bytes_of_files("swept")
-        ))?),
+    }
+
+    /// What all ranges come to.
+    pub(super) fn read(self, connection: &Connection) -> Result<Sums> {
+        let RangeSums { statuses, alone, parts, reasons, copied, clock } = self;
+        let only_on_destination = connection.query_row(
+            &format!("SELECT coalesce(sum(nodes), 0)::BIGINT, coalesce(sum(bytes), 0)::BIGINT FROM {alone}"),
+            [],
+            |row| Ok(Amount { nodes: row.get(0)?, bytes: row.get(1)? }),
+        )?;
+        let sums = Sums {
+            statuses: read_statuses(connection, &statuses)?,
+            only_on_destination,
+            folders: read_parts(connection, &parts, Cut::Folder, FOLDERS_MAX)?,
+            sizes: read_sizes(connection, &parts)?,
+            types: read_parts(connection, &parts, Cut::Type, TYPES_MAX)?,
+            reasons: read_reasons(connection, &reasons)?,
+            throughput: clock.throughput(connection, &copied)?,
+        };
+        [statuses, alone, parts, reasons, copied].into_iter().try_for_each(|table| table.drop(connection))?;
+        Ok(sums)
     }
 }
 
-fn add_up_statuses(connection: &Connection) -> Result<()> {
+fn add_statuses(connection: &Connection, sums: &TempTable, swept: &TempTable) -> Result<()> {
     Ok(connection.execute_batch(&format!(
-        "INSERT INTO status_sums
+        "INSERT INTO {sums}
          SELECT copy_status, kind, count(*), {bytes}
-         FROM swept
+         FROM {swept} s
          GROUP BY ALL",
-        bytes = sql::bytes_of_files("swept")
+        bytes = sql::bytes_of_files("s")
     ))?)
 }
 
 /// An extension is what is behind the last dot of a name that does not begin with it, if that is short and plain.
-fn add_up_parts(connection: &Connection) -> Result<()> {
+fn add_parts(connection: &Connection, sums: &TempTable, swept: &TempTable) -> Result<()> {
     let classes: Vec<String> = SIZE_CLASSES
         .iter()
         .enumerate()
@@ -120,7 +163,7 @@ fn add_up_parts(connection: &Connection) -> Result<()> {
         .map(|(place, from)| format!("WHEN size >= {from} THEN '{place}'"))
         .collect();
     connection.execute_batch(&format!(
-        "INSERT INTO part_sums
+        "INSERT INTO {sums}
          SELECT
            CASE WHEN grouping(top) = 0 THEN '{folder}' WHEN grouping(class) = 0 THEN '{size}' ELSE '{extension}' END,
            coalesce(top, class, extension),
@@ -134,7 +177,7 @@ fn add_up_parts(connection: &Connection) -> Result<()> {
              lower(regexp_extract(name, '[^.]\\.([0-9A-Za-z]{{1,10}})$', 1)) AS extension,
              copy_status,
              size
-           FROM swept
+           FROM {swept}
            WHERE kind = '{file}'
          ) files
          GROUP BY GROUPING SETS ((top, copy_status), (class, copy_status), (extension, copy_status))",
@@ -147,29 +190,11 @@ fn add_up_parts(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// What all ranges come to.
-pub(super) fn read_sums(connection: &Connection, clock: &Clock) -> Result<Sums> {
-    let only_on_destination = connection.query_row(
-        "SELECT coalesce(sum(nodes), 0)::BIGINT, coalesce(sum(bytes), 0)::BIGINT FROM alone_sums",
-        [],
-        |row| Ok(Amount { nodes: row.get(0)?, bytes: row.get(1)? }),
-    )?;
-    Ok(Sums {
-        statuses: read_statuses(connection)?,
-        only_on_destination,
-        folders: read_parts(connection, Cut::Folder, FOLDERS_MAX)?,
-        sizes: read_sizes(connection)?,
-        types: read_parts(connection, Cut::Type, TYPES_MAX)?,
-        reasons: read_reasons(connection)?,
-        throughput: clock.throughput(connection)?,
-    })
-}
-
-fn read_statuses(connection: &Connection) -> Result<Vec<StatusTotal>> {
+fn read_statuses(connection: &Connection, sums: &TempTable) -> Result<Vec<StatusTotal>> {
     let of_kinds = NodeKind::ALL.map(|kind| format!("coalesce(sum(nodes) FILTER (WHERE kind = '{kind}'), 0)::BIGINT"));
     let mut statement = connection.prepare(&format!(
         "SELECT status::VARCHAR, sum(bytes)::BIGINT, {}
-         FROM status_sums
+         FROM {sums}
          GROUP BY status
          ORDER BY status",
         of_kinds.join(", ")
@@ -211,19 +236,19 @@ fn read_outcomes(row: &duckdb::Row<'_>, first: usize) -> duckdb::Result<Outcomes
     Ok(Outcomes { moved: amount(0)?, there_already: amount(1)?, waiting: amount(2)?, not_moved: amount(3)? })
 }
 
-fn read_parts(connection: &Connection, cut: Cut, parts_max: usize) -> Result<Parts> {
+fn read_parts(connection: &Connection, sums: &TempTable, cut: Cut, parts_max: usize) -> Result<Parts> {
     let cut = cut.as_str();
     let outcomes = outcome_columns();
     // Those that are too many to be named become one, without a name.
     let mut statement = connection.prepare(&format!(
         "WITH placed AS (
            SELECT name, row_number() OVER (ORDER BY sum(bytes) DESC, sum(nodes) DESC, name) AS place
-           FROM part_sums
+           FROM {sums}
            WHERE cut = '{cut}'
            GROUP BY name
          )
          SELECT CASE WHEN place <= {parts_max} THEN p.name END AS shown, count(DISTINCT p.name), {outcomes}
-         FROM part_sums s
+         FROM {sums} s
          JOIN placed p ON p.name = s.name
          WHERE s.cut = '{cut}'
          GROUP BY shown
@@ -242,10 +267,10 @@ fn read_parts(connection: &Connection, cut: Cut, parts_max: usize) -> Result<Par
     Ok(parts)
 }
 
-fn read_sizes(connection: &Connection) -> Result<Vec<SizeClass>> {
+fn read_sizes(connection: &Connection, sums: &TempTable) -> Result<Vec<SizeClass>> {
     let mut statement = connection.prepare(&format!(
         "SELECT TRY_CAST(name AS BIGINT) AS class, {outcomes}
-         FROM part_sums
+         FROM {sums}
          WHERE cut = '{size}'
          GROUP BY name
          ORDER BY class NULLS LAST",
@@ -263,7 +288,7 @@ fn read_sizes(connection: &Connection) -> Result<Vec<SizeClass>> {
     Ok(classes.collect::<duckdb::Result<_>>()?)
 }
 
-fn read_reasons(connection: &Connection) -> Result<Vec<ReasonTotal>> {
+fn read_reasons(connection: &Connection, sums: &TempTable) -> Result<Vec<ReasonTotal>> {
     let mut statement = connection.prepare(&format!(
         "SELECT status, class, shown_reason, sum(nodes)::BIGINT AS shown_nodes, sum(bytes)::BIGINT
          FROM (
@@ -276,7 +301,7 @@ fn read_reasons(connection: &Connection) -> Result<Vec<ReasonTotal>> {
              SELECT status, class::VARCHAR AS class, reason, sum(nodes) AS nodes, sum(bytes) AS bytes,
                count(*) OVER (PARTITION BY status) AS reasons,
                row_number() OVER (PARTITION BY status ORDER BY sum(nodes) DESC, class, reason) AS place
-             FROM reason_sums
+             FROM {sums}
              GROUP BY status, class, reason
            ) placed
          ) named

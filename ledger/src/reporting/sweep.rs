@@ -8,10 +8,11 @@ use longhaul_model::{CopyStatus, Phase, PlanAction, Side};
 
 use super::nodes::{NodeRows, read_nodes};
 use super::problems::{NodeProblem, read_problems};
-use super::sums::{Clock, Sums, add_up, begin_sums, read_sums};
+use super::sums::{RangeSums, Sums};
 use crate::error::Result;
 use crate::migration::Migration;
 use crate::sql::{self, RANGE_IDS};
+use crate::temp::TempTable;
 
 /// A way through all nodes, once: the source's first, each side in id order.
 #[derive(Debug)]
@@ -19,13 +20,16 @@ pub struct Sweep<'a> {
     connection: &'a Connection,
     ranges: VecDeque<(Side, Range<i64>)>,
     is_planned: bool,
-    clock: Clock,
+    sums: RangeSums,
+    /// The nodes of the last range, as long as nobody has asked for the next one.
+    swept: Option<TempTable>,
 }
 
 /// The nodes of one range, until the next one is asked for.
 #[derive(Debug)]
 pub struct Swept<'a> {
     connection: &'a Connection,
+    nodes: &'a TempTable,
 }
 
 impl<'a> Sweep<'a> {
@@ -49,26 +53,29 @@ impl<'a> Sweep<'a> {
                 start = end;
             }
         }
-        begin_sums(connection)?;
+        let sums = RangeSums::begin(connection)?;
         let is_planned = Migration::read(connection)?.is_discovered();
-        Ok(Sweep { connection, ranges, is_planned, clock: Clock::read(connection)? })
+        Ok(Sweep { connection, ranges, is_planned, sums, swept: None })
     }
 
     /// The next range, added up; `None` when all have been looked at.
     #[allow(clippy::should_implement_trait, reason = "what it gives is good until the next one only")]
     pub fn next(&mut self) -> Result<Option<Swept<'_>>> {
         let Some((side, ids)) = self.ranges.pop_front() else { return Ok(None) };
-        match side {
+        let swept = match side {
             Side::Source => sweep_source(self.connection, &ids, self.is_planned)?,
             Side::Destination => sweep_destination(self.connection, &ids)?,
-        }
-        add_up(self.connection, side, &ids, &self.clock)?;
-        Ok(Some(Swept { connection: self.connection }))
+        };
+        self.sums.add(self.connection, &swept, side, &ids)?;
+        Ok(Some(Swept { connection: self.connection, nodes: self.swept.insert(swept) }))
     }
 
     /// What all nodes that were looked at come to.
     pub fn sums(self) -> Result<Sums> {
-        read_sums(self.connection, &self.clock)
+        if let Some(swept) = self.swept {
+            swept.drop(self.connection)?;
+        }
+        self.sums.read(self.connection)
     }
 }
 
@@ -76,12 +83,12 @@ impl Swept<'_> {
     /// Its rows of the node table, in the columns of [`node_schema`](super::node_schema): every source node, or every
     /// node that only the destination has.
     pub fn nodes(&self) -> Result<Vec<NodeRows>> {
-        read_nodes(self.connection)
+        read_nodes(self.connection, self.nodes)
     }
 
     /// What is wrong in it, and what was not copied and why, in id order.
     pub fn problems(&self) -> Result<Vec<NodeProblem>> {
-        read_problems(self.connection)
+        read_problems(self.connection, self.nodes)
     }
 }
 
@@ -113,13 +120,15 @@ fn last_errors(side: Side, ids: &Range<i64>) -> String {
     )
 }
 
-/// Fills `swept` with the source nodes within `ids`, as the views `src_status` and `plan_view` have them.
-fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> Result<()> {
+/// The table of the nodes of a range, of which there is one at a time.
+const SWEPT: &str = "nodes_of_range";
+
+/// Returns the source nodes within `ids`, as the views `src_status` and `plan_view` have them, as a temporary table.
+fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> Result<TempTable> {
     let (start, end) = (ids.start, ids.end);
     let (first_parent, last_parent) = parents(connection, Side::Source, ids)?;
-    connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE swept AS
-         SELECT
+    let nodes = format!(
+        "SELECT
            '{src}'::side AS side,
            n.id,
            {path} AS path,
@@ -169,18 +178,17 @@ fn sweep_source(connection: &Connection, ids: &Range<i64>, is_planned: bool) -> 
         is_excluded = sql::is_status("l.copy_status", CopyStatus::is_excluded),
         latest = sql::latest(Side::Source, Some(ids)),
         errors = last_errors(Side::Source, ids),
-    ))?;
-    Ok(())
+    );
+    TempTable::of(connection, SWEPT, &nodes)
 }
 
-/// Fills `swept` with those of the destination nodes within `ids` that the source does not have, and with the folders
-/// that could not be listed.
-fn sweep_destination(connection: &Connection, ids: &Range<i64>) -> Result<()> {
+/// Returns those of the destination nodes within `ids` that the source does not have, and the folders that could not be
+/// listed, as a temporary table with the same columns.
+fn sweep_destination(connection: &Connection, ids: &Range<i64>) -> Result<TempTable> {
     let (start, end) = (ids.start, ids.end);
     let (first_parent, last_parent) = parents(connection, Side::Destination, ids)?;
-    connection.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE swept AS
-         SELECT
+    let nodes = format!(
+        "SELECT
            '{dst}'::side AS side,
            n.id,
            {path} AS path,
@@ -212,6 +220,6 @@ fn sweep_destination(connection: &Connection, ids: &Range<i64>) -> Result<()> {
         traversal_status = sql::traversal_status(Side::Destination, "l", "n", "m"),
         latest = sql::latest(Side::Destination, Some(ids)),
         errors = last_errors(Side::Destination, ids),
-    ))?;
-    Ok(())
+    );
+    TempTable::of(connection, SWEPT, &nodes)
 }

@@ -2,35 +2,29 @@
 
 use duckdb::Connection;
 use duckdb::arrow::array::StringBuilder;
-use longhaul_model::{BySide, NodeId, NodeKind, Page, Side};
+use longhaul_model::{FileFacts, NodeId, NodeKind, Page, Side};
 
 use super::{flush, rows};
 use crate::error::Result;
 use crate::words::Finding;
 
-/// What waits of a sweep. The tables of all but `swept` and `findings` are temporary, and exist only during one.
+/// What waits of a sweep.
 #[derive(Debug, Default)]
 pub(crate) struct SweepRows {
-    pub(crate) entries: BySide<RelistedRows>,
     pub(crate) swept: SweptRows,
     pub(crate) findings: FindingRows,
-    /// Source nodes that are gone.
-    pub(crate) gone: IdRows,
 }
 
 impl SweepRows {
     pub(super) fn flush(&mut self, connection: &Connection) -> Result<()> {
-        flush(&mut self.entries.src, "relisted_src", connection)?;
-        flush(&mut self.entries.dst, "relisted_dst", connection)?;
         flush(&mut self.swept, "swept", connection)?;
         flush(&mut self.findings, "sweep_findings", connection)?;
-        flush(&mut self.gone, "not_there", connection)?;
         Ok(())
     }
 }
 
 rows! {
-    /// Rows of the temporary tables `relisted_src` and `relisted_dst`: entries of folders that were listed before.
+    /// Entries of folders that were listed before.
     RelistedRows {
         folder_id: Vec<i64>,
         name: StringBuilder,
@@ -67,19 +61,19 @@ impl RelistedRows {
 }
 
 rows! {
-    /// Rows of a temporary table of ids, with facts or without.
-    IdRows {
+    /// What nodes are now.
+    FactRows {
         id: Vec<i64>,
         size: Vec<Option<i64>>,
         modified_ns: Vec<Option<i64>>,
     }
 }
 
-impl IdRows {
-    pub(crate) fn push(&mut self, id: NodeId, size: Option<i64>, modified_ns: Option<i64>) {
+impl FactRows {
+    pub(crate) fn push(&mut self, id: NodeId, facts: FileFacts) {
         self.id.push(id.0);
-        self.size.push(size);
-        self.modified_ns.push(modified_ns);
+        self.size.push(facts.size);
+        self.modified_ns.push(facts.modified_ns);
     }
 }
 

@@ -14,12 +14,15 @@ use crate::migration::set_phase;
 use crate::overview::Overview;
 use crate::renames::find_renamed_folders;
 use crate::sql;
+use crate::temp::TempTable;
 use crate::writer::{Guarded, Writer};
 
 /// Writes a ledger whose destination is being verified.
 #[derive(Debug)]
 pub struct VerifyWriter {
     pub(crate) writer: Writer,
+    /// The folders that have another path on the destination.
+    renamed: TempTable,
 }
 
 impl Guarded for VerifyWriter {
@@ -37,7 +40,8 @@ impl VerifyWriter {
         resume: bool,
         level: VerifyLevel,
     ) -> Result<(VerifyWriter, VerifyLevel, VerifyRemaining)> {
-        let mut this = VerifyWriter { writer };
+        let renamed = find_renamed_folders(&writer.connection)?;
+        let mut this = VerifyWriter { writer, renamed };
         let (level, remaining) = this.begin_verifying(resume, level)?;
         Ok((this, level, remaining))
     }
@@ -71,7 +75,6 @@ impl VerifyWriter {
         })?;
         self.commit()?;
         self.guarded(|this| {
-            find_renamed_folders(&this.writer.connection)?;
             let last: i64 =
                 this.writer.connection.query_row("SELECT coalesce(max(id), 0) FROM src_nodes", [], |row| row.get(0))?;
             let (source, marks) = (this.writer.counters().totals().src, this.writer.counters.marks);
@@ -87,7 +90,7 @@ impl VerifyWriter {
 
     /// What has to be at the destination of source nodes with ids within `ids`.
     pub fn pull_expected(&mut self, ids: &Range<i64>) -> Result<Vec<ExpectedBatch>> {
-        self.guarded(|this| pull_expected(&this.writer.connection, ids))
+        self.guarded(|this| pull_expected(&this.writer.connection, &this.renamed, ids))
     }
 
     /// Records that nodes were looked at, and which of them are not what they should be.

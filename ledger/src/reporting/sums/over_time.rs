@@ -10,6 +10,7 @@ use longhaul_model::CopyStatus;
 
 use crate::error::Result;
 use crate::sql;
+use crate::temp::TempTable;
 
 /// Slices that the time of copying is cut into, about.
 const SLICES: i64 = 100;
@@ -83,14 +84,20 @@ impl Clock {
         Ok(Clock { spans, slice_ns: (total_ns / SLICES).max(SLICE_NS_MIN) })
     }
 
-    /// Adds up what was copied of the range in `swept`, whose nodes have ids within `ids`.
-    pub(in super::super) fn add_up(&self, connection: &Connection, ids: &Range<i64>) -> Result<()> {
+    /// Adds to `copied` what was copied of the range in `swept`, whose nodes have ids within `ids`.
+    pub(super) fn add_up(
+        &self,
+        connection: &Connection,
+        copied: &TempTable,
+        swept: &TempTable,
+        ids: &Range<i64>,
+    ) -> Result<()> {
         if self.spans.is_empty() {
             return Ok(());
         }
         let starts: Vec<String> = self.spans.iter().map(|span| format!("({}, {})", span.run, span.first_ns)).collect();
         connection.execute_batch(&format!(
-            "INSERT INTO copied_sums
+            "INSERT INTO {copied}
              SELECT e.run, (e.at_ns - r.first_ns) // {slice_ns}, count(*),
                {bytes}
              FROM (
@@ -98,7 +105,7 @@ impl Clock {
                WHERE node_id >= {start} AND node_id < {end} AND copy_status = '{successful}'
              ) e
              JOIN (VALUES {starts}) r (run, first_ns) ON r.run = e.run
-             JOIN swept s ON s.id = e.node_id
+             JOIN {swept} s ON s.id = e.node_id
              GROUP BY ALL",
             slice_ns = self.slice_ns,
             bytes = sql::bytes_of_files("s"),
@@ -110,13 +117,13 @@ impl Clock {
         Ok(())
     }
 
-    pub(in super::super) fn throughput(&self, connection: &Connection) -> Result<Throughput> {
-        let mut statement = connection.prepare(
+    pub(super) fn throughput(&self, connection: &Connection, copied: &TempTable) -> Result<Throughput> {
+        let mut statement = connection.prepare(&format!(
             "SELECT run, slice, sum(nodes)::BIGINT, sum(bytes)::BIGINT
-             FROM copied_sums
+             FROM {copied}
              GROUP BY ALL
-             ORDER BY run, slice",
-        )?;
+             ORDER BY run, slice"
+        ))?;
         let slices = statement.query_map([], |row| {
             Ok(CopiedSlice { run: row.get(0)?, slice: row.get(1)?, nodes: row.get(2)?, bytes: row.get(3)? })
         })?;
