@@ -25,8 +25,9 @@ const IN_USE_WAIT: Duration = Duration::from_secs(2);
 
 /// Begins something with a ledger. One that is in use by a run is refused, and it is said since when; whoever holds it
 /// and is no run that answers is just coming or going, and is waited for a moment.
-pub(crate) fn begin<T>(cli: &Cli, begin: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub(crate) fn begin<T>(cli: &Cli, signals: &Signals, begin: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let ledger = &cli.ledger;
+    signals.begin();
     let _note = (!cli.quiet).then(note_a_long_wait);
     let deadline = Instant::now() + IN_USE_WAIT;
     loop {
@@ -114,7 +115,7 @@ pub(crate) fn run_phase(
     begin_run: impl Fn() -> anyhow::Result<Resumed>,
 ) -> anyhow::Result<Exit> {
     let signals = signals::listen()?;
-    let (report, interrupted) = match begin(cli, begin_run)? {
+    let (report, interrupted) = match begin(cli, &signals, begin_run)? {
         Resumed::Running(controller) => {
             let attended = attend(cli, command.name, &signals, controller)?;
             (attended.report, attended.interrupted)

@@ -28,7 +28,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
         copying = settle_copy_settings(&migration, &choices)?;
         if phase.is_after_discovery() {
             // Nothing is left to be listed. It refuses what was typed if that is another migration.
-            begin(cli, || discover::begin_run(&cli.ledger, discovery, None))?;
+            begin(cli, &signals, || discover::begin_run(&cli.ledger, discovery, None))?;
         }
     }
     // What was begun is gone on with; the phases after it begin as usual.
@@ -36,12 +36,13 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
     let mut report = None;
     while phase != Phase::Complete {
         if phase == Phase::Review {
+            signals.rest();
             let found = report.map_or_else(|| Report::read(&cli.ledger), Ok)?;
             // With `--yes` it does not matter how many there are.
             let names = if arguments.yes { 0 } else { Reader::open(&cli.ledger)?.lint(None, None)?.count()? };
             ask(&found, names, arguments, cli)?;
         }
-        let begun = begin(cli, || match phase {
+        let begun = begin(cli, &signals, || match phase {
             Phase::Created | Phase::Traversing => {
                 let arguments = DiscoverArguments { resume: is_begun, ..discovery.clone() };
                 discover::begin_run(&cli.ledger, &arguments, Some(copying))

@@ -4,17 +4,29 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvError, bounded};
+use longhaul_storage::is_opening;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
+
+/// How often it is looked whether a run has begun that a signal is for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Nothing is under way that a signal would have to bring to a safe point.
+const IDLE: u8 = 0;
+/// A run is being begun, which receives what has come meanwhile; unless it waits for a store.
+const BEGINNING: u8 = 1;
+/// Somebody receives signals.
+const ATTENDED: u8 = 2;
 
 /// Signals that ask for an end.
 #[derive(Debug)]
 pub(crate) struct Signals {
     received: Receiver<i32>,
-    is_attended: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
 }
 
 /// Somebody receives signals until this is dropped.
@@ -29,27 +41,48 @@ pub(crate) fn listen() -> io::Result<Signals> {
     }
     let mut signals = iterator::Signals::new(heard)?;
     let (sender, received) = bounded(1);
-    let is_attended = Arc::new(AtomicBool::new(false));
-    let is_heard = is_attended.clone();
+    let state = Arc::new(AtomicU8::new(IDLE));
+    let of_run = state.clone();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for (count, signal) in signals.forever().enumerate() {
-            if count > 0 || !is_heard.load(Ordering::Acquire) {
-                if count == 0 {
-                    eprintln!("longhaul: interrupted");
-                }
-                signal_hook::low_level::exit(128 + signal);
+        let Some(first) = signals.forever().next() else { return };
+        loop {
+            let is_for_nobody = match of_run.load(Ordering::Acquire) {
+                ATTENDED => break,
+                BEGINNING => is_opening(),
+                _ => true,
+            };
+            if is_for_nobody {
+                eprintln!("longhaul: interrupted");
+                signal_hook::low_level::exit(128 + first);
             }
-            // Whoever should receive it may have come to an end already.
-            let _ = sender.send(signal);
+            if let Some(second) = signals.pending().next() {
+                signal_hook::low_level::exit(128 + second);
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+        // Whoever should receive it may have come to an end already.
+        let _ = sender.send(first);
+        if let Some(second) = signals.forever().next() {
+            signal_hook::low_level::exit(128 + second);
         }
     })?;
-    Ok(Signals { received, is_attended })
+    Ok(Signals { received, state })
 }
 
 impl Signals {
+    /// From now on a signal is kept for a run that is being begun.
+    pub(crate) fn begin(&self) {
+        self.state.store(BEGINNING, Ordering::Release);
+    }
+
+    /// Nothing is begun for the time being: a signal ends the program.
+    pub(crate) fn rest(&self) {
+        self.state.store(IDLE, Ordering::Release);
+    }
+
     /// From now on the first signal is received by whoever asks for it.
     pub(crate) fn attend(&self) -> Attending<'_> {
-        self.is_attended.store(true, Ordering::Release);
+        self.state.store(ATTENDED, Ordering::Release);
         Attending(self)
     }
 
@@ -69,7 +102,7 @@ impl Attending<'_> {
 
 impl Drop for Attending<'_> {
     fn drop(&mut self) {
-        self.0.is_attended.store(false, Ordering::Release);
+        self.0.rest();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -244,6 +245,29 @@ fn open(
     }
 }
 
+/// How many threads wait for a store behind a network to be opened.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this process waits for a store behind a network to be opened: nothing has begun then.
+pub fn is_opening() -> bool {
+    WAITING.load(Ordering::Acquire) > 0
+}
+
+struct Waiting;
+
+impl Waiting {
+    fn begin() -> Waiting {
+        WAITING.fetch_add(1, Ordering::AcqRel);
+        Waiting
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Tries again what may go better the next time, and gives up where nothing has come of it within a time. The engine, which
 /// does so with everything else, is not there yet.
 ///
@@ -255,6 +279,7 @@ fn patiently<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS - 1);
     let (sender, opened) = mpsc::sync_channel(1);
+    let _waiting = Waiting::begin();
     let opening = move || {
         let opened = attempt
             .retry(pauses.with_jitter())

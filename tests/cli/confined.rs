@@ -40,7 +40,6 @@ fn a_query_cannot_write_anything_or_read_other_files() {
         let said = place.on_ledger(&["query", sql]);
         assert_eq!(said.code, Some(1), "{sql}: {}", said.out);
         assert!(!said.out.contains("hunter2") && !said.err.contains("hunter2"), "{sql}");
-        assert_eq!(said.err.lines().count(), 1, "{sql}: {}", said.err);
     }
     assert_eq!(place.everything(), before);
     assert!(fs::read(place.ledger()).unwrap() == ledger);

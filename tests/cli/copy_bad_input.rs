@@ -50,7 +50,7 @@ fn a_destination_that_is_gone_or_a_file_is_refused() {
 }
 
 #[test]
-fn a_source_that_is_gone_meanwhile_is_vanished_and_no_failure() {
+fn a_source_that_is_gone_meanwhile_is_vanished_and_told_by_the_exit_code() {
     let place = Place::new();
     place.file("src/gone", "1");
     place.file("src/folder/below", "2");
@@ -58,7 +58,9 @@ fn a_source_that_is_gone_meanwhile_is_vanished_and_no_failure() {
     assert_eq!(place.discover(&[]).code, Some(0));
     fs::remove_file(place.path("src/gone")).unwrap();
     fs::remove_dir_all(place.path("src/folder")).unwrap();
-    assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
+    let said = place.on_ledger(&["copy", "--approve"]);
+    assert_eq!(said.code, Some(3));
+    assert!(said.out.contains("planned, and not there            3"), "{}", said.out);
     assert_eq!(
         place.query("SELECT path, copy_status FROM src_status WHERE depth > 0 ORDER BY path"),
         ["/folder|vanished", "/folder/below|vanished", "/gone|vanished", "/stays|successful"]

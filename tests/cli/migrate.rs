@@ -33,7 +33,7 @@ fn conflicts_are_shown_before_anything_is_copied_and_left_out_if_that_is_what_on
     assert!(said.err.contains("longhaul migrate --resume --yes --ledger ledger.duckdb"), "{}", said.err);
     assert!(!place.path("dst/fine").exists());
     let said = place.on_ledger(&["migrate", "--resume", "--yes"]);
-    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(said.code, Some(3), "{}", said.err);
     assert_eq!((place.contents("dst/fine"), place.contents("dst/clash")), ("1".into(), "a file".into()));
 }
 
@@ -60,7 +60,7 @@ fn begun(more: &[&str]) -> Place {
 #[test]
 fn what_was_chosen_when_it_began_is_kept_to_when_it_goes_on() {
     let place = begun(&["--level", "full", "--durability", "file"]);
-    assert_eq!(place.on_ledger(&["migrate", "--resume", "--yes"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["migrate", "--resume", "--yes"]).code, Some(3));
     assert_eq!(
         place.query("SELECT regexp_extract(copy_settings, 'durability.:.([a-z]+)', 1) AS it FROM migration"),
         ["file"]
@@ -80,12 +80,12 @@ fn something_else_than_what_was_chosen_when_it_began_is_refused() {
         assert!(!place.path("dst/fine").exists());
     }
     let same = ["migrate", "--resume", "--yes", "--level", "full", "--durability", "file"];
-    assert_eq!(place.on_ledger(&same).code, Some(0));
+    assert_eq!(place.on_ledger(&same).code, Some(3));
 }
 
 #[test]
 fn what_was_left_open_when_it_began_can_be_chosen_when_it_goes_on() {
     let place = begun(&[]);
-    assert_eq!(place.on_ledger(&["migrate", "--resume", "--yes", "--level", "checksum"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["migrate", "--resume", "--yes", "--level", "checksum"]).code, Some(3));
     assert_eq!(place.query("SELECT value FROM stats WHERE name = 'verify_level'"), ["1"]);
 }

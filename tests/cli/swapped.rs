@@ -49,7 +49,7 @@ fn what_is_something_else_on_the_source_has_vanished() {
     place.file("src/link to file", "2");
 
     let said = place.on_ledger(&["copy", "--approve"]);
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert_eq!((said.code, said.err.as_str()), (Some(3), ""));
     assert_eq!(
         place.query("SELECT path, copy_status, error FROM src_status WHERE depth > 0 ORDER BY path"),
         [
