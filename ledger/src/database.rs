@@ -23,9 +23,7 @@ pub(crate) struct Database {
 impl Database {
     /// Takes over a connection that has just been opened to the ledger at `path`.
     pub(crate) fn new(connection: Connection, path: &Path) -> Result<Database> {
-        let double_write = DoubleWrite::of(path)?;
-        double_write.save(&connection)?;
-        Ok(Database { connection: Some(connection), double_write: Some(double_write) })
+        Ok(Database { connection: Some(connection), double_write: Some(DoubleWrite::of(path)?) })
     }
 
     /// Commits the transaction that is open.
@@ -68,11 +66,11 @@ impl Deref for Database {
 impl Drop for Database {
     /// Brings the log into the file where that is possible, and closes it.
     fn drop(&mut self) {
-        // While it is locked: the next one to open it has copies of its own there.
-        if self.checkpoint().is_ok()
-            && let Some(double_write) = &self.double_write
-        {
-            double_write.remove();
+        if let Some(double_write) = &self.double_write {
+            // While it is locked: the next one to open it has copies of its own there.
+            if !double_write.has_log() || self.checkpoint().is_ok() {
+                double_write.remove();
+            }
         }
         // Closed before the descriptor that the double-write buffer has: see there.
         drop(self.connection.take());

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use duckdb::Connection;
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use crate::beside::with_suffix;
+use crate::beside::{log_of, with_suffix};
 use crate::error::{LedgerError, Result};
 
 /// What the copies' file begins with. The number is that of its format.
@@ -43,6 +43,7 @@ pub(crate) struct DoubleWrite {
     // POSIX locks, which DuckDB uses, are lost when any descriptor of the file is closed: this one has to be closed last.
     ledger: File,
     copies: PathBuf,
+    log: PathBuf,
     /// The number of the header that the copies belong to.
     saved: Cell<Option<u64>>,
 }
@@ -51,7 +52,7 @@ impl DoubleWrite {
     /// For the ledger at `path`. It has to be dropped after all connections to the ledger have been closed.
     pub(crate) fn of(path: &Path) -> Result<DoubleWrite> {
         let ledger = File::open(path).map_err(|error| failed(path, &error))?;
-        Ok(DoubleWrite { ledger, copies: copies_of(path), saved: Cell::new(None) })
+        Ok(DoubleWrite { ledger, copies: copies_of(path), log: log_of(path), saved: Cell::new(None) })
     }
 
     /// Makes the copies, unless there are those of the last checkpoint already. Whatever may lead to a checkpoint comes
@@ -92,9 +93,17 @@ impl DoubleWrite {
         out.inner.flush()?;
         drop(out);
         file.sync_data()?;
-        // The name as well, so that the copies are found after a power cut.
-        let folder = self.copies.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        if self.saved.get().is_none() {
+            // The name as well, so that the copies are found after a power cut.
+            let folder = self.copies.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything that closing the ledger would bring into the file.
+    pub(crate) fn has_log(&self) -> bool {
+        self.log.metadata().is_ok_and(|log| log.len() > 0)
     }
 
     /// Removes the copies. Nothing may be written to the ledger any more before it is closed.
@@ -144,11 +153,9 @@ fn try_put_back(path: &Path) -> std::io::Result<Option<PutBack>> {
     let torn = saved.torn(&ledger)?;
     let mut headers = [0; HEADERS_BYTES];
     ledger.read_exact_at(&mut headers, 0)?;
-    // The first header has a number that is the file's own, and is never written again.
-    let is_of_this_ledger = headers[..HEADER_BYTES] == saved.first_header[..];
     // A completed checkpoint is none that tore anything: what the copies are of may have been overwritten since.
-    let is_of_last_checkpoint = Header::that_counts(&headers).map(|header| header.number) == Some(saved.number);
-    if torn == 0 || !is_of_this_ledger || !is_of_last_checkpoint || !saved.is_as_hashed(&copies)? {
+    let is_of_last_checkpoint = Header::that_counts(&headers).is_some_and(|header| header == saved.header);
+    if torn == 0 || !is_of_last_checkpoint || !saved.is_as_hashed(&copies)? {
         return Ok(None);
     }
     saved.write_back(&copies, &ledger)?;
@@ -158,11 +165,10 @@ fn try_put_back(path: &Path) -> std::io::Result<Option<PutBack>> {
 
 /// What a file of copies says that it has.
 struct Saved {
-    /// The number of the header that counted.
-    number: u64,
+    /// The header that counted.
+    header: Header,
     block_bytes: u64,
     blocks: Vec<u64>,
-    first_header: Box<[u8]>,
 }
 
 impl Saved {
@@ -179,8 +185,7 @@ impl Saved {
         let mut headers = [0; HEADERS_BYTES];
         copies.read_exact(&mut headers)?;
         let counts = Header::that_counts(&headers).filter(|header| header.block_bytes == block_bytes);
-        let first_header = headers[..HEADER_BYTES].into();
-        Ok(counts.map(|header| Saved { number: header.number, block_bytes, blocks, first_header }))
+        Ok(counts.map(|header| Saved { header, block_bytes, blocks }))
     }
 
     /// Where the copy of the headers begins, behind the index.
@@ -243,7 +248,10 @@ impl Saved {
 }
 
 /// What one of the last two headers says.
+#[derive(PartialEq, Eq)]
 struct Header {
+    /// Of all that it says.
+    checksum: u64,
     /// Each checkpoint has the next one.
     number: u64,
     block_bytes: u64,
@@ -259,7 +267,7 @@ impl Header {
     /// DuckDB's fields are: checksum, number, metadata, free blocks, count of blocks, bytes of a block.
     fn read(header: &[u8]) -> Header {
         let field = |index: usize| header[8 * index..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        Header { number: field(1), block_bytes: field(5) }
+        Header { checksum: field(0), number: field(1), block_bytes: field(5) }
     }
 
     fn place(&self, block: u64) -> u64 {

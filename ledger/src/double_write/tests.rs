@@ -121,15 +121,6 @@ fn copies_of_another_checkpoint_than_the_last_one_are_not_put_back() {
 }
 
 #[test]
-fn copies_of_another_ledger_are_not_put_back() {
-    let (killed, other) = (Killed::new(), Killed::new());
-    fs::copy(copies_of(&other.path()), copies_of(&killed.path())).unwrap();
-    let saved = killed.saved();
-    killed.tear(saved.place(saved.blocks[0]), 4096);
-    assert_eq!(put_back_torn(&killed.path()).unwrap(), None);
-}
-
-#[test]
 fn copies_that_are_not_whole_or_not_what_they_were_are_not_put_back() {
     let killed = Killed::new();
     let saved = killed.saved();
