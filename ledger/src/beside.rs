@@ -16,6 +16,11 @@ pub fn log_of(path: &Path) -> PathBuf {
     with_suffix(path, ".wal")
 }
 
+/// What the name of a log ends with that was damaged and has been set aside: the first one, the second, and so on.
+pub(crate) fn damaged_suffix(number: u32) -> String {
+    format!(".damaged-{number}")
+}
+
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

@@ -49,6 +49,11 @@ impl Database {
         Ok(self.execute_batch("CHECKPOINT")?)
     }
 
+    /// Whether a damaged log of this ledger was set aside once: what it had is not known.
+    pub(crate) fn has_lost_its_log(&self) -> bool {
+        self.double_write.as_ref().is_some_and(DoubleWrite::has_damaged_log)
+    }
+
     /// Saves what the next checkpoint may rewrite.
     pub(crate) fn save(&self) -> Result<()> {
         self.double_write.as_ref().map_or(Ok(()), |double_write| double_write.save(self))

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use duckdb::Connection;
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use crate::beside::{log_of, with_suffix};
+use crate::beside::{damaged_suffix, log_of, with_suffix};
 use crate::error::{LedgerError, Result};
 
 /// What the copies' file begins with. The number is that of its format.
@@ -104,6 +104,11 @@ impl DoubleWrite {
     /// Whether there is anything that closing the ledger would bring into the file.
     pub(crate) fn has_log(&self) -> bool {
         self.log.metadata().is_ok_and(|log| log.len() > 0)
+    }
+
+    /// Whether there is a log that was set aside.
+    pub(crate) fn has_damaged_log(&self) -> bool {
+        with_suffix(&self.log, &damaged_suffix(1)).symlink_metadata().is_ok()
     }
 
     /// Removes the copies. Nothing may be written to the ledger any more before it is closed.

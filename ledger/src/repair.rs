@@ -9,7 +9,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::beside::{log_of, with_suffix};
+use crate::beside::{damaged_suffix, log_of, with_suffix};
 use crate::counters::DepthCounters;
 use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
@@ -57,7 +57,7 @@ pub fn probe(path: &Path) -> Probed {
 pub fn set_log_aside(path: &Path) -> Result<PathBuf> {
     let log = log_of(path);
     let aside = (1..=u32::MAX)
-        .map(|number| with_suffix(path, &format!(".wal.damaged-{number}")))
+        .map(|number| with_suffix(&log, &damaged_suffix(number)))
         .find(|name| name.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound))
         .expect("nobody has four thousand million damaged logs");
     rename(path, &log, &aside)?;

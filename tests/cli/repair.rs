@@ -2,6 +2,7 @@
 //! clearly that it cannot.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -150,6 +151,37 @@ fn repair_sets_a_damaged_log_aside_and_says_so() {
     let said = run(&place, &["repair"], &ledger);
     assert_eq!((said.code, said.out.ends_with("nothing to repair\n")), (Some(0), true), "{}", said.err);
     goes_on(&place, &ledger, &expected);
+}
+
+/// What was begun is in the log as well: what the killed run made is finished, and not taken for somebody else's.
+#[test]
+fn folders_that_were_made_before_the_log_was_damaged_are_finished() {
+    let place = Place::new();
+    place.file("src/a/b/file", "1");
+    place.file("src/a/other", "2");
+    place.set_modified("src/a/other", 1_600_000_000);
+    for (folder, mode) in [("src/a", 0o750), ("src/a/b", 0o705)] {
+        fs::set_permissions(place.path(folder), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["approve"]).code, Some(0));
+    // A copy that was killed, of which the ledger has nothing but what is in its log.
+    fs::create_dir_all(place.path("dst/a/b")).unwrap();
+    place.file("dst/a/other", "2");
+    place.set_modified("dst/a/other", 1_600_000_000);
+    for folder in ["dst/a/b", "dst/a"] {
+        fs::set_permissions(place.path(folder), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    fs::write(place.path("ledger.duckdb.wal"), "not a log").unwrap();
+    let said = place.on_ledger(&["migrate", "--resume", "--yes", "--level", "full"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.contains("set aside"), "{}", said.err);
+    for folder in ["a", "a/b"] {
+        let facts = |side: &str| fs::metadata(place.path(&format!("{side}/{folder}"))).unwrap();
+        let (source, copy) = (facts("src"), facts("dst"));
+        assert_eq!(copy.permissions().mode(), source.permissions().mode(), "{folder}");
+        assert_eq!(copy.modified().unwrap(), source.modified().unwrap(), "{folder}");
+    }
 }
 
 #[test]

@@ -65,8 +65,10 @@ impl CopyWriter {
     /// What is still to be copied. The events must have been folded.
     fn remaining_copies(&mut self, settings: &CopySettings) -> Result<CopyRemaining> {
         self.guarded(|this| {
-            let (source, begun_below) =
-                (this.writer.counters().totals().src, this.writer.counters.marks.copy_given_out);
+            let source = this.writer.counters().totals().src;
+            // What was begun is in the log as well: without it any item may have been.
+            let has_lost_its_log = this.writer.connection.has_lost_its_log();
+            let begun_below = if has_lost_its_log { i64::MAX } else { this.writer.counters.marks.copy_given_out };
             remaining(&this.writer.connection, &this.renamed, &source, begun_below, settings.large_from)
         })
     }
