@@ -58,9 +58,10 @@ fn a_source_that_is_gone_meanwhile_is_vanished_and_told_by_the_exit_code() {
     assert_eq!(place.discover(&[]).code, Some(0));
     fs::remove_file(place.path("src/gone")).unwrap();
     fs::remove_dir_all(place.path("src/folder")).unwrap();
-    let said = place.on_ledger(&["copy", "--approve"]);
+    let said = place.on_ledger(&["copy", "--approve", "--json"]);
     assert_eq!(said.code, Some(3));
-    assert!(said.out.contains("planned, and not there            3"), "{}", said.out);
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["src"]["left_undone"], 3);
     assert_eq!(
         place.query("SELECT path, copy_status FROM src_status WHERE depth > 0 ORDER BY path"),
         ["/folder|vanished", "/folder/below|vanished", "/gone|vanished", "/stays|successful"]
