@@ -43,7 +43,7 @@ const TRIED: [Tried; 8] = [
     Tried {
         before: &[DISCOVER, COPY, &["verify"]],
         command: &["refresh"],
-        again: &[&["migrate", "--resume"]],
+        again: &[&["discover", "--resume"], &["refresh"]],
         may_be_done: false,
     },
     Tried { before: &[DISCOVER, COPY], command: MARK, again: &[MARK], may_be_done: false },
