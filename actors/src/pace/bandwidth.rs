@@ -1,4 +1,7 @@
 //! How many bytes a second may be read, where somebody has said so.
+//!
+//! By hand: crates for this count cells and deny, where a read has to be told how much of what it asked for it may take now,
+//! and has to stop waiting when the run does.
 
 use parking_lot::Mutex;
 use tokio::time::Instant;

@@ -1,4 +1,6 @@
 //! Charts as numbers: where lines and bars of an inline SVG are. What colours they have is the template's.
+//!
+//! By hand, in two hundred lines: the page may run no script, and crates for charts bring fonts and pictures with them.
 
 use longhaul_ledger::Run;
 use longhaul_ledger::reporting::{CopiedSlice, Throughput};

@@ -1,4 +1,7 @@
 //! Token buckets with a clock that is passed in.
+//!
+//! By hand: the simulator has one clock of its own, which may stand still, and bytes are taken from a bucket beyond what is
+//! in it, to be waited for.
 
 use std::time::Duration;
 

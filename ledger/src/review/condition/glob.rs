@@ -1,4 +1,7 @@
 //! Patterns for names and paths.
+//!
+//! By hand: a pattern here is over printable names, in which a backslash is an ordinary character, and is laid beside paths
+//! piece by piece, from folder to folder, which crates for patterns do not do.
 
 mod automaton;
 

@@ -1,4 +1,5 @@
-//! Moments: points in time as people write them, which are as wide as what was written is coarse.
+//! Moments: points in time as people write them, which are as wide as what was written is coarse. That width is why they
+//! are read here; the calendar is `chrono`'s.
 
 use std::fmt;
 use std::ops::Range;
