@@ -66,7 +66,7 @@ fn a_source_that_is_gone_meanwhile_is_vanished_and_told_by_the_exit_code() {
         place.query("SELECT path, copy_status FROM src_status WHERE depth > 0 ORDER BY path"),
         ["/folder|vanished", "/folder/below|vanished", "/gone|vanished", "/stays|successful"]
     );
-    assert_eq!(place.on_ledger(&["verify"]).code, Some(0));
+    assert_eq!(place.on_ledger(&["verify"]).code, Some(3));
 }
 
 #[test]
