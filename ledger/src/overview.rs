@@ -97,14 +97,18 @@ impl Overview {
     }
 }
 
-/// How many nodes the plan was to bring over that are not there.
+/// How many nodes the plan was to bring over that are not there. What it left to be compared may be skipped by the policy,
+/// as planned.
 fn count_left_undone(connection: &Connection) -> Result<i64> {
     let sql = format!(
         "SELECT count(*)
-         FROM plan
-         WHERE {is_work} AND src_id IN (SELECT id FROM src_current WHERE {is_settled})",
-        is_work = sql::is_work("action"),
-        is_settled = sql::is_status("copy_status", CopyStatus::is_left_undone),
+         FROM plan p
+         JOIN (SELECT id, copy_status FROM src_current WHERE {is_left_undone}) c ON c.id = p.src_id
+         WHERE {is_work} AND (p.action <> '{compare}' OR c.copy_status <> '{skipped}')",
+        is_left_undone = sql::is_status("copy_status", CopyStatus::is_left_undone),
+        is_work = sql::is_work("p.action"),
+        compare = PlanAction::Compare,
+        skipped = CopyStatus::Skipped,
     );
     Ok(connection.query_row(&sql, [], |row| row.get(0))?)
 }
