@@ -41,7 +41,7 @@ pub(crate) fn listen() -> io::Result<Signals> {
     }
     let mut signals = iterator::Signals::new(heard)?;
     let (sender, received) = bounded(1);
-    let state = Arc::new(AtomicU8::new(IDLE));
+    let state = Arc::new(AtomicU8::new(BEGINNING));
     let of_run = state.clone();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Some(first) = signals.forever().next() else { return };
@@ -102,7 +102,8 @@ impl Attending<'_> {
 
 impl Drop for Attending<'_> {
     fn drop(&mut self) {
-        self.0.rest();
+        // Another run may follow.
+        self.0.begin();
     }
 }
 
