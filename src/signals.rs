@@ -12,7 +12,7 @@ use longhaul_storage::is_opening;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
 
-/// How often it is looked whether a run has begun that a signal is for.
+/// How often the signal thread checks whether a run has begun.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Nothing is under way that a signal would have to bring to a safe point.
