@@ -29,10 +29,13 @@ fn find_covered(connection: &Connection) -> Result<TempTable> {
     let excluded = TempTable::of(
         connection,
         "excluded_folders",
-        "SELECT e.node_id AS id, min(f.path) AS path, min(split_part(e.reason, chr(31), 2)) AS words
-         FROM exclusions e
-         JOIN src_folders f ON f.id = e.node_id
-         GROUP BY e.node_id",
+        &format!(
+            "SELECT e.node_id AS id, min(f.path) AS path, min({words}) AS words
+             FROM exclusions e
+             JOIN src_folders f ON f.id = e.node_id
+             GROUP BY e.node_id",
+            words = sql::reason_parameter("e.reason", 1)
+        ),
     )?;
     let covered = TempTable::of(
         connection,

@@ -20,7 +20,7 @@ use crate::linting::{Linted, lint};
 use crate::migration::{CopySettings, Migration, MigrationSpec};
 use crate::opening::{self, Log, Resources};
 use crate::recovery::recover;
-use crate::review::paths::{nearest_existing, resolve};
+use crate::review::paths;
 use crate::sweeping::begin_sweep;
 use crate::verification::{VerifyRemaining, VerifyWriter};
 use crate::words::SweepKind;
@@ -109,15 +109,8 @@ impl IdleLedger {
 
     /// The source folder at a printable path from the root, as it was typed; without one, the root.
     pub fn source_folder(&self, path: Option<&str>) -> Result<NodeId> {
-        let path = path.unwrap_or("/");
-        match resolve(&self.connection, Side::Source, path)? {
-            Some(found) if found.kind == NodeKind::Folder => Ok(found.id),
-            Some(_) => Err(LedgerError::NotAFolder(path.to_owned())),
-            None => {
-                let nearest = nearest_existing(&self.connection, Side::Source, path)?;
-                Err(LedgerError::NoSuchPath { side: Side::Source, path: path.to_owned(), nearest })
-            }
-        }
+        let (path, found) = paths::require(&self.connection, Side::Source, path.unwrap_or("/"))?;
+        if found.kind == NodeKind::Folder { Ok(found.id) } else { Err(LedgerError::NotAFolder(path)) }
     }
 
     /// How far its migration has come.

@@ -14,7 +14,7 @@ use longhaul_naming::{Broken, Rule, RuleSet};
 
 use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
-use crate::review::paths::{nearest_existing, resolve};
+use crate::review::paths;
 use crate::sql;
 use crate::temp::TempTable;
 
@@ -114,18 +114,10 @@ pub(crate) fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under
     Ok(Linted { connection, rules, findings, proposals, under })
 }
 
-/// A path that somebody has typed, without a slash at the end; an error where the source has nothing there, so that a
-/// mistake is not taken for a tree without faults.
+/// What is below a path that somebody has typed, for [`is_under`].
 pub(crate) fn require_path(connection: &Connection, path: &str) -> Result<String> {
-    let path = format!("/{}", path.trim_matches('/'));
-    if path == "/" {
-        return Ok(String::new());
-    }
-    if resolve(connection, Side::Source, &path)?.is_some() {
-        return Ok(path);
-    }
-    let nearest = nearest_existing(connection, Side::Source, &path)?;
-    Err(LedgerError::NoSuchPath { side: Side::Source, path, nearest })
+    let (path, _) = paths::require(connection, Side::Source, path)?;
+    Ok(sql::is_below_parameter(&path).to_owned())
 }
 
 impl Linted<'_> {

@@ -4,9 +4,7 @@
 use std::ops::Range;
 
 use duckdb::{Connection, params};
-use longhaul_model::{
-    CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, PolicyVerdict, ReasonCode, SHOWN_PATH_CHARACTERS_MAX,
-};
+use longhaul_model::{CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, PolicyVerdict, ReasonCode};
 
 use crate::error::Result;
 use crate::events::{ChangedAtDepth, CopyChanges, Events, SAME_NOW};
@@ -181,9 +179,10 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<TempTable> {
                FROM below
                JOIN src_nodes n ON n.parent_id = below.id AND n.kind = '{folder}'
              )
-             SELECT id, min(CASE WHEN length(top) > {SHOWN_PATH_CHARACTERS_MAX} THEN left(top, 100) || '…' || right(top, 100) ELSE top END)
+             SELECT id, min({top})
              FROM below
              GROUP BY id",
+            top = sql::shown_path("top")
         ))?;
     }
     Ok(in_conflict)
@@ -259,7 +258,7 @@ pub struct PlanFilter {
 impl PlanFilter {
     /// The statement that finds them, and its parameters.
     pub(crate) fn to_sql(&self) -> (String, [Option<String>; 3]) {
-        let under = self.under.as_ref().map(|path| path.trim_end_matches('/').to_owned());
+        let under = self.under.as_ref().map(|path| sql::is_below_parameter(path).to_owned());
         let sql = format!(
             "SELECT action::VARCHAR AS action, kind::VARCHAR AS kind, size, path, reason
              FROM plan_view

@@ -18,7 +18,7 @@ use crate::overview::{Overview, Problem, read_problems};
 use crate::plan::{PlanFilter, PlanTotal, plan_totals};
 use crate::retry_marks::{Marked, marked};
 use crate::review::find::{self, FindPage, FindQuery};
-use crate::review::paths::{nearest_existing, normal_path, resolve};
+use crate::review::paths;
 use crate::review::tree::{self, TreePage, TreeQuery};
 use crate::sql::quoted;
 
@@ -104,12 +104,7 @@ impl Reader {
     /// Refuses a path that somebody has typed and that one side has nothing at, so that a mistake is not taken for a folder
     /// with nothing in it. Returns it without what changes nothing: slashes at the end, and several in a row.
     pub fn require_path(&self, side: Side, path: &str) -> Result<String> {
-        let normal = normal_path(path).map_err(|message| LedgerError::Query(format!("{path}: {message}")))?;
-        if resolve(&self.connection, side, &normal)?.is_none() {
-            let nearest = nearest_existing(&self.connection, side, &normal)?;
-            return Err(LedgerError::NoSuchPath { side, path: normal, nearest });
-        }
-        Ok(normal)
+        Ok(paths::require(&self.connection, side, path)?.0)
     }
 
     /// A page of the nodes that meet a condition.

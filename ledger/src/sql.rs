@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use longhaul_model::{
     CallClass, CompareBy, Comparison, ConflictPolicy, CopyStatus, ErrorClass, FIRST_NODE_ID, NodeKind, Phase,
-    PlanAction, REASON_SEPARATOR, ReasonCode, Side, TraversalStatus,
+    PlanAction, REASON_SEPARATOR, ReasonCode, SHOWN_END_CHARACTERS, SHOWN_PATH_CHARACTERS_MAX, Side, TraversalStatus,
 };
 
 use crate::counters::Counters;
@@ -166,9 +166,25 @@ pub(crate) fn path(node: &str, folder: &str) -> String {
     child_path(&format!("{node}.parent_id"), &format!("{folder}.path"), &format!("{node}.name"))
 }
 
-/// Whether a path is `folder`, which has no slash at its end, or below it.
+/// Whether a path is that of a folder, or below it: `folder` is an expression for what [`is_below_parameter`] makes of its
+/// path.
 pub(crate) fn is_below(path: &str, folder: &str) -> String {
     format!("starts_with({path} || '/', {folder} || '/')")
+}
+
+/// What [`is_below`] takes for a folder: its path without a slash at the end, nothing for the root.
+pub(crate) fn is_below_parameter(path: &str) -> &str {
+    path.trim_end_matches('/')
+}
+
+/// What a sentence shows of a printable path: [`shown_path`](longhaul_model::shown_path).
+pub(crate) fn shown_path(path: &str) -> String {
+    format!(
+        "CASE WHEN length({path}) > {SHOWN_PATH_CHARACTERS_MAX}
+           THEN left({path}, {SHOWN_END_CHARACTERS}) || '…' || right({path}, {SHOWN_END_CHARACTERS})
+           ELSE {path}
+         END"
+    )
 }
 
 /// The copy status of a source node: what the events say (`latest`), or what follows from its match (`same`).
@@ -331,13 +347,27 @@ pub(crate) fn reason(code: ReasonCode, parameters: &[&str]) -> String {
     format!("({text})")
 }
 
+/// A parameter of a reason in its stored form; they are counted from 1.
+pub(crate) fn reason_parameter(stored: &str, number: usize) -> String {
+    reason_part(stored, number + 1)
+}
+
+/// A text of which a parameter can be made: what separates parameters is a space in it.
+pub(crate) fn as_parameter(text: &str) -> String {
+    format!("replace({text}, chr({}), ' ')", u32::from(REASON_SEPARATOR))
+}
+
+/// A piece of what the separator of reasons cuts into pieces; they are counted from 1.
+fn reason_part(text: &str, number: usize) -> String {
+    format!("split_part({text}, chr({}), {number})", u32::from(REASON_SEPARATOR))
+}
+
 /// The sentence of a reason in its stored form: [`Reason`](longhaul_model::Reason)'s `Display`. What has no code that is
 /// known stays as it is, and does not disappear. The expression is repeated in it, and should be a short one.
 ///
 /// The templates are in one map, cut into the pieces between their parameters: an expression for each of them takes DuckDB
 /// twenty times as long to plan, wherever a view has it.
 pub(crate) fn sentence(stored: &str) -> String {
-    let part = |of: &str, number: usize| format!("split_part({of}, chr({}), {number})", u32::from(REASON_SEPARATOR));
     let separator = REASON_SEPARATOR.to_string();
     let templates = ReasonCode::ALL.iter().map(|code| {
         let pieces = quoted(&pieces(code.template()).join(&separator));
@@ -345,8 +375,8 @@ pub(crate) fn sentence(stored: &str) -> String {
     });
     let templates = templates.collect::<Vec<_>>().join(", ");
     let parameters = ReasonCode::ALL.iter().map(|code| code.parameters()).max().unwrap_or_default();
-    let rest = (1..=parameters).flat_map(|number| [part(stored, number + 1), part("pieces", number + 1)]);
-    let parts = std::iter::once(part("pieces", 1)).chain(rest).collect::<Vec<_>>().join(", ");
+    let rest = (1..=parameters).flat_map(|number| [reason_part(stored, number + 1), reason_part("pieces", number + 1)]);
+    let parts = std::iter::once(reason_part("pieces", 1)).chain(rest).collect::<Vec<_>>().join(", ");
     // Nearly all nodes have none.
     format!(
         "CASE WHEN {stored} IS NOT NULL THEN
@@ -355,7 +385,7 @@ pub(crate) fn sentence(stored: &str) -> String {
              lambda pieces: CASE WHEN pieces IS NULL THEN {stored} ELSE concat({parts}) END
            )[1]
          END",
-        code = part(stored, 1)
+        code = reason_part(stored, 1)
     )
 }
 

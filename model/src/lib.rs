@@ -29,7 +29,8 @@ pub use call_class::CallClass;
 pub use comparison::{CompareBy, Comparison, FileFacts};
 pub use error_class::ErrorClass;
 pub use name::{
-    SHOWN_PATH_CHARACTERS_MAX, UnreadableName, child_path, decode_name, encode_name, is_at_or_below, shown_path,
+    SHOWN_END_CHARACTERS, SHOWN_PATH_CHARACTERS_MAX, UnreadableName, child_path, decode_name, encode_name,
+    is_at_or_below, shown_path,
 };
 pub use node::{FIRST_NODE_ID, NodeId, NodeKind};
 pub use page::{Page, PageEntry};

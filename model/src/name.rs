@@ -102,15 +102,17 @@ pub fn is_at_or_below(path: &str, folder: &str) -> bool {
 /// Characters of a path from which on a sentence shows its two ends only.
 pub const SHOWN_PATH_CHARACTERS_MAX: usize = 240;
 
+/// Characters of such a path that a sentence shows at each of its ends.
+pub const SHOWN_END_CHARACTERS: usize = 100;
+
 /// What a sentence shows of a printable path: there are paths of kilobytes, and a reason may be given for a great many nodes.
 pub fn shown_path(path: &str) -> Cow<'_, str> {
-    const END_CHARACTERS: usize = 100;
     let count = path.chars().count();
     if count <= SHOWN_PATH_CHARACTERS_MAX {
         return Cow::Borrowed(path);
     }
-    let beginning: String = path.chars().take(END_CHARACTERS).collect();
-    let end: String = path.chars().skip(count - END_CHARACTERS).collect();
+    let beginning: String = path.chars().take(SHOWN_END_CHARACTERS).collect();
+    let end: String = path.chars().skip(count - SHOWN_END_CHARACTERS).collect();
     Cow::Owned(format!("{beginning}…{end}"))
 }
 

@@ -210,7 +210,15 @@ async fn pages_are_whole(store: Arc<dyn Store>) {
     let writes = all.iter().map(|name| async move {
         let own = format!(".longhaul-test-{name}");
         let target = Target { temporary: own.as_bytes(), ..target(name.as_bytes()) };
-        assert_eq!(write(many, target, b"x").await, Ok(Placed::Done), "{name}");
+        let mut placed = write(many, target, b"x").await;
+        let mut failures = 0;
+        while placed.as_ref().is_err_and(|error| error.class == ErrorClass::Transient) && failures < 3 {
+            failures += 1;
+            placed = write(many, target, b"x").await;
+        }
+        // A server under load may fail a write that it has carried out.
+        let placed_before = failures > 0 && placed == Ok(Placed::Taken);
+        assert!(placed == Ok(Placed::Done) || placed_before, "{name}: {placed:?} after {failures} failures");
     });
     futures_util::stream::iter(writes).buffer_unordered(16).collect::<Vec<()>>().await;
     let listed = list(&store, b"/many").await.expect("a listing");

@@ -6,7 +6,7 @@ use longhaul_model::{FIRST_NODE_ID, Side};
 use crate::bits::Ids;
 use crate::error::{LedgerError, Result};
 use crate::review::condition::Condition;
-use crate::review::paths::{nearest_existing, resolve};
+use crate::review::paths;
 use crate::temp::TempTable;
 
 /// Which source nodes somebody means.
@@ -42,8 +42,11 @@ impl Selection {
             Selection::Paths(paths) => {
                 let selected = Ids::table(connection, SELECTED)?;
                 for path in paths {
-                    let id = find(connection, path)?;
-                    connection.execute(&format!("INSERT INTO {selected} VALUES (?)"), params![id])?;
+                    let (path, found) = paths::require(connection, Side::Source, path)?;
+                    if path == "/" {
+                        return Err(LedgerError::IsRoot);
+                    }
+                    connection.execute(&format!("INSERT INTO {selected} VALUES (?)"), params![found.id.0])?;
                 }
                 Ok(selected)
             }
@@ -57,17 +60,4 @@ impl Selection {
 /// Returns the root as what is selected: everything is below it.
 pub(super) fn select_root(connection: &Connection) -> Result<TempTable> {
     TempTable::of(connection, SELECTED, &format!("SELECT {FIRST_NODE_ID}::BIGINT AS id"))
-}
-
-/// The source node at a path that somebody has typed.
-fn find(connection: &Connection, path: &str) -> Result<i64> {
-    let path = format!("/{}", path.trim_matches('/'));
-    if path == "/" {
-        return Err(LedgerError::IsRoot);
-    }
-    if let Some(found) = resolve(connection, Side::Source, &path)? {
-        return Ok(found.id.0);
-    }
-    let nearest = nearest_existing(connection, Side::Source, &path)?;
-    Err(LedgerError::NoSuchPath { side: Side::Source, path, nearest })
 }

@@ -56,7 +56,7 @@ pub(super) fn problems(swept: &TempTable) -> String {
         failed_copy = CopyStatus::Failed,
         dst = Side::Destination.prefix(),
         different = ProblemKind::Different.as_str(),
-        message = sql::reason(ReasonCode::Message, &["replace(d.message, chr(31), ' ')"]),
+        message = sql::reason(ReasonCode::Message, &[&sql::as_parameter("d.message")]),
         src = Side::Source.prefix(),
     )
 }

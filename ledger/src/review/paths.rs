@@ -91,6 +91,17 @@ fn first(connection: &Connection, sql: &str, parameters: impl duckdb::Params) ->
     .transpose()
 }
 
+/// What `side` has at a path that somebody has typed, with its normal path; an error where there is nothing, so that a
+/// mistake is not taken for a folder with nothing in it.
+pub(crate) fn require(connection: &Connection, side: Side, path: &str) -> Result<(String, Found)> {
+    let path = normal_path(path).map_err(|message| LedgerError::Query(format!("{path}: {message}")))?;
+    if let Some(found) = resolve(connection, side, &path)? {
+        return Ok((path, found));
+    }
+    let nearest = nearest_existing(connection, side, &path)?;
+    Err(LedgerError::NoSuchPath { side, path, nearest })
+}
+
 /// The longest beginning of `path` that `side` has something at; the root, if nothing else. The path itself, where that
 /// exists.
 pub(crate) fn nearest_existing(connection: &Connection, side: Side, path: &str) -> Result<String> {

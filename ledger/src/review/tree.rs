@@ -12,6 +12,7 @@ pub use self::totals::SubtreeTotals;
 use super::find::{NodeRow, PAGE_ROWS_MAX, details};
 use super::paths::{Found, folder_and_name, nearest_existing, normal_path, resolve};
 use crate::error::{LedgerError, Result};
+use crate::sql;
 
 /// Which part of the tree somebody wants to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,14 +127,13 @@ fn top(connection: &Connection, src: Option<Found>, dst: Option<Found>) -> Resul
 fn below(connection: &Connection, path: &str, depth: u32, wanted: usize) -> Result<Vec<Pair>> {
     let level = folder_level(path);
     let deepest = level.saturating_add(i64::from(depth));
-    let prefix = if path == "/" { "/".to_owned() } else { format!("{path}/") };
     // Each folder that is looked into is a row itself, which comes before what is in it. So the first `wanted` rows are in
     // the first `wanted` folders, and in no other.
     let mut statement = connection.prepare(&format!(
         "WITH k AS MATERIALIZED (
            SELECT id, {FOLDER_KEY} AS key
            FROM src_folders
-           WHERE (path = ? OR starts_with(path, ?)) AND depth < ?
+           WHERE {is_below} AND depth < ?
            ORDER BY key
            LIMIT {folders}
          ),
@@ -159,10 +159,11 @@ fn below(connection: &Connection, path: &str, depth: u32, wanted: usize) -> Resu
          )
          ORDER BY key, src_id NULLS LAST, dst_id
          LIMIT {wanted}",
+        is_below = sql::is_below("path", "?"),
         folders = wanted.saturating_add(1),
     ))?;
-    let pairs =
-        statement.query_map(params![path, prefix, deepest], |row| Ok(Pair { src: row.get(0)?, dst: row.get(1)? }))?;
+    let parameters = params![sql::is_below_parameter(path), deepest];
+    let pairs = statement.query_map(parameters, |row| Ok(Pair { src: row.get(0)?, dst: row.get(1)? }))?;
     Ok(pairs.collect::<duckdb::Result<_>>()?)
 }
 

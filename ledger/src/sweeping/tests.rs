@@ -8,10 +8,10 @@ use longhaul_model::{
 };
 use proptest::prelude::*;
 
-use super::*;
 use crate::copying::{CopiedFile, CopyOutcome, CopyResult};
 use crate::counters::DepthCounters;
 use crate::discovery::{DiscoverWriter, ToList};
+use crate::fold::fold_events;
 use crate::idle::IdleLedger;
 use crate::listing::{FailedListing, Folder, ListedPage, RecordedListing};
 use crate::migration::{MigrationSpec, Settings};

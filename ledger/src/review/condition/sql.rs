@@ -10,6 +10,7 @@ use super::glob::Matcher;
 use super::moment::Moment;
 use super::{Comparison, Expression, Pattern, Test};
 use crate::review::paths::folder_and_name;
+use crate::sql;
 
 /// A piece of SQL with its parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,8 +149,11 @@ impl Writer {
             return self.text("true");
         }
         let side = self.side;
-        self.with(&format!("coalesce(n.parent_id IN (SELECT id FROM {side}_folders WHERE path = ?"), path.to_owned());
-        self.with(" OR starts_with(path, ?)), false) OR ", format!("{path}/"));
+        let is_below = sql::is_below("path", "?");
+        self.with(
+            &format!("coalesce(n.parent_id IN (SELECT id FROM {side}_folders WHERE {is_below}), false) OR "),
+            sql::is_below_parameter(path).to_owned(),
+        );
         self.at(path);
     }
 
