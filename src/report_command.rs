@@ -25,10 +25,8 @@ pub(crate) fn run(ledger: &Path, arguments: &ReportArguments) -> anyhow::Result<
     std::thread::Builder::new().name("interrupt".to_owned()).spawn({
         let received = received.clone();
         move || {
-            if let Ok(signal) = signals.wait() {
-                received.store(signal, Ordering::Relaxed);
-                stop.store(true, Ordering::Release);
-            }
+            received.store(signals.wait(), Ordering::Relaxed);
+            stop.store(true, Ordering::Release);
         }
     })?;
     let written = match write_report(ledger, &arguments.out, &options) {

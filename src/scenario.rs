@@ -36,10 +36,8 @@ fn pass_on(interrupt: &Interrupt) -> io::Result<Arc<OnceLock<i32>>> {
     let received = Arc::new(OnceLock::new());
     let (interrupt, first) = (interrupt.clone(), received.clone());
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
-        if let Ok(signal) = signals.wait() {
-            first.get_or_init(|| signal);
-            interrupt.ask();
-        }
+        first.get_or_init(|| signals.wait());
+        interrupt.ask();
     })?;
     Ok(received)
 }

@@ -4,29 +4,40 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvError, bounded};
-use longhaul_storage::is_opening;
+use longhaul_storage::while_opening;
+use parking_lot::{Condvar, Mutex};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
 
-/// How often the signal thread checks whether a run has begun.
+/// How often the signal thread looks for a second signal, and whether the first one is for nobody by now.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Nothing is under way that a signal would have to bring to a safe point.
-const IDLE: u8 = 0;
-/// A run is being begun, which receives what has come meanwhile; unless it waits for a store.
-const BEGINNING: u8 = 1;
-/// Somebody receives signals.
-const ATTENDED: u8 = 2;
+/// Whom a signal is for.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// For nobody: nothing is under way that it would have to bring to a safe point.
+    Idle,
+    /// For a run that is being begun, which receives what has come meanwhile; unless it waits for a store.
+    Beginning,
+    /// Somebody receives signals.
+    Attended,
+}
+
+/// What the signal thread and the rest of the program share. A program that ends at once does so under this lock, so that
+/// nothing begins meanwhile.
+#[derive(Debug)]
+struct Shared {
+    state: State,
+    /// The first signal, until somebody receives it.
+    first: Option<i32>,
+}
 
 /// Signals that ask for an end.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    received: Receiver<i32>,
-    state: Arc<AtomicU8>,
+    shared: Arc<(Mutex<Shared>, Condvar)>,
 }
 
 /// Somebody receives signals until this is dropped.
@@ -40,63 +51,76 @@ pub(crate) fn listen() -> io::Result<Signals> {
         heard.push(SIGHUP);
     }
     let mut signals = iterator::Signals::new(heard)?;
-    let (sender, received) = bounded(1);
-    let state = Arc::new(AtomicU8::new(BEGINNING));
-    let of_run = state.clone();
+    let shared = Arc::new((Mutex::new(Shared { state: State::Beginning, first: None }), Condvar::new()));
+    let of_thread = shared.clone();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Some(first) = signals.forever().next() else { return };
+        let (shared, received) = &*of_thread;
+        shared.lock().first = Some(first);
+        received.notify_all();
         loop {
-            let is_for_nobody = match of_run.load(Ordering::Acquire) {
-                ATTENDED => break,
-                BEGINNING => is_opening(),
-                _ => true,
-            };
-            if is_for_nobody {
-                eprintln!("longhaul: interrupted");
-                signal_hook::low_level::exit(128 + first);
-            }
+            end_if_for_nobody(&shared.lock());
             if let Some(second) = signals.pending().next() {
                 signal_hook::low_level::exit(128 + second);
             }
             std::thread::sleep(LOOK_INTERVAL);
         }
-        // Whoever should receive it may have come to an end already.
-        let _ = sender.send(first);
-        if let Some(second) = signals.forever().next() {
-            signal_hook::low_level::exit(128 + second);
-        }
     })?;
-    Ok(Signals { received, state })
+    Ok(Signals { shared })
+}
+
+fn end_if_for_nobody(shared: &Shared) {
+    let Some(first) = shared.first else { return };
+    let end = || {
+        eprintln!("longhaul: interrupted");
+        signal_hook::low_level::exit(128 + first);
+    };
+    match shared.state {
+        State::Idle => end(),
+        State::Beginning => while_opening(end),
+        State::Attended => {}
+    }
 }
 
 impl Signals {
     /// From now on a signal is kept for a run that is being begun.
     pub(crate) fn begin(&self) {
-        self.state.store(BEGINNING, Ordering::Release);
+        self.enter(State::Beginning);
     }
 
     /// Nothing is begun for the time being: a signal ends the program.
     pub(crate) fn rest(&self) {
-        self.state.store(IDLE, Ordering::Release);
+        self.enter(State::Idle);
     }
 
     /// From now on the first signal is received by whoever asks for it.
     pub(crate) fn attend(&self) -> Attending<'_> {
-        self.state.store(ATTENDED, Ordering::Release);
+        self.enter(State::Attended);
         Attending(self)
     }
 
+    fn enter(&self, state: State) {
+        self.shared.0.lock().state = state;
+    }
+
     /// Waits for the first one.
-    pub(crate) fn wait(&self) -> Result<i32, RecvError> {
+    pub(crate) fn wait(&self) -> i32 {
         let _attending = self.attend();
-        self.received.recv()
+        let (shared, received) = &*self.shared;
+        let mut shared = shared.lock();
+        loop {
+            if let Some(first) = shared.first.take() {
+                return first;
+            }
+            received.wait(&mut shared);
+        }
     }
 }
 
 impl Attending<'_> {
     /// The first signal, if it has come and nobody has received it.
     pub(crate) fn received(&self) -> Option<i32> {
-        self.0.received.try_recv().ok()
+        self.0.shared.0.lock().first.take()
     }
 }
 

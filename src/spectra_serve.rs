@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &SpectraServeArguments) -> anyhow::Result<Exit> {
     let server = Server::start(simulator.clone(), &host, port)
         .with_context(|| format!("cannot listen on {host} port {port}: choose another one with --host and --port"))?;
     announce(&server.url(), &simulator)?;
-    signals.wait()?;
+    signals.wait();
     drop(server);
     // What was written is to be there the next time, whatever happens to the machine.
     simulator.flush()?;

@@ -32,6 +32,6 @@ pub use folder::{
 };
 pub use local::LocalStore;
 pub use location::{Location, LocationError, ServedWorld};
-pub use opening::{OpenError, OpenOptions, is_opening, open_pair};
+pub use opening::{OpenError, OpenOptions, open_pair, while_opening};
 pub use spectra::SpectraStore;
 pub use store::{PageStream, Store};

@@ -3,13 +3,13 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use backon::{BlockingRetryable, ExponentialBuilder};
 use longhaul_model::{BySide, ErrorClass, Side};
 use longhaul_spectra::{Config, ConfigError, Spectra, SpectraError};
+use parking_lot::Mutex;
 
 use crate::error::StoreError;
 use crate::local::LocalStore;
@@ -246,25 +246,28 @@ fn open(
 }
 
 /// How many threads wait for a store behind a network to be opened.
-static WAITING: AtomicUsize = AtomicUsize::new(0);
+static WAITING: Mutex<usize> = Mutex::new(0);
 
-/// Whether this process waits for a store behind a network to be opened: nothing has begun then.
-pub fn is_opening() -> bool {
-    WAITING.load(Ordering::Acquire) > 0
+/// Does something if this process waits for a store behind a network to be opened: nothing has begun then, and nothing
+/// begins before it is done.
+pub fn while_opening(action: impl FnOnce()) {
+    if *WAITING.lock() > 0 {
+        action();
+    }
 }
 
 struct Waiting;
 
 impl Waiting {
     fn begin() -> Waiting {
-        WAITING.fetch_add(1, Ordering::AcqRel);
+        *WAITING.lock() += 1;
         Waiting
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        WAITING.fetch_sub(1, Ordering::AcqRel);
+        *WAITING.lock() -= 1;
     }
 }
 
