@@ -134,6 +134,8 @@ pub(crate) enum Command {
     Query(QueryArguments),
     /// Write a report that one can send: a page for people, tables of problems and of all nodes, and the figures as JSON
     Report(ReportArguments),
+    /// Copy the ledger to a file that can be kept elsewhere, also while a run has it open
+    Backup(BackupArguments),
     /// Set a damaged log of the ledger aside, so that the migration can go on from its last checkpoint
     Repair,
     /// Open the ledger, and say nothing but whether that worked
@@ -371,6 +373,17 @@ pub(crate) struct QueryArguments {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// The file of the backup: a ledger like any other
+    #[arg(value_name = "FILE")]
+    pub(crate) to: PathBuf,
+
+    /// Replace the file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,7 +17,12 @@ pub(crate) fn run(cli: &Cli, arguments: &CopyArguments) -> anyhow::Result<Exit> 
         (true, false) => Approving::Now,
         (true, true) => Approving::NowWithConflicts,
     };
-    let command = PhaseCommand { name: "copy", done: "the plan has been carried out", json: *json };
+    let command = PhaseCommand {
+        name: "copy",
+        done: "the plan has been carried out",
+        json: *json,
+        backup_every: limits.backup_every,
+    };
     let config = || CopyConfig { approving, ..config(cli.ledger.clone(), options, *limits) };
     run_phase(cli, &command, || begin_run(*resume, config()))
 }

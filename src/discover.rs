@@ -13,7 +13,12 @@ use crate::foreground::{PhaseCommand, run_phase};
 use crate::{Exit, filter, ledger_probe};
 
 pub(crate) fn run(cli: &Cli, arguments: &DiscoverArguments) -> anyhow::Result<Exit> {
-    let command = PhaseCommand { name: "discover", done: "discovery is complete", json: arguments.json };
+    let command = PhaseCommand {
+        name: "discover",
+        done: "discovery is complete",
+        json: arguments.json,
+        backup_every: arguments.limits.backup_every,
+    };
     run_phase(cli, &command, || begin_run(&cli.ledger, arguments, None))
 }
 

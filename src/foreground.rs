@@ -8,6 +8,7 @@ use anyhow::bail;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use longhaul_actors::{Controller, Ended, Outcome, Resumed, StartError};
 
+use crate::backup::RegularBackups;
 use crate::cli::Cli;
 use crate::progress::ProgressLine;
 use crate::report::Report;
@@ -71,13 +72,20 @@ pub(crate) struct Attended {
 
 /// Shows progress, answers others who ask for it, and passes signals on, until the run ends. Whatever keeps it from
 /// going on is an error, which says how `command` goes on when that is mended.
-pub(crate) fn attend(cli: &Cli, command: &str, signals: &Signals, controller: Controller) -> anyhow::Result<Attended> {
+pub(crate) fn attend(
+    cli: &Cli,
+    command: &str,
+    signals: &Signals,
+    controller: Controller,
+    backup_every: Option<Duration>,
+) -> anyhow::Result<Attended> {
     let ledger = &cli.ledger;
     let attending = signals.attend();
     // Without it `status` cannot tell how far the run has come, which is no reason not to run.
-    let answering = status_socket::answer(ledger, controller.progress_reader())
+    let answering = status_socket::answer(ledger, controller.progress_reader(), controller.backups())
         .inspect_err(|error| tracing::warn!("no status for other processes: {error}"));
-    let (outcome, signal) = wait(controller, &attending, cli.quiet);
+    let backups = backup_every.map(|interval| RegularBackups::new(ledger, interval, controller.backups()));
+    let (outcome, signal) = wait(controller, &attending, cli.quiet, backups);
     drop(answering);
     let shown = ledger.display();
     let resume = hints::resume(command, ledger);
@@ -106,6 +114,8 @@ pub(crate) struct PhaseCommand<'a> {
     pub(crate) done: &'a str,
     /// Whether the report is printed as JSON.
     pub(crate) json: bool,
+    /// How often the ledger is backed up meanwhile, if it is.
+    pub(crate) backup_every: Option<Duration>,
 }
 
 /// Runs one phase from its beginning to its report.
@@ -117,7 +127,7 @@ pub(crate) fn run_phase(
     let signals = signals::listen()?;
     let (report, interrupted) = match begin(cli, &signals, begin_run)? {
         Resumed::Running(controller) => {
-            let attended = attend(cli, command.name, &signals, controller)?;
+            let attended = attend(cli, command.name, &signals, controller, command.backup_every)?;
             (attended.report, attended.interrupted)
         }
         Resumed::NothingToDo(phase) => {
@@ -141,7 +151,12 @@ pub(crate) fn run_phase(
     Ok(report.exit())
 }
 
-fn wait(mut controller: Controller, signals: &Attending<'_>, quiet: bool) -> (Outcome, Option<i32>) {
+fn wait(
+    mut controller: Controller,
+    signals: &Attending<'_>,
+    quiet: bool,
+    mut backups: Option<RegularBackups>,
+) -> (Outcome, Option<i32>) {
     let line = ProgressLine::start(quiet);
     let mut received = None;
     let outcome = loop {
@@ -150,6 +165,9 @@ fn wait(mut controller: Controller, signals: &Attending<'_>, quiet: bool) -> (Ou
             received = Some(signal);
             controller.shutdown();
             line.stopping();
+        }
+        if let Some(backups) = &mut backups {
+            backups.look();
         }
         match controller.wait_for(LOOK_INTERVAL) {
             Ok(outcome) => break outcome,

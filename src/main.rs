@@ -32,6 +32,7 @@ mod sweeps;
 mod verify;
 
 // What came of it.
+mod backup;
 mod query;
 mod repair;
 mod report_command;
@@ -90,6 +91,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Status(arguments)) => status::run(&cli.ledger, arguments),
         Some(Command::Query(arguments)) => query::run(&cli.ledger, arguments),
         Some(Command::Report(arguments)) => report_command::run(&cli.ledger, arguments),
+        Some(Command::Backup(arguments)) => backup::run(&cli.ledger, arguments),
         Some(Command::Repair) => repair::run(&cli.ledger),
         Some(Command::ProbeLedger) => ledger_probe::run_probe(&cli.ledger),
         Some(Command::Spectra(SpectraCommand::Tree(arguments))) => spectra_tree::run(arguments),

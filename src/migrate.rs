@@ -62,7 +62,8 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
             }
         })?;
         let Resumed::Running(controller) = begun else { bail!("the ledger changed while it was worked on") };
-        let Attended { report: reached, interrupted, came_late } = attend(cli, "migrate", &signals, controller)?;
+        let Attended { report: reached, interrupted, came_late } =
+            attend(cli, "migrate", &signals, controller, discovery.limits.backup_every)?;
         phase = reached.phase();
         // Where everything is done there is nothing to be interrupted.
         if let Some(signal) = interrupted.or_else(|| came_late.filter(|_| phase != Phase::Complete)) {

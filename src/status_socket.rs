@@ -1,17 +1,20 @@
-//! How far a run has come, asked by another process: over a local socket beside the ledger.
+//! What another process asks of a run, over a local socket beside the ledger: how far it has come, and a backup.
 //!
 //! While a run has the ledger open nobody else can open it, not even for reading, so `status` asks the run. The socket
 //! is the owner's only. Whoever holds the ledger is the only one who may have a socket there: one that a dead process
 //! left is replaced.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use longhaul_actors::{Progress, ProgressReader};
+use longhaul_actors::{Backups, Progress, ProgressReader};
+use longhaul_ledger::{Existing, LedgerError};
 use longhaul_model::human;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// What a run says of itself.
@@ -32,6 +35,20 @@ impl Live {
     }
 }
 
+/// What a run can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+enum Request {
+    /// How far it has come: answered with [`Live`].
+    Status,
+    /// A backup of its ledger: answered with the bytes of it, or with what has gone wrong, when it is complete.
+    BackUp {
+        /// The file of it, from the root.
+        to: PathBuf,
+        /// Whether what is there is replaced.
+        replace: bool,
+    },
+}
+
 /// Answers until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Answering {
@@ -41,8 +58,11 @@ pub(crate) struct Answering {
 /// How long an answer may take. A process that is stopped accepts connections, and says nothing.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
+/// Bytes of a request; no path is longer.
+const REQUEST_BYTES_MAX: u64 = 64 << 10;
+
 /// Begins to answer for a run that has the ledger open.
-pub(crate) fn answer(ledger: &Path, progress: ProgressReader) -> io::Result<Answering> {
+pub(crate) fn answer(ledger: &Path, progress: ProgressReader, backups: Backups) -> io::Result<Answering> {
     let socket = socket_of(ledger);
     match std::fs::remove_file(&socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -53,17 +73,40 @@ pub(crate) fn answer(ledger: &Path, progress: ProgressReader) -> io::Result<Answ
     let started_ns = longhaul_ledger::system_now_ns();
     std::thread::Builder::new().name("status".to_owned()).spawn(move || {
         for stream in listener.incoming().flatten() {
-            let live = Live { pid: std::process::id(), started_ns, progress: progress.read() };
-            // Whoever asked may have gone.
-            let _ = tell(stream, &live);
+            // Whoever asked may have gone, or says nothing that can be understood.
+            let Ok(request) = read_request(&stream) else { continue };
+            match request {
+                Request::Status => {
+                    let _ = tell(&stream, &Live { pid: std::process::id(), started_ns, progress: progress.read() });
+                }
+                Request::BackUp { to, replace } => {
+                    let existing = if replace { Existing::Replace } else { Existing::Keep };
+                    let written = backups.begin(to, existing);
+                    // Others are answered meanwhile. Without a thread there is no answer.
+                    let _ = std::thread::Builder::new().name("backup".to_owned()).spawn(move || {
+                        let _ = tell(&stream, &written.recv().unwrap_or_else(|_| Err(ended())));
+                    });
+                }
+            }
         }
     })?;
     Ok(Answering { socket })
 }
 
-fn tell(mut stream: UnixStream, live: &Live) -> io::Result<()> {
+fn ended() -> LedgerError {
+    LedgerError::Inconsistent("the run ended before the backup was made".to_owned())
+}
+
+fn read_request(stream: &UnixStream) -> io::Result<Request> {
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    let mut request = Vec::new();
+    stream.take(REQUEST_BYTES_MAX).read_to_end(&mut request)?;
+    Ok(serde_json::from_slice(&request)?)
+}
+
+fn tell(mut stream: &UnixStream, answer: &impl Serialize) -> io::Result<()> {
     stream.set_write_timeout(Some(ANSWER_MAX))?;
-    stream.write_all(&serde_json::to_vec(live)?)
+    stream.write_all(&serde_json::to_vec(answer)?)
 }
 
 impl Drop for Answering {
@@ -75,8 +118,19 @@ impl Drop for Answering {
 
 /// Asks the run that has the ledger open. `None` where nobody answers.
 pub(crate) fn ask(ledger: &Path) -> Option<Live> {
+    request(ledger, &Request::Status, Some(ANSWER_MAX))
+}
+
+/// Asks the run that has the ledger open for a backup, and waits until it is complete. `None` where nobody answers.
+pub(crate) fn ask_for_backup(ledger: &Path, to: PathBuf, replace: bool) -> Option<Result<u64, LedgerError>> {
+    request(ledger, &Request::BackUp { to, replace }, None)
+}
+
+fn request<T: DeserializeOwned>(ledger: &Path, request: &Request, within: Option<Duration>) -> Option<T> {
     let mut stream = in_its_folder(&socket_of(ledger), UnixStream::connect).ok()?;
-    stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
+    stream.set_read_timeout(within).ok()?;
+    tell(&stream, request).ok()?;
+    stream.shutdown(Shutdown::Write).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     serde_json::from_slice(&answer).ok()

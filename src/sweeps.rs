@@ -12,8 +12,12 @@ pub(crate) fn retry(cli: &Cli, arguments: &RetryArguments) -> anyhow::Result<Exi
     ledger_probe::require(&cli.ledger)?;
     let lists = Reader::open(&cli.ledger)?.marked()?.folders > 0;
     // An interrupted sweep is a discovery, or a copy, like any other.
-    let command =
-        PhaseCommand { name: if lists { "discover" } else { "copy" }, done: "nothing is marked", json: *json };
+    let command = PhaseCommand {
+        name: if lists { "discover" } else { "copy" },
+        done: "nothing is marked",
+        json: *json,
+        backup_every: limits.backup_every,
+    };
     let was_approved = is_approved(cli);
     let exit = run_phase(cli, &command, || Ok(begin_retry(&copy::config(cli.ledger.clone(), options, *limits))?))?;
     say_revoked(cli, was_approved)?;
@@ -23,7 +27,8 @@ pub(crate) fn retry(cli: &Cli, arguments: &RetryArguments) -> anyhow::Result<Exi
 pub(crate) fn refresh(cli: &Cli, arguments: &RefreshArguments) -> anyhow::Result<Exit> {
     let RefreshArguments { under, limits, json } = arguments;
     ledger_probe::require(&cli.ledger)?;
-    let command = PhaseCommand { name: "discover", done: "everything is known", json: *json };
+    let command =
+        PhaseCommand { name: "discover", done: "everything is known", json: *json, backup_every: limits.backup_every };
     let was_approved = is_approved(cli);
     let exit = run_phase(cli, &command, || {
         let (ledger, under, tuning) = (cli.ledger.clone(), under.clone(), discover::tuning(*limits));

@@ -11,7 +11,8 @@ use crate::{Exit, ledger_probe};
 
 pub(crate) fn run(cli: &Cli, arguments: &VerifyArguments) -> anyhow::Result<Exit> {
     let VerifyArguments { level, resume, copiers, limits, json } = *arguments;
-    let command = PhaseCommand { name: "verify", done: "everything is verified", json };
+    let command =
+        PhaseCommand { name: "verify", done: "everything is verified", json, backup_every: limits.backup_every };
     run_phase(cli, &command, || begin_run(cli, resume, level, copiers, limits))
 }
 

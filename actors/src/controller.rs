@@ -1,16 +1,18 @@
 //! A run from outside: look at it, stop it, wait for it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use crossbeam_channel::{Receiver, bounded};
+use longhaul_ledger::{Existing, LedgerError};
 use parking_lot::Mutex;
 
 use crate::ending::{Ended, Outcome};
 use crate::engine::Engine;
-use crate::messages::{Closed, Interrupt};
+use crate::messages::{BackUp, Closed, Interrupt};
 use crate::progress::{Progress, ProgressReader};
 use crate::traffic::RunTraffic;
 
@@ -18,9 +20,24 @@ use crate::traffic::RunTraffic;
 #[derive(Debug)]
 pub struct Controller {
     coordinator: Recipient<Interrupt>,
+    ledger: Recipient<BackUp>,
     ended: Receiver<Outcome>,
     latest: Arc<Mutex<Progress>>,
     thread: JoinHandle<()>,
+}
+
+/// Asks a run for backups of its ledger; others have it who need not have the controller.
+#[derive(Clone, Debug)]
+pub struct Backups(Recipient<BackUp>);
+
+impl Backups {
+    /// Asks for a backup of the ledger as it is now. What comes says how many bytes it has, or what has gone wrong; nothing
+    /// comes where the run ends before.
+    pub fn begin(&self, to: PathBuf, existing: Existing) -> Receiver<Result<u64, LedgerError>> {
+        let (done, written) = bounded(1);
+        self.0.do_send(BackUp { to, existing, done });
+        written
+    }
 }
 
 impl Controller {
@@ -32,6 +49,11 @@ impl Controller {
     /// The same for others, who need not have the controller.
     pub fn progress_reader(&self) -> ProgressReader {
         ProgressReader(self.latest.clone())
+    }
+
+    /// Whom to ask for a backup of its ledger.
+    pub fn backups(&self) -> Backups {
+        Backups(self.ledger.clone())
     }
 
     /// Asks it to stop at the next safe point. [`Controller::wait`] tells when it has.
@@ -84,7 +106,7 @@ pub(crate) fn launch(
             actix::System::new().block_on(async move {
                 let engine = start(latest);
                 // The two channels have room for the one message that each of them carries.
-                let _ = started_sender.send(engine.coordinator.clone());
+                let _ = started_sender.send((engine.coordinator.clone(), engine.ledger.clone()));
                 let outcome = engine.join().await.unwrap_or_else(|_| broken());
                 tracing::info!(
                     ended = ?outcome.ended,
@@ -98,6 +120,7 @@ pub(crate) fn launch(
             });
         }
     })?;
-    let coordinator = started.recv().map_err(|_| std::io::Error::other("the engine's thread ended at once"))?;
-    Ok(Controller { coordinator, ended, latest, thread })
+    let (coordinator, ledger) =
+        started.recv().map_err(|_| std::io::Error::other("the engine's thread ended at once"))?;
+    Ok(Controller { coordinator, ledger, ended, latest, thread })
 }

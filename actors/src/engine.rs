@@ -23,7 +23,7 @@ use crate::filter::Filter;
 use crate::flusher::Flusher;
 use crate::health::Health;
 use crate::ledger_actor::LedgerActor;
-use crate::messages::{ActorName, DeathNotice, Interrupt};
+use crate::messages::{ActorName, BackUp, DeathNotice, Interrupt};
 use crate::observer::Observer;
 use crate::pace::{Bandwidth, at_their_pace};
 use crate::progress::{Board, Progress};
@@ -98,6 +98,8 @@ pub enum Task {
 pub struct Engine {
     /// Takes an interrupt.
     pub coordinator: Recipient<Interrupt>,
+    /// Takes requests for backups of the ledger.
+    pub(crate) ledger: Recipient<BackUp>,
     /// Comes when the run has ended and the ledger is closed.
     outcome: oneshot::Receiver<Outcome>,
     arbiters: Vec<Arbiter>,
@@ -307,10 +309,11 @@ impl<'a, W: Work> Assembly<'a, W> {
     fn run(self, work: W, teams: Vec<Team<W>>) -> Engine {
         let (outcome_sender, outcome) = oneshot::channel();
         let ending = Ending::new(self.stop, self.tuning.grace, outcome_sender);
+        let ledger = self.ledger.clone().recipient();
         let links = CoordinatorLinks { teams, ledger: self.ledger.recipient(), board: self.board.clone() };
         let coordinator = self.coordinator.run(Coordinator::new(work, ending, links)).recipient();
         Observer::new(self.board, self.latest).start();
-        Engine { coordinator, outcome, arbiters: self.arbiters }
+        Engine { coordinator, ledger, outcome, arbiters: self.arbiters }
     }
 }
 

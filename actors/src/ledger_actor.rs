@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::messages::{
-    Closed, CopyRecords, DeathNotice, Finish, Flush, Flushed, LedgerReply, LedgerRequest, Listed, Permitted,
+    BackUp, Closed, CopyRecords, DeathNotice, Finish, Flush, Flushed, LedgerReply, LedgerRequest, Listed, Permitted,
     StoreGaveUp, VerifyRecords,
 };
 use crate::progress::Board;
@@ -349,6 +349,17 @@ impl Handler<Permitted<LedgerRequest>> for LedgerActor {
                 self.settle(ctx);
             }
         }
+    }
+}
+
+impl Handler<BackUp> for LedgerActor {
+    type Result = ();
+
+    fn handle(&mut self, BackUp { to, existing, done }: BackUp, _: &mut Self::Context) {
+        let Some((recorded, written)) = self.with(|writer| writer.back_up(&to, existing)) else { return };
+        self.reply_recorded(recorded);
+        // Nobody may wait for it any more.
+        let _ = done.send(written);
     }
 }
 

@@ -53,7 +53,7 @@ mod progress;
 mod traffic;
 
 pub use config::{CopyConfig, MigrationConfig, RefreshConfig, ResumeConfig, Tuning, VerifyConfig};
-pub use controller::Controller;
+pub use controller::{Backups, Controller};
 pub use ending::{Ended, Outcome};
 pub use engine::{Engine, Placement, Run, Task};
 pub use filter::read_rules;

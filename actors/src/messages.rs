@@ -9,17 +9,20 @@
 //! | ledger actor | Flusher and back | [`Flush`], [`Flushed`] |
 //! | every actor that ends too early | Coordinator | [`ActorDied`] |
 //! | anyone | Coordinator | [`Interrupt`] |
+//! | anyone | ledger actor | [`BackUp`] |
 //!
 //! Every message is a batch. Listings and results are large and go from the workers to the ledger actor only; what the
 //! Coordinator receives is small.
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use actix::{Message, Recipient};
+use crossbeam_channel::Sender;
 use longhaul_ledger::{
-    CopyResult, Counters, ExpectedBatch, FailedListing, Folder, LedgerError, ListedPage, MadeFolder, Overview, PaceRow,
-    PartCopied, PlanBatch, RecordedListing,
+    CopyResult, Counters, Existing, ExpectedBatch, FailedListing, Folder, LedgerError, ListedPage, MadeFolder,
+    Overview, PaceRow, PartCopied, PlanBatch, RecordedListing,
 };
 use longhaul_model::{BySide, NodeId, Phase, Side};
 use longhaul_storage::StoreError;
@@ -186,6 +189,18 @@ impl LedgerRequest {
             | LedgerRequest::Finish(_) => 0,
         }
     }
+}
+
+/// Anyone → ledger actor: back the ledger up as it is now.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct BackUp {
+    /// The file of the backup.
+    pub(crate) to: PathBuf,
+    /// Whether it may be there already.
+    pub(crate) existing: Existing,
+    /// Where to say how many bytes it has: who asks is no actor.
+    pub(crate) done: Sender<Result<u64, LedgerError>>,
 }
 
 /// How a run ended, for the ledger.

@@ -3,6 +3,8 @@
 //! Whatever may make DuckDB bring its log into the file is here, so that what it rewrites there is saved before: see
 //! `double_write.rs`.
 
+use std::fs::File;
+use std::io;
 use std::ops::Deref;
 use std::path::Path;
 
@@ -52,6 +54,14 @@ impl Database {
     /// Whether a damaged log of this ledger was set aside once: what it had is not known.
     pub(crate) fn has_lost_its_log(&self) -> bool {
         self.double_write.as_ref().is_some_and(DoubleWrite::has_damaged_log)
+    }
+
+    /// Copies the file as it is to the end of `copy`, which is empty. Returns its bytes.
+    pub(crate) fn copy_file(&self, copy: &File) -> io::Result<u64> {
+        match &self.double_write {
+            Some(double_write) => double_write.copy_ledger(copy),
+            None => Err(io::Error::other("it is in memory")),
+        }
     }
 
     /// Saves what the next checkpoint may rewrite.

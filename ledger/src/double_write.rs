@@ -15,7 +15,7 @@
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -99,6 +99,13 @@ impl DoubleWrite {
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         Ok(())
+    }
+
+    /// Copies the ledger's file as it is. Only by this descriptor: see the field.
+    pub(crate) fn copy_ledger(&self, mut copy: &File) -> std::io::Result<u64> {
+        let mut ledger = &self.ledger;
+        ledger.rewind()?;
+        std::io::copy(&mut ledger, &mut copy)
     }
 
     /// Whether there is anything that closing the ledger would bring into the file.
@@ -231,7 +238,7 @@ impl Saved {
         let mut hasher = blake3::Hasher::new();
         let mut stored = [0; blake3::OUT_LEN];
         let mut reader = BufReader::with_capacity(1 << 20, copies);
-        std::io::Seek::rewind(&mut reader)?;
+        reader.rewind()?;
         std::io::copy(&mut (&mut reader).take(self.hash_place()), &mut hasher)?;
         reader.read_exact(&mut stored)?;
         Ok(*hasher.finalize().as_bytes() == stored)

@@ -52,6 +52,7 @@ pub mod reporting;
 mod review;
 
 // The file itself.
+mod backup;
 mod beside;
 mod database;
 mod double_write;
@@ -71,6 +72,7 @@ mod words;
 mod testing;
 
 pub use approval::{Approval, Approving};
+pub use backup::{Existing, back_up};
 pub use beside::log_of;
 pub use changing::{Changed, ChangedStatus};
 pub use copy_choices::{CopyChoices, Preserve};

@@ -100,7 +100,8 @@ fn not_made(path: &Path, error: LedgerError) -> LedgerError {
     }
 }
 
-fn take_name(unfinished: &Path, path: &Path) -> Result<()> {
+/// Gives a complete database its name, which must be free.
+pub(crate) fn take_name(unfinished: &Path, path: &Path) -> Result<()> {
     // A hard link, unlike a rename, never replaces.
     std::fs::hard_link(unfinished, path).or_else(|error| match error.kind() {
         ErrorKind::AlreadyExists => Err(LedgerError::Exists(path.to_owned())),
@@ -236,7 +237,7 @@ fn check_version(path: &Path, connection: &Connection) -> Result<()> {
     }
 }
 
-fn not_writable(path: &Path, error: &std::io::Error) -> LedgerError {
+pub(crate) fn not_writable(path: &Path, error: &std::io::Error) -> LedgerError {
     match error.kind() {
         ErrorKind::StorageFull => LedgerError::DiskFull(format!("{}: {error}", path.display())),
         _ => LedgerError::NotWritable { path: path.to_owned(), reason: error.to_string() },

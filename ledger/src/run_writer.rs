@@ -1,7 +1,10 @@
 //! The writer of the run that is under way, whatever its phase: what the engine's only owner of the ledger holds.
 
+use std::path::Path;
+
 use longhaul_model::Phase;
 
+use crate::backup::{Existing, back_up_open};
 use crate::copying::CopyWriter;
 use crate::discovery::DiscoverWriter;
 use crate::error::{LedgerError, Result};
@@ -9,7 +12,7 @@ use crate::listing::RecordedListing;
 use crate::overview::Overview;
 use crate::pace::PaceRow;
 use crate::verification::VerifyWriter;
-use crate::writer::Writer;
+use crate::writer::{Guarded, Writer};
 
 /// The writer of the run that is under way.
 #[derive(Debug)]
@@ -83,6 +86,15 @@ impl RunWriter {
             RunWriter::Copy(writer) => writer.commit().map(|()| Vec::new()),
             RunWriter::Verify(writer) => writer.commit().map(|()| Vec::new()),
         }
+    }
+
+    /// Backs the ledger up as it is now. The listings are those that are complete with it, as from [`RunWriter::commit`];
+    /// that the backup could not be written does the ledger no harm.
+    pub fn back_up(&mut self, to: &Path, existing: Existing) -> Result<(Vec<RecordedListing>, Result<u64>)> {
+        let recorded = self.commit()?;
+        let writer = self.writer();
+        writer.guarded(Writer::checkpoint)?;
+        Ok((recorded, back_up_open(&writer.connection, to, existing)))
     }
 
     /// Ends the run: commits the phase and the outcome, with the plan where discovery ends with it, brings the log into the

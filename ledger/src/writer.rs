@@ -177,7 +177,7 @@ impl Writer {
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<()> {
+    pub(crate) fn checkpoint(&mut self) -> Result<()> {
         self.connection.checkpoint()?;
         self.rows_since_checkpoint = 0;
         Ok(())

@@ -1,10 +1,12 @@
 //! How a run is carried out: its limits, the policies that the plan follows from, and how files are copied.
 
+use std::time::Duration;
+
 use clap::Args;
 use longhaul_ledger::CopyChoices;
 use longhaul_model::{CompareBy, ConflictPolicy};
 
-/// When a run is not waited for any longer.
+/// What a run keeps to, whatever it is about.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct LimitArguments {
     /// How long work in flight may take to come to an end after an interrupt, in seconds
@@ -26,6 +28,15 @@ pub(crate) struct LimitArguments {
     /// Read no more than so many MiB of files a second, of all together
     #[arg(long, value_name = "MIB", value_parser = parse_rate)]
     pub(crate) bandwidth: Option<f64>,
+
+    /// Back up the ledger every so many minutes while the run lasts, as LEDGER.backup
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes)]
+    pub(crate) backup_every: Option<Duration>,
+}
+
+fn parse_minutes(text: &str) -> Result<Duration, String> {
+    let minutes = parse_rate(text)?;
+    Duration::try_from_secs_f64(minutes * 60.0).map_err(|error| error.to_string())
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

@@ -1,5 +1,6 @@
 //! The program as a user sees it: what is typed, what comes out, what is left behind.
 
+mod backup;
 mod bad_input;
 mod changed;
 mod coarse_times;

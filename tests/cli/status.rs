@@ -13,12 +13,13 @@ const SLOW: &str = r#"{
 }"#;
 
 /// A run that takes for ever, once it answers.
-fn running(place: &Place) -> Child {
+pub(crate) fn running(place: &Place, options: &[&str]) -> Child {
     place.file("slow.json", SLOW);
     let child = Command::new(assert_cmd::cargo::cargo_bin("longhaul"))
         .current_dir(place.path("."))
         .args(["discover", "spectra:primary?config=slow.json", "spectra:s1?config=slow.json"])
         .args(["--ledger", "ledger.duckdb", "-q"])
+        .args(options)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -29,7 +30,7 @@ fn running(place: &Place) -> Child {
 #[test]
 fn a_run_tells_how_far_it_has_come() {
     let place = Place::new();
-    let mut child = running(&place);
+    let mut child = running(&place, &[]);
     let mode = place.path("ledger.duckdb.sock").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the socket is its owner's only");
     let said = place.run(&["status", "--json", "--ledger", "ledger.duckdb"]);
@@ -50,7 +51,7 @@ fn a_run_tells_how_far_it_has_come() {
 #[test]
 fn watching_ends_with_the_run() {
     let place = Place::new();
-    let mut child = running(&place);
+    let mut child = running(&place, &[]);
     let watching = Command::new(assert_cmd::cargo::cargo_bin("longhaul"))
         .current_dir(place.path("."))
         .args(["status", "--watch", "--ledger", "ledger.duckdb"])
@@ -69,12 +70,12 @@ fn watching_ends_with_the_run() {
 #[test]
 fn a_socket_that_a_dead_run_left_is_in_nobody_s_way() {
     let place = Place::new();
-    let mut child = running(&place);
+    let mut child = running(&place, &[]);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(place.path("ledger.duckdb.sock").exists());
     assert!(place.run(&["status", "--ledger", "ledger.duckdb"]).out.contains("phase        traversing"));
-    let mut child = running(&place);
+    let mut child = running(&place, &[]);
     child.kill().unwrap();
     child.wait().unwrap();
 }

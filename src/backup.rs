@@ -1,0 +1,75 @@
+//! Backups of a ledger: `longhaul backup`, and those that a run makes by itself.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf, absolute};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use crossbeam_channel::{Receiver, TryRecvError};
+use longhaul_actors::Backups;
+use longhaul_ledger::{Existing, LedgerError, back_up};
+use longhaul_model::human;
+
+use crate::cli::BackupArguments;
+use crate::{Exit, hints, ledger_probe, status_socket};
+
+pub(crate) fn run(ledger: &Path, arguments: &BackupArguments) -> anyhow::Result<Exit> {
+    let to = absolute(&arguments.to)?;
+    // Whoever has it open is asked to do it.
+    let written = if let Some(written) = status_socket::ask_for_backup(ledger, to.clone(), arguments.force) {
+        written
+    } else {
+        ledger_probe::require(ledger)?;
+        back_up(ledger, &to, if arguments.force { Existing::Replace } else { Existing::Keep })
+    };
+    let bytes = match written {
+        Err(LedgerError::Exists(_)) => bail!("{} exists already: replace it with --force", arguments.to.display()),
+        written => written?,
+    };
+    writeln!(
+        io::stdout(),
+        "backed up ledger {} to {}: {}",
+        ledger.display(),
+        arguments.to.display(),
+        human::bytes(bytes)
+    )?;
+    Ok(Exit::Done)
+}
+
+/// The backups of a run, one after the other in the same file.
+pub(crate) struct RegularBackups {
+    to: PathBuf,
+    interval: Duration,
+    backups: Backups,
+    next: Instant,
+    under_way: Option<Receiver<Result<u64, LedgerError>>>,
+}
+
+impl RegularBackups {
+    pub(crate) fn new(ledger: &Path, interval: Duration, backups: Backups) -> RegularBackups {
+        let mut to = ledger.as_os_str().to_owned();
+        to.push(".backup");
+        RegularBackups { to: to.into(), interval, backups, next: Instant::now() + interval, under_way: None }
+    }
+
+    /// Begins one that is due, unless the one before has not ended. That one fails is no reason to end the run.
+    pub(crate) fn look(&mut self) {
+        match self.under_way.as_ref().map(Receiver::try_recv) {
+            Some(Err(TryRecvError::Empty)) => return,
+            Some(Ok(Ok(bytes))) => tracing::info!(bytes, "the ledger is backed up as {}", self.to.display()),
+            Some(Ok(Err(error))) => {
+                tracing::warn!(
+                    "the ledger could not be backed up as {}: {}",
+                    self.to.display(),
+                    hints::with_hint(error)
+                );
+            }
+            Some(Err(TryRecvError::Disconnected)) | None => {}
+        }
+        self.under_way = None;
+        if Instant::now() >= self.next {
+            self.under_way = Some(self.backups.begin(self.to.clone(), Existing::Replace));
+            self.next = Instant::now() + self.interval;
+        }
+    }
+}
