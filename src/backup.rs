@@ -4,28 +4,27 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf, absolute};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use longhaul_actors::Backups;
 use longhaul_ledger::{Existing, LedgerError, back_up};
 use longhaul_model::human;
 
 use crate::cli::BackupArguments;
+use crate::query::refuse_taken;
 use crate::{Exit, hints, ledger_probe, status_socket};
 
 pub(crate) fn run(ledger: &Path, arguments: &BackupArguments) -> anyhow::Result<Exit> {
     let to = absolute(&arguments.to)?;
+    refuse_taken(ledger, &arguments.to, arguments.force)?;
+    let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
     // Whoever has it open is asked to do it.
-    let written = if let Some(written) = status_socket::ask_for_backup(ledger, to.clone(), arguments.force) {
+    let written = if let Some(written) = status_socket::ask_for_backup(ledger, to.clone(), existing) {
         written
     } else {
         ledger_probe::require(ledger)?;
-        back_up(ledger, &to, if arguments.force { Existing::Replace } else { Existing::Keep })
+        back_up(ledger, &to, existing)
     };
-    let bytes = match written {
-        Err(LedgerError::Exists(_)) => bail!("{} exists already: replace it with --force", arguments.to.display()),
-        written => written?,
-    };
+    let bytes = written?;
     writeln!(
         io::stdout(),
         "backed up ledger {} to {}: {}",
@@ -68,8 +67,15 @@ impl RegularBackups {
         }
         self.under_way = None;
         if Instant::now() >= self.next {
-            self.under_way = Some(self.backups.begin(self.to.clone(), Existing::Replace));
             self.next = Instant::now() + self.interval;
+            let (done, written) = bounded(1);
+            let (backups, to) = (self.backups.clone(), self.to.clone());
+            // Without a thread there is none this time.
+            let begun = std::thread::Builder::new().name("backup".to_owned()).spawn(move || {
+                // The run may have ended.
+                let _ = done.send(backups.make(to, Existing::Replace));
+            });
+            self.under_way = begun.is_ok().then_some(written);
         }
     }
 }

@@ -366,9 +366,13 @@ pub(crate) struct QueryArguments {
     /// One statement that selects. It reads the ledger, and no other file
     pub(crate) sql: String,
 
-    /// Write the result into this file, and replace what is there
+    /// Write the result into this file
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Replace the file that is there
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
 
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Table)]

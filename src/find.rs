@@ -32,10 +32,10 @@ pub(crate) fn run(ledger: &Path, arguments: &FindArguments) -> anyhow::Result<Ex
     query::print(&table(side, &page.rows), arguments.format, &mut io::stdout().lock())?;
     let shown = page.rows.len();
     match page.next {
-        Some(id) => eprintln!("{shown} of {} nodes; the next ones with --after {id}", page.all),
+        Some(id) => tell!("{shown} of {} nodes; the next ones with --after {id}", page.all),
         // The last page: what came before it is known only where nothing did.
-        None if arguments.offset == 0 && arguments.after.is_none() => eprintln!("found: {shown}"),
-        None => eprintln!("found: {shown} more, and these are the last"),
+        None if arguments.offset == 0 && arguments.after.is_none() => tell!("found: {shown}"),
+        None => tell!("found: {shown} more, and these are the last"),
     }
     Ok(Exit::Done)
 }

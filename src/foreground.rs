@@ -53,7 +53,7 @@ fn note_a_long_wait() -> Sender<()> {
     // Without a thread it is not said.
     let _ = std::thread::Builder::new().name("waiting".to_owned()).spawn(move || {
         if waiting.recv_timeout(NOTED_WAIT) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("longhaul: waiting for the stores to answer");
+            tell!("longhaul: waiting for the stores to answer");
         }
     });
     begun
@@ -131,21 +131,23 @@ pub(crate) fn run_phase(
             (attended.report, attended.interrupted)
         }
         Resumed::NothingToDo(phase) => {
-            eprintln!("longhaul: nothing to do: {}, the migration is in phase {phase}", command.done);
+            tell!("longhaul: nothing to do: {}, the migration is in phase {phase}", command.done);
             (Report::read(&cli.ledger)?, None)
         }
         Resumed::ToApprove(marked) => {
-            eprintln!(
+            tell!(
                 "longhaul: nothing was copied: what was marked ({}) is to be done, and other things besides, or conflicts are \
                  open; the plan has to be approved, with longhaul approve, and then carried out, with longhaul copy",
                 marked.copies
             );
-            (Report::read(&cli.ledger)?, None)
+            let report = Report::read(&cli.ledger)?;
+            report.print_as(command.json, &mut io::stdout().lock())?;
+            return Ok(Exit::SomeFailed);
         }
     };
     report.print_as(command.json, &mut io::stdout().lock())?;
     if let Some(signal) = interrupted {
-        eprintln!("longhaul: interrupted, {}; {}", report.stage(), hints::resume(command.name, &cli.ledger));
+        tell!("longhaul: interrupted, {}; {}", report.stage(), hints::resume(command.name, &cli.ledger));
         return Ok(Exit::Interrupted(signal));
     }
     Ok(report.exit())

@@ -38,7 +38,7 @@ pub(crate) fn run_probe(ledger: &Path) -> ! {
     match probe(ledger) {
         Probed::Sound | Probed::NotNow(_) => std::process::exit(0),
         Probed::Damaged(reason) => {
-            eprintln!("{}", reason.lines().next().unwrap_or_default());
+            tell!("{}", reason.lines().next().unwrap_or_default());
             std::process::exit(DAMAGED);
         }
     }
@@ -93,7 +93,7 @@ fn damaged_file(ledger: &Path, reason: &str) -> String {
 impl Repaired {
     /// Says what was done and what that cost, on standard error.
     pub(crate) fn tell(&self, ledger: &Path) {
-        eprintln!(
+        tell!(
             "longhaul: the log of ledger {} was damaged ({}): set aside as {}; what its {} bytes had of work since the \
              last checkpoint is done again",
             ledger.display(),

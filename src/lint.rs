@@ -26,13 +26,11 @@ pub(crate) fn run(ledger: &Path, arguments: &LintArguments) -> anyhow::Result<Ex
     }
     let (shown, rules) = (findings.len() as u64, linted.rules());
     if count == 0 {
-        eprintln!("no name is refused or folded ({rules} rules)");
+        tell!("no name is refused or folded ({rules} rules)");
         return Ok(Exit::Done);
     }
     let of = if shown < count { format!("{shown} of ") } else { String::new() };
-    eprintln!(
-        "{of}{count} names that would be refused or folded ({rules} rules); have the proposed ones with --accept"
-    );
+    tell!("{of}{count} names that would be refused or folded ({rules} rules); have the proposed ones with --accept");
     Ok(Exit::SomeFailed)
 }
 

@@ -1,6 +1,14 @@
 //! The command line of Longhaul: what was typed, turned into one call of the library, and its result into text and an
 //! exit code.
 
+/// Says a line on standard error. That nobody can read it changes nothing.
+macro_rules! tell {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($line)*);
+    }};
+}
+
 // What was typed, and what is said of what happens.
 mod cli;
 mod hints;
@@ -51,6 +59,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use longhaul_model::harmless;
 
 use crate::cli::{Cli, Command, SpectraCommand};
 
@@ -60,7 +69,8 @@ fn main() -> ExitCode {
         Ok(code) => code.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("longhaul: {}", hints::explain(&error));
+            // What was typed, and what others say, is part of it.
+            tell!("longhaul: {}", harmless(&hints::explain(&error)));
             Exit::CouldNot.into()
         }
     }

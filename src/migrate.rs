@@ -68,7 +68,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
         // Where everything is done there is nothing to be interrupted.
         if let Some(signal) = interrupted.or_else(|| came_late.filter(|_| phase != Phase::Complete)) {
             reached.print_as(discovery.json, &mut io::stdout().lock())?;
-            eprintln!("longhaul: interrupted, {}; {}", reached.stage(), hints::resume("migrate", &cli.ledger));
+            tell!("longhaul: interrupted, {}; {}", reached.stage(), hints::resume("migrate", &cli.ledger));
             return Ok(Exit::Interrupted(signal));
         }
         report = Some(reached);
@@ -77,7 +77,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
     let report = if let Some(report) = report {
         report
     } else {
-        eprintln!("longhaul: nothing to do: the migration is complete");
+        tell!("longhaul: nothing to do: the migration is complete");
         Report::read(&cli.ledger)?
     };
     report.print_as(discovery.json, &mut io::stdout().lock())?;

@@ -31,7 +31,7 @@ pub(crate) fn run(ledger: &Path, arguments: &ReportArguments) -> anyhow::Result<
     })?;
     let written = match write_report(ledger, &arguments.out, &options) {
         Err(ReportError::Stopped) => {
-            eprintln!("longhaul: interrupted: {}", ReportError::Stopped);
+            tell!("longhaul: interrupted: {}", ReportError::Stopped);
             return Ok(Exit::Interrupted(received.load(Ordering::Relaxed)));
         }
         written => written?,

@@ -72,7 +72,7 @@ pub(crate) fn listen() -> io::Result<Signals> {
 fn end_if_for_nobody(shared: &Shared) {
     let Some(first) = shared.first else { return };
     let end = || {
-        eprintln!("longhaul: interrupted");
+        tell!("longhaul: interrupted");
         signal_hook::low_level::exit(128 + first);
     };
     match shared.state {

@@ -44,8 +44,8 @@ enum Request {
     BackUp {
         /// The file of it, from the root.
         to: PathBuf,
-        /// Whether what is there is replaced.
-        replace: bool,
+        /// Whether it may be there already.
+        existing: Existing,
     },
 }
 
@@ -79,22 +79,17 @@ pub(crate) fn answer(ledger: &Path, progress: ProgressReader, backups: Backups) 
                 Request::Status => {
                     let _ = tell(&stream, &Live { pid: std::process::id(), started_ns, progress: progress.read() });
                 }
-                Request::BackUp { to, replace } => {
-                    let existing = if replace { Existing::Replace } else { Existing::Keep };
-                    let written = backups.begin(to, existing);
+                Request::BackUp { to, existing } => {
+                    let backups = backups.clone();
                     // Others are answered meanwhile. Without a thread there is no answer.
                     let _ = std::thread::Builder::new().name("backup".to_owned()).spawn(move || {
-                        let _ = tell(&stream, &written.recv().unwrap_or_else(|_| Err(ended())));
+                        let _ = tell(&stream, &backups.make(to, existing));
                     });
                 }
             }
         }
     })?;
     Ok(Answering { socket })
-}
-
-fn ended() -> LedgerError {
-    LedgerError::Inconsistent("the run ended before the backup was made".to_owned())
 }
 
 fn read_request(stream: &UnixStream) -> io::Result<Request> {
@@ -122,8 +117,8 @@ pub(crate) fn ask(ledger: &Path) -> Option<Live> {
 }
 
 /// Asks the run that has the ledger open for a backup, and waits until it is complete. `None` where nobody answers.
-pub(crate) fn ask_for_backup(ledger: &Path, to: PathBuf, replace: bool) -> Option<Result<u64, LedgerError>> {
-    request(ledger, &Request::BackUp { to, replace }, None)
+pub(crate) fn ask_for_backup(ledger: &Path, to: PathBuf, existing: Existing) -> Option<Result<u64, LedgerError>> {
+    request(ledger, &Request::BackUp { to, existing }, None)
 }
 
 fn request<T: DeserializeOwned>(ledger: &Path, request: &Request, within: Option<Duration>) -> Option<T> {

@@ -47,7 +47,7 @@ fn is_approved(cli: &Cli) -> bool {
 fn say_revoked(cli: &Cli, was_approved: bool) -> anyhow::Result<()> {
     let reader = Reader::open(&cli.ledger)?;
     if was_approved && reader.approval()?.is_none() && !reader.migration()?.current_phase().is_copied() {
-        eprintln!(
+        tell!(
             "longhaul: the approval is revoked, since the plan may have changed: look at it with longhaul plan, and \
              approve it with longhaul approve"
         );

@@ -25,7 +25,7 @@ pub(crate) fn run(ledger: &Path, arguments: &TreeArguments) -> anyhow::Result<Ex
     query::print(&table, arguments.format, &mut io::stdout().lock())?;
     if page.has_more {
         let next = arguments.offset.saturating_add(page.rows.len() as u64);
-        eprintln!("{} rows, and there are more: --offset {next}", page.rows.len());
+        tell!("{} rows, and there are more: --offset {next}", page.rows.len());
     }
     Ok(Exit::Done)
 }

@@ -31,12 +31,16 @@ pub struct Controller {
 pub struct Backups(Recipient<BackUp>);
 
 impl Backups {
-    /// Asks for a backup of the ledger as it is now. What comes says how many bytes it has, or what has gone wrong; nothing
-    /// comes where the run ends before.
-    pub fn begin(&self, to: PathBuf, existing: Existing) -> Receiver<Result<u64, LedgerError>> {
-        let (done, written) = bounded(1);
-        self.0.do_send(BackUp { to, existing, done });
-        written
+    /// Backs the ledger up as it is now, and waits for that. Returns the bytes of the backup; an error as well where the run
+    /// ends before.
+    pub fn make(&self, to: PathBuf, existing: Existing) -> Result<u64, LedgerError> {
+        let waiting = tokio::runtime::Builder::new_current_thread().build();
+        let waiting =
+            waiting.map_err(|error| LedgerError::NotWritable { path: to.clone(), reason: error.to_string() })?;
+        let answer = waiting.block_on(self.0.send(BackUp { to: to.clone(), existing }));
+        let ended =
+            || LedgerError::NotWritable { path: to, reason: "the run ended before the backup was made".to_owned() };
+        answer.unwrap_or_else(|_| Err(ended()))
     }
 }
 

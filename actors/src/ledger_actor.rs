@@ -353,13 +353,14 @@ impl Handler<Permitted<LedgerRequest>> for LedgerActor {
 }
 
 impl Handler<BackUp> for LedgerActor {
-    type Result = ();
+    type Result = Result<u64, LedgerError>;
 
-    fn handle(&mut self, BackUp { to, existing, done }: BackUp, _: &mut Self::Context) {
-        let Some((recorded, written)) = self.with(|writer| writer.back_up(&to, existing)) else { return };
+    fn handle(&mut self, BackUp { to, existing }: BackUp, _: &mut Self::Context) -> Self::Result {
+        let backed_up = self.with(|writer| writer.back_up(&to, existing));
+        let (recorded, written) =
+            backed_up.ok_or_else(|| LedgerError::Poisoned(self.ledger.failure.clone().unwrap_or_default()))?;
         self.reply_recorded(recorded);
-        // Nobody may wait for it any more.
-        let _ = done.send(written);
+        written
     }
 }
 

@@ -19,7 +19,6 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use actix::{Message, Recipient};
-use crossbeam_channel::Sender;
 use longhaul_ledger::{
     CopyResult, Counters, Existing, ExpectedBatch, FailedListing, Folder, LedgerError, ListedPage, MadeFolder,
     Overview, PaceRow, PartCopied, PlanBatch, RecordedListing,
@@ -191,16 +190,14 @@ impl LedgerRequest {
     }
 }
 
-/// Anyone → ledger actor: back the ledger up as it is now.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+/// Anyone → ledger actor: back the ledger up as it is now. The answer is the bytes of the backup.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "Result<u64, LedgerError>")]
 pub(crate) struct BackUp {
     /// The file of the backup.
     pub(crate) to: PathBuf,
     /// Whether it may be there already.
     pub(crate) existing: Existing,
-    /// Where to say how many bytes it has: who asks is no actor.
-    pub(crate) done: Sender<Result<u64, LedgerError>>,
 }
 
 /// How a run ended, for the ledger.

@@ -14,7 +14,7 @@ use crate::migration::Migration;
 use crate::opening::{self, Log, Resources};
 
 /// Whether a backup may take the place of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Existing {
     /// A file that is there is kept, and is an error.
     Keep,

@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -14,6 +14,27 @@ use rustix::process::{Pid, test_kill_process};
 /// DuckDB's write-ahead log of the database at `path`.
 pub fn log_of(path: &Path) -> PathBuf {
     with_suffix(path, ".wal")
+}
+
+/// Whether `path` is the ledger, or one of the files beside it that belong to it: nothing else may be written there.
+pub fn belongs_to(ledger: &Path, path: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
+    if identity(path).is_some_and(|found| identity(ledger) == Some(found)) {
+        return true;
+    }
+    let folder =
+        |path: &Path| identity(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    let rest = match (path.file_name(), ledger.file_name()) {
+        (Some(name), Some(ledger)) => name.as_bytes().strip_prefix(ledger.as_bytes()),
+        _ => None,
+    };
+    let is_its_name = rest.is_some_and(|rest| {
+        rest.is_empty()
+            || [".wal", ".copies", ".sock", ".tmp"].iter().any(|suffix| {
+                rest.strip_prefix(suffix.as_bytes()).is_some_and(|more| more.is_empty() || more.starts_with(b"."))
+            })
+    });
+    is_its_name && folder(path) == folder(ledger)
 }
 
 /// What the name of a log ends with that was damaged and has been set aside: the first one, the second, and so on.
@@ -104,6 +125,22 @@ mod tests {
             "xl.duckdb.12.new",
         ] {
             assert_eq!(made_by(found), None, "{found}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_a_ledger_is_known_by_any_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("l.duckdb"), "x").unwrap();
+        fs::create_dir(path("sub")).unwrap();
+        std::os::unix::fs::symlink(path("l.duckdb"), path("link")).unwrap();
+        for name in ["l.duckdb", "link", "sub/../l.duckdb", "l.duckdb.wal", "l.duckdb.wal.damaged-1", "l.duckdb.copies"]
+        {
+            assert!(belongs_to(&path("l.duckdb"), &path(name)), "{name}");
+        }
+        for name in ["l.duckdb.backup", "l.duckdb.walnut", "other.wal", "sub/l.duckdb", "sub/l.duckdb.wal"] {
+            assert!(!belongs_to(&path("l.duckdb"), &path(name)), "{name}");
         }
     }
 

@@ -29,7 +29,7 @@ pub use call_class::CallClass;
 pub use comparison::{CompareBy, Comparison, FileFacts};
 pub use error_class::ErrorClass;
 pub use name::{
-    SHOWN_END_CHARACTERS, SHOWN_PATH_CHARACTERS_MAX, UnreadableName, child_path, decode_name, encode_name,
+    SHOWN_END_CHARACTERS, SHOWN_PATH_CHARACTERS_MAX, UnreadableName, child_path, decode_name, encode_name, harmless,
     is_at_or_below, shown_path,
 };
 pub use node::{FIRST_NODE_ID, NodeId, NodeKind};

@@ -8,7 +8,8 @@
 //! | `\` | `\\` |
 //! | newline, carriage return, tab | `\n`, `\r`, `\t` |
 //! | a byte that is not part of valid UTF-8 | `\x` and two hexadecimal digits |
-//! | another control character, an invisible or direction-changing character, a line separator | `\u{…}` in hexadecimal |
+//! | a space at the end | `\u{20}` |
+//! | what a reader cannot see, or cannot tell from something else: another control character, an invisible or direction-changing one, another space than the usual one, a line separator, one of private use | `\u{…}` in hexadecimal |
 //!
 //! The ledger stores this form: equal names have equal forms and different names have different ones, so matching is
 //! comparing texts. `/` cannot be in a name, and is what paths are joined with.
@@ -125,7 +126,27 @@ fn hexadecimal(digits: &str) -> Option<u8> {
     digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
+/// A text as it can be shown in a terminal: what [`encode_name`] would escape of it, but for backslashes and line ends.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful = |character: char| character != '\n' && is_deceptive(character);
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_harmful(character) {
+            push_escaped(character, &mut out);
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
+}
+
 fn needs_escapes(text: &str) -> bool {
+    if text.ends_with(' ') {
+        return true;
+    }
     // ASCII is nearly everything: decide it byte by byte, and look at characters only where there are others.
     let mut ascii = true;
     for byte in text.bytes() {
@@ -137,16 +158,46 @@ fn needs_escapes(text: &str) -> bool {
     !ascii && text.chars().any(is_deceptive)
 }
 
-/// Characters that a reader cannot see, or that change what is seen around them.
+/// Characters that a reader cannot see, or takes for others, or that change what is seen around them.
+///
+/// The list is fixed and not taken from a table of Unicode's: with the next version of that a name would have another
+/// printable form than a ledger has of it.
 fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    character.is_control() || is_ignorable(character) || is_other_space(character) || is_blank_or_private(character)
+}
+
+/// Unicode 16.0, `Default_Ignorable_Code_Point`: nothing is shown of them.
+fn is_ignorable(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Unicode 16.0, `White_Space` without the usual space and control characters.
+fn is_other_space(character: char) -> bool {
+    matches!(character,
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{2028}'..='\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+}
+
+/// The blank Braille pattern, annotations and placeholders, controls of Kaithi and of hieroglyphs; what every program shows as
+/// it likes, and what is no character.
+fn is_blank_or_private(character: char) -> bool {
+    matches!(character,
+        '\u{2800}' | '\u{fff9}'..='\u{fffc}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+        | '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{f0000}'..='\u{10ffff}')
+        || u32::from(character) & 0xfffe == 0xfffe
+}
+
+fn push_escaped(character: char, out: &mut String) {
+    use std::fmt::Write;
+    write!(out, "\\u{{{:x}}}", u32::from(character)).expect("writing to a String cannot fail");
 }
 
 fn escape_into(name: &[u8], out: &mut String) {
     use std::fmt::Write;
+    let (name, ends_with_space) = name.strip_suffix(b" ").map_or((name, false), |rest| (rest, true));
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
@@ -154,15 +205,16 @@ fn escape_into(name: &[u8], out: &mut String) {
                 '\n' => out.push_str("\\n"),
                 '\r' => out.push_str("\\r"),
                 '\t' => out.push_str("\\t"),
-                other if is_deceptive(other) => {
-                    write!(out, "\\u{{{:x}}}", u32::from(other)).expect("writing to a String cannot fail");
-                }
+                other if is_deceptive(other) => push_escaped(other, out),
                 other => out.push(other),
             }
         }
         for byte in chunk.invalid() {
             write!(out, "\\x{byte:02x}").expect("writing to a String cannot fail");
         }
+    }
+    if ends_with_space {
+        push_escaped(' ', out);
     }
 }
 
@@ -195,6 +247,19 @@ mod tests {
         assert_eq!(encode_name(b"caf\xe9"), r"caf\xe9");
         assert_eq!(encode_name("exe\u{202e}txt.".as_bytes()), r"exe\u{202e}txt.");
         assert_eq!(encode_name(b"\x1b[2J"), r"\u{1b}[2J");
+        assert_eq!(encode_name(b"t  "), r"t \u{20}");
+        assert_eq!(encode_name(b" "), r"\u{20}");
+        let unseen = "\u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{2800}\u{3164}\u{fe00}\u{fe0f}\u{ffa0}\u{fffc}\u{110bd}\
+            \u{13430}\u{1bca0}\u{1d173}\u{e0100}\u{e000}\u{fdd0}\u{1fffe}\u{a0}\u{1680}\u{2003}\u{205f}\u{3000}";
+        for character in unseen.chars() {
+            assert_eq!(encode_name(character.to_string().as_bytes()), format!("\\u{{{:x}}}", u32::from(character)));
+        }
+    }
+
+    #[test]
+    fn a_text_is_harmless_in_a_terminal_and_otherwise_as_it_was() {
+        assert_eq!(harmless("ordinary \\ text\nin two lines, ü 文"), "ordinary \\ text\nin two lines, ü 文");
+        assert_eq!(harmless("\u{1b}[2J\r\u{202e}"), r"\u{1b}[2J\u{d}\u{202e}");
     }
 
     #[test]

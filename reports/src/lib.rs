@@ -40,6 +40,7 @@ use crate::figures::{Figures, Noticed};
 use crate::folder::ReportFolder;
 use crate::nodes_file::NodesFile;
 use crate::problems_file::ProblemsFile;
+pub use crate::problems_file::guard_cell;
 
 /// The page for people.
 pub const PAGE: &str = "report.html";

@@ -44,13 +44,13 @@ impl ProblemsFile {
     pub(crate) fn write(&mut self, problem: &NodeProblem) -> Result<()> {
         let size = problem.size.map(|size| size.to_string()).unwrap_or_default();
         let record = [
-            guard(&problem.side),
-            guard(&problem.path),
-            guard(&problem.kind),
+            guard_cell(&problem.side),
+            guard_cell(&problem.path),
+            guard_cell(&problem.kind),
             Cow::Owned(size),
-            guard(problem.status.as_str()),
-            guard(problem.class.as_deref().unwrap_or_default()),
-            guard(problem.reason.as_deref().unwrap_or_default()),
+            guard_cell(problem.status.as_str()),
+            guard_cell(problem.class.as_deref().unwrap_or_default()),
+            guard_cell(problem.reason.as_deref().unwrap_or_default()),
             Cow::Owned(problem.attempts.to_string()),
         ];
         let written = self.writer.write_record(record.iter().map(|value| value.as_bytes()));
@@ -64,8 +64,8 @@ impl ProblemsFile {
     }
 }
 
-/// `text` in a form that no spreadsheet runs.
-fn guard(text: &str) -> Cow<'_, str> {
+/// `text` in a form that no spreadsheet runs as a formula.
+pub fn guard_cell(text: &str) -> Cow<'_, str> {
     if text.starts_with(RUN) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
@@ -85,10 +85,10 @@ mod tests {
     #[test]
     fn what_a_spreadsheet_would_run_gets_an_apostrophe() {
         for run in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1"] {
-            assert_eq!(guard(run), format!("'{run}"));
+            assert_eq!(guard_cell(run), format!("'{run}"));
         }
         for plain in ["", "/=1+1", "a=b", " =1", "'=1", "name"] {
-            assert_eq!(guard(plain), plain);
+            assert_eq!(guard_cell(plain), plain);
         }
     }
 

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use longhaul_ledger::Decision;
+use longhaul_model::harmless;
 
 /// Which nodes of the source are meant.
 #[derive(Clone, Debug, Args)]
@@ -17,13 +18,19 @@ pub(crate) struct SelectionArguments {
     pub(crate) condition: Option<String>,
 }
 
+/// A reason is shown in tables and terminals: one line, in which nothing is hidden.
+fn reason(text: &str) -> Result<String, &'static str> {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() { Err("give a reason") } else { Ok(harmless(&line).into_owned()) }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ExcludeArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
 
     /// Why, for whoever asks later
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: String,
 
     /// Print what changed as JSON

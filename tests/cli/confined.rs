@@ -72,10 +72,32 @@ fn views_of_a_ledger_read_no_other_files() {
 fn the_result_of_a_query_can_be_written_into_a_file() {
     let place = discovered();
     place.file("rows.csv", "what was there before");
-    let said = place.on_ledger(&["query", "SELECT path FROM src_status", "--format", "csv", "--output", "rows.csv"]);
+    let query = ["query", "SELECT path FROM src_status", "--format", "csv", "--output", "rows.csv"];
+    let said = place.on_ledger(&query);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(1), "longhaul: rows.csv exists already: replace it with --force\n")
+    );
+    let said = place.on_ledger(&[&query[..], &["--force"]].concat());
     assert_eq!((said.code, said.out.as_str()), (Some(0), ""), "{}", said.err);
     assert_eq!(place.contents("rows.csv"), "path\n/\n/file\n");
     let said = place.on_ledger(&["query", "SELECT 1", "--output", "nowhere/rows.csv"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("cannot write nowhere/rows.csv"), "{}", said.err);
+}
+
+#[test]
+fn nothing_is_written_over_a_ledger() {
+    let place = discovered();
+    let ledger = place.ledger();
+    let name = ledger.file_name().unwrap().to_str().unwrap().to_owned();
+    let before = fs::read(&ledger).unwrap();
+    for target in [name.clone(), format!("./{name}"), format!("{name}.wal"), format!("{name}.copies")] {
+        for command in [vec!["query", "SELECT 1", "--output", &target, "--force"], vec!["backup", &target, "--force"]] {
+            let said = place.on_ledger(&command);
+            assert_eq!(said.code, Some(1), "{command:?}");
+            assert!(said.err.contains("belongs to the ledger"), "{}", said.err);
+        }
+    }
+    assert!(fs::read(&ledger).unwrap() == before);
 }

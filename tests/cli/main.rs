@@ -26,6 +26,7 @@ mod report;
 mod resume;
 mod review;
 mod review_read;
+mod shown;
 mod status;
 mod swapped;
 mod unprivileged;
