@@ -21,12 +21,12 @@ const TITLE_WIDTH: u16 = 24;
 /// What `status` says, and what a run ends with. Its JSON form is a promise.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
+    /// Whether something is not as it should be.
+    needs_attention: bool,
     ledger: String,
     source: String,
     destination: String,
     phase: Phase,
-    #[serde(skip)]
-    current_phase: Phase,
     #[serde(skip_serializing_if = "Option::is_none")]
     phase_reason: Option<String>,
     src: SourceReport,
@@ -96,6 +96,7 @@ impl Report {
 
     /// What an overview of this ledger says.
     pub(crate) fn new(ledger: &Path, overview: Overview) -> Report {
+        let needs_attention = overview.needs_attention();
         let Overview {
             migration,
             totals,
@@ -112,7 +113,7 @@ impl Report {
         let (src, dst) = (totals.src, totals.dst);
         Report {
             ledger: ledger.display().to_string(),
-            current_phase: migration.current_phase(),
+            needs_attention,
             source: migration.spec.source,
             destination: migration.spec.destination,
             phase: migration.phase,
@@ -148,23 +149,9 @@ impl Report {
         }
     }
 
-    /// Whether there are folders that could not be listed, nodes that are not what they should be, or any that were to be
-    /// moved and are not there: because they failed, or were gone; because of what was in their place, which nobody may have
-    /// seen before; and conflicts that somebody has left as they are.
-    fn has_failures(&self) -> bool {
-        self.src.counted.folders_failed
-            + self.dst.counted.folders_failed
-            + self.src.copy.failed.nodes
-            + self.src.late_conflicts
-            + self.src.left_undone
-            + if self.current_phase.is_copied() { self.src.conflicts.nodes } else { 0 }
-            + self.verified.differences
-            > 0
-    }
-
     /// How a program ends that leaves the migration like this.
     pub(crate) fn exit(&self) -> Exit {
-        if self.has_failures() { Exit::SomeFailed } else { Exit::Done }
+        if self.needs_attention { Exit::SomeFailed } else { Exit::Done }
     }
 
     /// Where the migration stands.
@@ -343,7 +330,8 @@ impl Report {
         for problem in &self.problems {
             let Problem { side, path, class, message, attempts, .. } = problem;
             let tries = if *attempts == 1 { "attempt" } else { "attempts" };
-            writeln!(out, "  {side} {path}: {message} ({class}, {attempts} {tries})")?;
+            let class = class.as_ref().map(|class| format!("{class}, ")).unwrap_or_default();
+            writeln!(out, "  {side} {path}: {message} ({class}{attempts} {tries})")?;
         }
         if self.problem_count > i64::try_from(self.problems.len()).unwrap_or(i64::MAX) {
             writeln!(out, "  … all of them: longhaul query 'FROM problems' --ledger {}", self.ledger)?;

@@ -2,7 +2,7 @@
 
 use duckdb::arrow::array::AsArray;
 use duckdb::{Connection, params};
-use longhaul_model::{CopyStatus, Phase, Side};
+use longhaul_model::{Phase, Side};
 
 use crate::counters::DepthCounters;
 use crate::error::{LedgerError, Result};
@@ -155,12 +155,12 @@ pub(crate) fn plan_hash(connection: &Connection) -> Result<String> {
          ANTI JOIN (
            SELECT id
            FROM src_latest
-           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> '{pending}'
+           WHERE id >= ? AND id < ? AND {is_settled}
          ) done ON done.id = p.src_id
          WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?
            AND {is_work}
          ORDER BY p.src_id",
-        pending = CopyStatus::Pending,
+        is_settled = sql::is_settled("copy_status"),
         is_work = sql::is_work("p.action")
     ))?;
     let mut start = 0;

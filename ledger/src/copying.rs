@@ -230,14 +230,14 @@ fn pull_items(connection: &Connection, renamed: &TempTable, ids: &Range<i64>, pu
          ANTI JOIN (
            SELECT id
            FROM src_current
-           WHERE id >= ? AND id < ? AND copy_status IS NOT NULL AND copy_status <> '{pending}'
+           WHERE id >= ? AND id < ? AND {is_settled}
          ) done ON done.id = p.src_id
          JOIN src_nodes n ON n.id = p.src_id
          LEFT JOIN (SELECT id, size, modified_ns FROM dst_nodes WHERE id >= ? AND id <= ?) d ON d.id = p.dst_id
          LEFT JOIN (SELECT src_id, name FROM renames WHERE src_id >= ? AND src_id < ?) r ON r.src_id = p.src_id
          WHERE p.src_id >= ? AND p.src_id < ? AND n.id >= ? AND n.id < ?
            AND {is_work}",
-        pending = CopyStatus::Pending,
+        is_settled = sql::is_settled("copy_status"),
         is_work = sql::is_work("p.action")
     ))?;
     let (first_taken, last_taken) = (first_taken.unwrap_or(0), last_taken.unwrap_or(-1));
@@ -394,7 +394,7 @@ pub(crate) fn pull_children(
 ) -> Result<Vec<Below>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT n.id, n.parent_id, n.kind::VARCHAR, n.size, n.depth,
-           p.src_id IS NOT NULL AND coalesce(e.copy_status, s.copy_status, '{pending}') = '{pending}'
+           p.src_id IS NOT NULL AND NOT {is_settled}
          FROM src_nodes n
          LEFT JOIN (
            SELECT src_id
@@ -414,7 +414,7 @@ pub(crate) fn pull_children(
            WHERE id >= ? AND id < ? AND copy_status IS NOT NULL
          ) s ON s.id = n.id
          WHERE n.id >= ? AND n.id < ? AND n.parent_id >= ? AND n.parent_id < ?",
-        pending = CopyStatus::Pending,
+        is_settled = sql::is_settled("coalesce(e.copy_status, s.copy_status)"),
         is_work = sql::is_work("action")
     ))?;
     let (start, end) = (ids.start, ids.end);
@@ -486,12 +486,12 @@ fn made_before(connection: &Connection, renamed: &TempTable) -> Result<Vec<Strin
            FROM plan p
            JOIN src_nodes n ON n.id = p.src_id
            LEFT JOIN src_current i ON i.id = p.src_id
-           WHERE {is_work} AND coalesce(i.copy_status, '{pending}') = '{pending}'
+           WHERE {is_work} AND NOT {is_settled}
          )
          ORDER BY f.id",
         successful = CopyStatus::Successful,
         is_work = sql::is_work("p.action"),
-        pending = CopyStatus::Pending,
+        is_settled = sql::is_settled("i.copy_status"),
     ))?;
     let paths = statement.query_map([], |row| row.get(0))?;
     Ok(paths.collect::<duckdb::Result<_>>()?)

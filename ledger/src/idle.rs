@@ -7,7 +7,7 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use longhaul_model::{BySide, NodeId, NodeKind, Side, VerifyLevel};
+use longhaul_model::{BySide, NodeId, NodeKind, Phase, Side, VerifyLevel};
 use longhaul_naming::RuleSet;
 
 use crate::approval::{Approval, Approving, note_plan, require_approval};
@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::discovery::{DiscoverWriter, ToList};
 use crate::error::{LedgerError, Result};
 use crate::linting::{Linted, lint};
+use crate::marks::Marks;
 use crate::migration::{CopySettings, Migration, MigrationSpec};
 use crate::opening::{self, Log, Resources};
 use crate::recovery::recover;
@@ -188,6 +189,13 @@ impl Approved {
 }
 
 impl Copied {
+    /// Whether all of the destination has been verified at this level, or a closer one.
+    pub fn is_verified(&self, level: VerifyLevel) -> Result<bool> {
+        let marks = Marks::read(&self.connection)?;
+        let is_finished = self.migration.current_phase() == Phase::Complete;
+        Ok(is_finished && level as i64 <= marks.verify_level)
+    }
+
     /// Begins to verify the destination, or with `resume` continues an earlier verification at its level. Returns the level,
     /// and what is left to be verified.
     pub fn verify(

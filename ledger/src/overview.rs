@@ -58,8 +58,8 @@ pub struct Problem {
     pub path: String,
     /// In which phase it happened.
     pub phase: Phase,
-    /// Its class.
-    pub class: String,
+    /// Its class; `None` for what failed because of the folder that it is in.
+    pub class: Option<String>,
     /// What happened, for people.
     pub message: String,
     /// How many attempts were made.
@@ -97,6 +97,26 @@ impl Overview {
     }
 }
 
+impl Overview {
+    /// Whether there are folders that could not be listed, nodes that are not what they should be, or any that were to be
+    /// moved and are not there: because they failed, or were gone; because of what was in their place, which nobody may have
+    /// seen before; and, once the plan is carried out, conflicts that somebody has left as they are.
+    pub fn needs_attention(&self) -> bool {
+        let BySide { src, dst } = &self.totals;
+        let conflicts = if self.migration.current_phase().is_copied() { src.conflicts } else { 0 };
+        let amiss = [
+            src.folders_failed,
+            dst.folders_failed,
+            src.copy_failed,
+            self.late_conflicts,
+            self.left_undone,
+            conflicts,
+            self.verified.differences,
+        ];
+        amiss.into_iter().any(|nodes| nodes > 0)
+    }
+}
+
 /// How many nodes the plan was to bring over that are not there. What it left to be compared may be skipped by the policy,
 /// as planned.
 fn count_left_undone(connection: &Connection) -> Result<i64> {
@@ -118,18 +138,15 @@ fn count_left_undone(connection: &Connection) -> Result<i64> {
 fn with_problems() -> String {
     let of_side = |side: Side| {
         let (name, has_failed) = (side.prefix(), sql::has_failed(side, "l"));
-        format!(
-            "SELECT '{name}'::side AS side, node_id AS id
-             FROM errors
-             WHERE side = '{name}' AND node_id IN (SELECT id FROM {name}_latest l WHERE {has_failed})"
-        )
+        format!("SELECT '{name}'::side AS side, id FROM {name}_latest l WHERE {has_failed}")
     };
-    Side::BOTH.map(of_side).join(" UNION ")
+    Side::BOTH.map(of_side).join(" UNION ALL ")
 }
 
 /// How many rows the view `problems` has.
 fn count_problems(connection: &Connection) -> Result<i64> {
-    // Mostly there are none, and to look for the nodes that they may be about takes much longer than to find that out.
+    // Mostly there are none, and to look for the nodes that they may be about takes much longer than to find that out. What
+    // has no error failed with a folder that has one.
     let sql = "SELECT (SELECT count(*) FROM errors) + (SELECT count(*) FROM differences)";
     if connection.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0 {
         return Ok(0);
@@ -145,6 +162,10 @@ pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec
     let path = sql::path("n", "f");
     let mut problems = Vec::new();
     for side in Side::BOTH {
+        let reason = match side {
+            Side::Source => sql::sentence("coalesce(l.copy_error, l.traversal_error)"),
+            Side::Destination => sql::sentence("l.traversal_error"),
+        };
         let side = side.prefix();
         let mut statement = connection.prepare(&format!(
             "WITH chosen AS ({chosen}),
@@ -155,14 +176,20 @@ pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec
                WHERE side = '{side}' AND node_id IN (SELECT id FROM chosen WHERE side = '{side}')
                GROUP BY node_id
              )
-             SELECT '{side}', {path}, phase::VARCHAR, class::VARCHAR, message, attempts
-             FROM last_errors
-             JOIN (
+             SELECT '{side}', {path}, coalesce(e.phase, '{copying}')::VARCHAR, e.class::VARCHAR,
+               coalesce(e.message, {reason}), coalesce(e.attempts, 0)
+             FROM (
                FROM {side}_nodes
                WHERE id IN (SELECT id FROM chosen WHERE side = '{side}')
-             ) n USING (id)
+             ) n
+             LEFT JOIN last_errors e USING (id)
+             LEFT JOIN (
+               FROM {side}_latest
+               WHERE id IN (SELECT id FROM chosen WHERE side = '{side}')
+             ) l USING (id)
              LEFT JOIN {side}_folders f ON f.id = n.parent_id
-             ORDER BY id"
+             ORDER BY n.id",
+            copying = Phase::Copying,
         ))?;
         problems.extend(rows_of(&mut statement)?);
     }

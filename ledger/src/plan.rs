@@ -226,10 +226,10 @@ fn settle(connection: &Connection, events: &mut Events, ids: &Range<i64>) -> Res
          FROM (FROM plan WHERE src_id >= {start} AND src_id < {end} AND NOT {is_work}) p
          ANTI JOIN (
            FROM src_current
-           WHERE id >= {start} AND id < {end} AND copy_status IS NOT NULL AND copy_status <> '{pending}'
+           WHERE id >= {start} AND id < {end} AND {is_settled}
          ) c ON c.id = p.src_id",
         changes.join(" "),
-        pending = CopyStatus::Pending,
+        is_settled = sql::is_settled("copy_status"),
         is_work = sql::is_work("action"),
     );
     // Mostly there are none, and it takes longer to work out what they would become.
@@ -282,19 +282,16 @@ pub struct PlanTotal {
     pub bytes: i64,
 }
 
-/// The totals of the plan by action, in the order of the enumeration.
+/// The totals of the view `plan_view` by action, in the order of the enumeration.
 pub(crate) fn plan_totals(connection: &Connection) -> Result<Vec<PlanTotal>> {
     let mut statement = connection.prepare(&format!(
         "SELECT action::VARCHAR, count(*), {bytes}::BIGINT
          FROM (
-           SELECT CASE WHEN x.id IS NULL THEN p.action ELSE '{exclude}'::plan_action END AS action, n.kind, n.size
+           SELECT CASE WHEN {is_excluded} THEN '{exclude}'::plan_action ELSE p.action END AS action, n.kind, n.size
            FROM plan p
            JOIN src_nodes n ON n.id = p.src_id
-           LEFT JOIN (
-             SELECT id
-             FROM src_latest
-             WHERE {is_excluded}
-           ) x ON x.id = p.src_id
+           LEFT JOIN src_latest l ON l.id = p.src_id
+           WHERE {is_excluded} OR NOT ({is_work} AND {is_settled})
            UNION ALL
            SELECT '{already_existed}'::plan_action, n.kind, n.size
            FROM matches m
@@ -305,7 +302,9 @@ pub(crate) fn plan_totals(connection: &Connection) -> Result<Vec<PlanTotal>> {
          ORDER BY action",
         bytes = sql::bytes_of_files("planned"),
         exclude = PlanAction::Exclude,
-        is_excluded = sql::is_status("copy_status", CopyStatus::is_excluded),
+        is_excluded = format!("coalesce({}, false)", sql::is_status("l.copy_status", CopyStatus::is_excluded)),
+        is_work = sql::is_work("p.action"),
+        is_settled = sql::is_settled("l.copy_status"),
         already_existed = PlanAction::AlreadyExisted,
     ))?;
     let totals =

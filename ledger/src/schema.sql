@@ -346,12 +346,13 @@ LEFT JOIN dst_folders f ON f.id = n.parent_id
 LEFT JOIN matches m ON m.dst_id = n.id
 LEFT JOIN dst_latest l ON l.id = n.id;
 
--- One row for each source node but the root, once discovery is over.
+-- What a copy does with the source's nodes, once discovery is over: what it has done is not there any more.
 CREATE VIEW plan_view AS
 SELECT path, kind, size, action, reason
 FROM (
   SELECT
     s.path,
+    s.copy_status,
     s.kind,
     s.size,
     CASE WHEN s.is_excluded THEN '{{exclude}}'::plan_action ELSE p.action END AS action,
@@ -364,14 +365,15 @@ FROM (
   JOIN (SELECT *, {{is_excluded}} AS is_excluded FROM src_status) s ON s.id = p.src_id
   LEFT JOIN renames r ON r.src_id = p.src_id
   UNION ALL
-  SELECT s.path, s.kind, s.size, '{{already_existed}}'::plan_action, {{already_there}}
+  SELECT s.path, s.copy_status, s.kind, s.size, '{{already_existed}}'::plan_action, {{already_there}}
   FROM matches m
   JOIN src_status s ON s.id = m.src_id
   WHERE m.same AND s.parent_id IS NOT NULL
 ) planned
-WHERE (SELECT {{is_discovered}} FROM migration);
+WHERE NOT ({{is_done}}) AND (SELECT {{is_discovered}} FROM migration);
 
--- What is wrong now: the last error of each node that is still failed, and what verification found to be different.
+-- What is wrong now: each node that is still failed, with its last error, and what verification found to be different. What
+-- failed because of the folder that it is in has no error of its own.
 CREATE VIEW problems AS
 WITH last_errors AS (
   SELECT side, node_id, arg_max(phase, at_ns) AS phase, arg_max(class, at_ns) AS class,
@@ -379,10 +381,11 @@ WITH last_errors AS (
   FROM errors
   GROUP BY side, node_id
 )
-SELECT '{{src}}'::side AS side, s.path, e.phase, e.class::VARCHAR AS class, e.message, e.attempts
-FROM last_errors e
-JOIN src_status s ON s.id = e.node_id
-WHERE e.side = '{{src}}' AND {{src_failed}}
+SELECT '{{src}}'::side AS side, s.path, coalesce(e.phase, '{{copying}}') AS phase, e.class::VARCHAR AS class,
+  coalesce(e.message, s.error) AS message, coalesce(e.attempts, 0) AS attempts
+FROM src_status s
+LEFT JOIN last_errors e ON e.side = '{{src}}' AND e.node_id = s.id
+WHERE {{src_failed}}
 UNION ALL
 SELECT '{{dst}}'::side, d.path, e.phase, e.class::VARCHAR, e.message, e.attempts
 FROM last_errors e

@@ -37,12 +37,14 @@ pub(crate) fn schema() -> String {
         ("{{src}}", Side::Source.prefix().to_owned()),
         ("{{dst}}", Side::Destination.prefix().to_owned()),
         ("{{exclude}}", PlanAction::Exclude.to_string()),
+        ("{{is_done}}", format!("{} AND {}", is_work("action"), is_settled("copy_status"))),
         ("{{already_existed}}", PlanAction::AlreadyExisted.to_string()),
         ("{{verifying}}", Phase::Verifying.to_string()),
         ("{{different}}", ProblemKind::Different.as_str().to_owned()),
         ("{{is_discovered}}", is_phase("coalesce(suspended_from, phase)", Phase::is_after_discovery)),
         ("{{src_failed}}", has_failed(Side::Source, "s")),
         ("{{dst_failed}}", has_failed(Side::Destination, "d")),
+        ("{{copying}}", Phase::Copying.to_string()),
         ("{{is_excluded}}", is_status("copy_status", CopyStatus::is_excluded)),
         ("{{was_listed}}", is_listed_status("traversal_status")),
     ];
@@ -136,6 +138,12 @@ pub(crate) fn is_listed_status(column: &str) -> String {
 /// Whether there is anything to be done for an action of the plan.
 pub(crate) fn is_work(column: &str) -> String {
     is_one(column, PlanAction::ALL, PlanAction::as_str, PlanAction::is_work)
+}
+
+/// Whether a source node whose last copy status is in this column, or NULL, has been dealt with: then the plan's action for it is
+/// history.
+pub(crate) fn is_settled(latest: &str) -> String {
+    format!("coalesce({latest} <> '{}', false)", CopyStatus::Pending)
 }
 
 /// Whether a node of this side, with its statuses in `row`, could not be listed, or on the source not be copied.

@@ -9,16 +9,9 @@ use crate::words::{bytes, count, counted, listed};
 /// What the figures come to; `phase` is the one that the migration is in, or was suspended in.
 pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {
     let is_suspended = figures.phase == Phase::Suspended;
-    let worries = [
-        ProblemKind::Failed,
-        ProblemKind::NotListed,
-        ProblemKind::Different,
-        ProblemKind::Conflict,
-        ProblemKind::Vanished,
-    ];
-    let needs_attention = worries.into_iter().any(|kind| figures.problems_of(kind) > 0);
+    let needs_attention = figures.needs_attention;
     let tone = match phase {
-        _ if needs_attention || is_suspended => Tone::Attention,
+        _ if needs_attention || is_suspended || figures.problems_of(ProblemKind::Conflict) > 0 => Tone::Attention,
         Phase::Complete => Tone::Good,
         Phase::Created | Phase::Traversing | Phase::Review | Phase::Copying | Phase::Verifying | Phase::Suspended => {
             Tone::Unfinished
@@ -65,6 +58,10 @@ pub(crate) fn conclude(figures: &Figures, phase: Phase) -> Conclusion {
 fn headline(figures: &Figures, phase: Phase, needs_attention: bool) -> String {
     let headline = match phase {
         Phase::Created | Phase::Traversing => "The two sides are still being listed",
+        Phase::Review if figures.outcomes.moved.nodes > 0 && figures.outcomes.waiting.nodes == 0 => {
+            "There is nothing more to be moved"
+        }
+        Phase::Review if figures.outcomes.moved.nodes > 0 => "There is more to be moved",
         Phase::Review if figures.outcomes.waiting.nodes == 0 => "There is nothing to be moved",
         Phase::Review => "Nothing has been moved yet",
         Phase::Copying => "Moving is not finished",
@@ -115,7 +112,7 @@ fn not_moved_sentence(figures: &Figures, phase: Phase) -> Option<String> {
     let kinds = [
         (ProblemKind::Failed, "could not be copied", "could not be copied"),
         (ProblemKind::Conflict, "needs a decision", "need a decision"),
-        (ProblemKind::Vanished, "was gone when its turn came", "were gone when their turn came"),
+        (ProblemKind::Vanished, "is gone from the source", "are gone from the source"),
         (ProblemKind::Skipped, "is left out by the rules agreed on", "are left out by the rules agreed on"),
         (ProblemKind::ExcludedExplicit, "was excluded", "were excluded"),
         (ProblemKind::ExcludedInherited, "is in an excluded folder", "are in an excluded folder"),
@@ -135,7 +132,12 @@ fn not_moved_sentence(figures: &Figures, phase: Phase) -> Option<String> {
         (false, 1) => "was not moved",
         (false, _) => "were not moved",
     };
-    Some(format!("Folders and links included, {} {verb}: {}.", counted(nodes, "item"), listed(&parts)))
+    let planned = match figures.left_undone {
+        0 => String::new(),
+        1 => " 1 of them had been planned to be moved.".to_owned(),
+        planned => format!(" {} of them had been planned to be moved.", count(planned)),
+    };
+    Some(format!("Folders and links included, {} {verb}: {}.{planned}", counted(nodes, "item"), listed(&parts)))
 }
 
 fn not_listed_sentence(figures: &Figures) -> Option<String> {

@@ -58,6 +58,10 @@ pub struct Figures {
     pub problem_count: i64,
     /// The same, by kind, class and reason.
     pub problems: Vec<ReasonTotal>,
+    /// Of the source's nodes, those that the plan was to bring over and that are not there, failures aside.
+    pub left_undone: i64,
+    /// Whether something is not as it should be: where a run ends like this its exit code is not 0.
+    pub needs_attention: bool,
     /// The source's files, by folder at the top.
     pub folders: Parts,
     /// The source's files, by size.
@@ -192,6 +196,8 @@ impl Figures {
             on_destination: Found::from(&totals.dst),
             only_on_destination: sums.only_on_destination,
             problem_count: sums.reasons.iter().map(|total| total.nodes).sum(),
+            left_undone: about.left_undone,
+            needs_attention: about.needs_attention,
             problems: sums.reasons,
             folders: sums.folders,
             sizes: sums.sizes,

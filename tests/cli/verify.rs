@@ -110,6 +110,10 @@ fn a_verification_that_has_not_begun_is_not_gone_on_with_but_done_as_closely_as_
     std::fs::File::options().append(true).open(place.path("dst/two")).unwrap().set_modified(modified).unwrap();
     let said = place.on_ledger(&["verify", "--resume", "--level", "checksum"]);
     assert_eq!(said.code, Some(3), "{}", said.out);
+    assert_eq!(verify(&place, "size").code, Some(0));
+    let said = place.on_ledger(&["verify", "--resume"]);
+    assert!(said.err.contains("nothing to do"), "{}", said.err);
+    assert_eq!(place.on_ledger(&["verify", "--resume", "--level", "checksum"]).code, Some(3), "closer than before");
 
     // An earlier verification says nothing of what has been copied since.
     std::fs::remove_file(place.path("dst/two")).unwrap();

@@ -13,7 +13,7 @@ pub fn verify(config: &VerifyConfig) -> Result<Resumed, StartError> {
     let tuning = config.tuning.clone();
     let ledger = IdleLedger::open(&config.ledger, config.log, &tuning.resources)?.discovered()?.copied()?;
     let migration = ledger.migration().clone();
-    if config.resume && migration.current_phase() == Phase::Complete {
+    if config.resume && ledger.is_verified(config.level)? {
         return Ok(Resumed::NothingToDo(Phase::Complete));
     }
     let stores = open_stores(&migration.spec, config.stores.as_ref(), &config.tuning)?;

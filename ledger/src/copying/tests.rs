@@ -8,6 +8,8 @@ use super::*;
 use crate::Reader;
 use crate::approval::Approving;
 use crate::migration::{CopySettings, Migration};
+use crate::overview::Overview;
+use crate::plan::plan_totals;
 use crate::testing::{Seen, as_after_a_crash, copy, listed, on_disk, open, page, record, root, some_time_ns};
 
 /// Lists trees given by the names in each of their folders, ends discovery, and begins to copy.
@@ -243,6 +245,17 @@ fn a_folder_that_cannot_be_made_takes_with_it_exactly_what_is_below_it_and_pendi
         }
         assert_eq!(given_up.len(), 4, "{given_up:?}");
         assert_eq!(others, (FOLDERS.len() - 1) * 7);
+        let count = |sql: &str| -> i64 { writer.writer.connection.query_row(sql, [], |row| row.get(0)).unwrap() };
+        // Whoever lists what is wrong lists all of it, and whoever shows the plan shows what is left of it.
+        let failed = if *status == "failed" { 1 + given_up.len() } else { 0 };
+        assert_eq!(count("SELECT count(*) FROM problems"), i64::try_from(failed).unwrap());
+        assert_eq!(count("SELECT count(*) FROM problems WHERE message IS NULL"), 0);
+        let overview = Overview::read(&writer.writer.connection).unwrap();
+        assert_eq!((overview.problem_count, overview.problems.len()), (i64::try_from(failed).unwrap(), failed));
+        let shown = i64::try_from(others).unwrap();
+        assert_eq!(count("SELECT count(*) FROM plan_view"), shown);
+        let totals = plan_totals(&writer.writer.connection).unwrap();
+        assert_eq!(totals.iter().map(|total| total.nodes).sum::<i64>(), shown);
         // The next time that somebody looks, nothing of it is there to be done.
         writer.begin_made_folders().unwrap();
         assert_eq!(pull(&mut writer).iter().map(|batch| batch.items.len()).sum::<usize>(), others);

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::marks::Marks;
 use crate::marks::Verified;
 use crate::migration::{Migration, Run};
+use crate::overview::Overview;
 
 /// What a migration is about, and what has been done so far.
 #[derive(Clone, Debug)]
@@ -23,6 +24,10 @@ pub struct About {
     pub runs: Vec<Run>,
     /// What the last verification has come to; `None` if there was none.
     pub verification: Option<Verification>,
+    /// Source nodes that the plan was to bring over and that are not there: see [`Overview::left_undone`].
+    pub left_undone: i64,
+    /// Whether something is not as it should be: see [`Overview::needs_attention`].
+    pub needs_attention: bool,
     /// The hash of the plan that was carried out last; `None` where none was.
     pub plan_hash: Option<String>,
     /// The hash of the plan that is approved; `None` where nobody has approved one, or it was changed after that.
@@ -44,14 +49,17 @@ impl About {
             connection.query_row("SELECT schema_version, duckdb_version FROM migration", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
+        let overview = Overview::read(connection)?;
         let marks = Marks::read(connection)?;
         let verification = (marks.verified.nodes > 0)
             .then(|| Verification { level: verify_level(marks.verify_level), verified: marks.verified });
         Ok(About {
-            migration: Migration::read(connection)?,
+            left_undone: overview.left_undone,
+            needs_attention: overview.needs_attention(),
+            migration: overview.migration,
             schema_version,
             duckdb_version,
-            runs: Run::read_all(connection)?,
+            runs: overview.runs,
             verification,
             plan_hash: connection.query_row(
                 "SELECT arg_max(plan_hash, run) FROM runs WHERE plan_hash IS NOT NULL",

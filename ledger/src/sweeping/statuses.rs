@@ -152,7 +152,7 @@ fn status_now(unchanged: &str) -> String {
                  OR (s.kind = '{file}' AND k.size IS DISTINCT FROM s.size)
                ) THEN '{pending}'
                -- It was put beside another one.
-               WHEN k.name IS NOT NULL AND r.src_id IS NULL THEN '{successful}'
+               WHEN k.name IS NOT NULL AND k.name IS DISTINCT FROM r.name THEN '{successful}'
                WHEN m.dst_id IS NOT NULL AND {unchanged} THEN '{successful}'
                ELSE '{pending}'
              END

@@ -207,7 +207,8 @@ fn verify_problems(
     expected: &BTreeSet<(&'static str, String, &'static str)>,
 ) -> Result<()> {
     let problems = reader.problems(usize::MAX)?;
-    let found: BTreeSet<_> = problems.iter().map(|p| (p.side.as_str(), p.path.clone(), p.class.as_str())).collect();
+    let found: BTreeSet<_> =
+        problems.iter().map(|p| (p.side.as_str(), p.path.clone(), p.class.as_deref().unwrap_or_default())).collect();
     let as_text = |problems: &BTreeSet<(&str, String, &str)>| match problems.len() {
         0 => "none".to_owned(),
         1..=SHOWN_MAX => {

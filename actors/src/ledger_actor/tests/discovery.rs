@@ -171,7 +171,7 @@ async fn a_failed_folder_is_recorded_and_answered_as_such() {
     let closed = closed.unwrap();
     assert_eq!((closed.traffic.answered, closed.dropped, closed.totals().src.folders_failed), (1, 0, 1));
     let problems = reader.problems(9).unwrap();
-    assert_eq!((problems[0].path.as_str(), problems[0].class.as_str()), ("/", "denied"));
+    assert_eq!((problems[0].path.as_str(), problems[0].class.as_deref()), ("/", Some("denied")));
 }
 
 #[actix::test]

@@ -29,7 +29,7 @@ fn a_failed_folder_is_among_the_problems_with_class_message_and_attempts() {
         .map(|p| (p.side, p.path, p.phase, p.class, p.message, p.attempts))
         .collect();
     let problem = |side: &str, path: &str, class: ErrorClass, message: &str, attempts| {
-        (side.to_owned(), path.to_owned(), Phase::Traversing, class.to_string(), message.to_owned(), attempts)
+        (side.to_owned(), path.to_owned(), Phase::Traversing, Some(class.to_string()), message.to_owned(), attempts)
     };
     assert_eq!(
         found,
