@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use longhaul_ledger::{Probed, has_log, probe, put_log_back, set_log_aside};
+use longhaul_ledger::{Probed, cut_log, has_log, probe, try_log};
+use longhaul_model::human;
 use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
 use crate::hints;
@@ -61,11 +62,12 @@ pub(crate) struct Repaired {
     pub(crate) aside: PathBuf,
     /// What was wrong.
     pub(crate) reason: String,
-    /// Its length in bytes.
-    pub(crate) log_bytes: u64,
+    /// The bytes of it that cannot be replayed.
+    pub(crate) lost_bytes: u64,
 }
 
-/// Sets a damaged log aside. `None` where nothing is wrong; an error where it is not the log that is damaged.
+/// Cuts a damaged log off where it cannot be replayed any more. `None` where nothing is wrong; an error where it is not the log
+/// that is damaged.
 pub(crate) fn repair(ledger: &Path) -> anyhow::Result<Option<Repaired>> {
     if !has_log(ledger) {
         return match look(ledger)? {
@@ -75,12 +77,27 @@ pub(crate) fn repair(ledger: &Path) -> anyhow::Result<Option<Repaired>> {
     }
     let Soundness::Damaged(reason) = look(ledger)? else { return Ok(None) };
     let log_bytes = longhaul_ledger::log_of(ledger).metadata().map_or(0, |log| log.len());
-    let aside = set_log_aside(ledger)?;
-    if let Soundness::Damaged(reason) = look(ledger)? {
-        put_log_back(ledger, &aside)?;
+    let beside = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = tempfile::Builder::new().prefix(".longhaul-repair-").tempdir_in(beside);
+    let folder = folder.context("a folder beside the ledger, to try its log in")?;
+    let trial = folder.path().join("ledger.duckdb");
+    let is_sound = |kept_bytes: u64| -> anyhow::Result<Soundness> {
+        try_log(ledger, &trial, kept_bytes)?;
+        look(&trial)
+    };
+    if let Soundness::Damaged(reason) = is_sound(0)? {
         bail!(damaged_file(ledger, &reason));
     }
-    Ok(Some(Repaired { aside, reason, log_bytes }))
+    let (mut kept_bytes, mut too_many) = (0, log_bytes);
+    while too_many - kept_bytes > 1 {
+        let middle = kept_bytes.midpoint(too_many);
+        match is_sound(middle)? {
+            Soundness::Sound => kept_bytes = middle,
+            Soundness::Damaged(_) => too_many = middle,
+        }
+    }
+    let aside = cut_log(ledger, kept_bytes)?;
+    Ok(Some(Repaired { aside, reason, lost_bytes: log_bytes - kept_bytes }))
 }
 
 fn damaged_file(ledger: &Path, reason: &str) -> String {
@@ -94,12 +111,12 @@ impl Repaired {
     /// Says what was done and what that cost, on standard error.
     pub(crate) fn tell(&self, ledger: &Path) {
         tell!(
-            "longhaul: the log of ledger {} was damaged ({}): set aside as {}; what its {} bytes had of work since the \
-             last checkpoint is done again",
+            "longhaul: the log of ledger {} was damaged ({}): set aside as {}; what its last {} had is lost, and what \
+             that was of work is done again",
             ledger.display(),
             self.reason,
             self.aside.display(),
-            self.log_bytes
+            human::bytes(self.lost_bytes)
         );
     }
 }

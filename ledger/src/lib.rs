@@ -96,7 +96,7 @@ pub use pace::PaceRow;
 pub use plan::{PlanFilter, PlanTotal};
 pub use reader::{Reader, Table};
 pub use recovery::Remaining;
-pub use repair::{Probed, has_log, probe, put_log_back, set_log_aside};
+pub use repair::{Probed, cut_log, has_log, probe, try_log};
 pub use retry_marks::Marked;
 pub use review::condition::{Condition, ConditionError, ListedEntry};
 pub use review::find::{FindPage, FindQuery, FindSort, NodeRow, PAGE_ROWS_MAX};
