@@ -283,11 +283,16 @@ fn patiently<T: Send + 'static>(
     let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS - 1);
     let (sender, opened) = mpsc::sync_channel(1);
     let _waiting = Waiting::begin();
+    let last_error = Arc::new(Mutex::new(None));
+    let noted = last_error.clone();
     let opening = move || {
         let opened = attempt
             .retry(pauses.with_jitter())
             .when(|error| error.class.is_retried())
-            .notify(|error, _| std::thread::sleep(error.retry_after.unwrap_or_default().min(PAUSE_MAX)))
+            .notify(|error, _| {
+                *noted.lock() = Some(error.message.clone());
+                std::thread::sleep(error.retry_after.unwrap_or_default().min(PAUSE_MAX));
+            })
             .call();
         // Nobody may wait for it any more.
         let _ = sender.send(opened);
@@ -302,7 +307,10 @@ fn patiently<T: Send + 'static>(
     };
     waited.unwrap_or_else(|error| {
         let message = match (error, give_up_after) {
-            (RecvTimeoutError::Timeout, Some(limit)) => format!("it has not answered for {} s", limit.as_secs()),
+            (RecvTimeoutError::Timeout, Some(limit)) => match last_error.lock().take() {
+                Some(last) => format!("{last}; nothing else has come for {} s", limit.as_secs()),
+                None => format!("it has not answered for {} s", limit.as_secs()),
+            },
             (RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected, _) => "its client broke".to_owned(),
         };
         Err(StoreError::new(ErrorClass::Fatal, message))

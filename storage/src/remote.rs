@@ -15,6 +15,7 @@ mod transport;
 // What is done with them.
 mod draft;
 mod folder;
+mod listed;
 mod listing;
 mod original;
 

@@ -65,7 +65,7 @@ fn names_that_deceive_are_shown_for_what_they_are() {
     assert_eq!(place.discover(&[]).code, Some(0));
     assert_eq!(
         place.query("SELECT name FROM src_nodes WHERE depth = 1 ORDER BY name"),
-        [" spaces ", "100%", "Case", r"back\\slash", r"caf\xe9", "case", r"new\nline", "quote'\""]
+        [r" spaces\u{20}", "100%", "Case", r"back\\slash", r"caf\xe9", "case", r"new\nline", "quote'\""]
     );
 }
 

@@ -11,6 +11,7 @@ mod discover;
 mod durable;
 mod filter;
 mod full_destination;
+mod hostile_server;
 mod lint;
 mod migrate;
 mod mounted;

@@ -86,7 +86,7 @@ fn assert_colons_are_refused(place: &Place, said: &Said) {
     }
     assert_eq!(
         place.query("SELECT path, phase, class FROM problems ORDER BY path"),
-        ["/a:b|copying|bad_name", "/c:d|copying|bad_name"]
+        ["/a:b|copying|bad_name", "/c:d|copying|bad_name", "/c:d/below|copying|"]
     );
     assert_eq!(
         place.query("SELECT path, copy_status, error FROM src_status WHERE path LIKE '/c:d/%'"),

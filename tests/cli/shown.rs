@@ -11,7 +11,6 @@ fn names_and_texts_are_shown_for_what_they_are() {
     for name in ["t", "t ", "a\u{3164}", "=cmd", "b\u{a0}"] {
         place.file(&format!("src/{name}"), "x");
     }
-    std::fs::create_dir(place.path("dst")).unwrap();
     assert_eq!(place.discover(&[]).code, Some(0));
     let said = place.on_ledger(&["find", "kind = file"]);
     for shown in [r"/t\u{20}", r"/a\u{3164}", r"/b\u{a0}"] {

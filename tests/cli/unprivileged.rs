@@ -164,6 +164,7 @@ fn a_folder_of_the_destination_that_may_not_be_written_fails_alone() {
         [
             "/shut/file|copying|denied|on the destination: Permission denied (os error 13)",
             "/shut/folder|copying|denied|on the destination: Permission denied (os error 13)",
+            "/shut/folder/below|copying||the folder /shut/folder could not be made",
         ]
     );
     assert_eq!(

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter};
 use url::Url;
 
+use super::listed::Question;
+
 /// Time to come to a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -189,6 +191,7 @@ impl HttpTransport for Watched {
         // A call may make several requests, and what one before was answered says nothing of one that gets no answer.
         let _ = CALL.try_with(|call| call.borrow_mut().refusal = None);
         let is_for_the_middle = is_for_the_middle(&request);
+        let listing = Question::of(&request);
         let response = self.follow(request).await?;
         let status = response.status();
         // Some servers give the middle, and say so, with this status nevertheless.
@@ -204,7 +207,10 @@ impl HttpTransport for Watched {
             // Where a client makes calls on tasks of its own nobody listens.
             let _ = CALL.try_with(|call| call.borrow_mut().refusal = Some(refusal));
         }
-        Ok(response)
+        match listing.filter(|_| status.is_success()) {
+            Some(question) => question.answered(response).await,
+            None => Ok(response),
+        }
     }
 }
 

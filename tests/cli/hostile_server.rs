@@ -1,0 +1,156 @@
+//! Servers that answer anything: what is no listing is not an empty folder, and what they say is not believed, kept or
+//! shown as it is.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+
+use assert_cmd::cargo::cargo_bin;
+
+use crate::program::{Place, Said};
+
+/// What no command may keep or show.
+const SECRETS: [&str; 4] = ["hunter2key", "hunter2session", "Signature=", "hunter2password"];
+
+type Answers = dyn Fn(&str) -> (u16, String) + Send + Sync;
+
+/// Listens for as long as the tests run, and gives each request, as it came, the answer of `answers`: status and body.
+fn server(answers: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it has one").port();
+    let answers: Arc<Answers> = Arc::new(answers);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answers = answers.clone();
+            std::thread::spawn(move || {
+                // Whoever asked may have gone.
+                let _ = answer(stream, &*answers);
+            });
+        }
+    });
+    port
+}
+
+fn answer(mut stream: TcpStream, answers: &Answers) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        request.push(byte[0]);
+    }
+    let (status, body) = answers(&String::from_utf8_lossy(&request));
+    write!(stream, "HTTP/1.1 {status} Said\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
+
+fn run(place: &Place, arguments: &[&str]) -> Said {
+    let mut command = Command::new(cargo_bin("longhaul"));
+    command
+        .current_dir(place.path(""))
+        .env_remove("LONGHAUL_LOG")
+        .env("AWS_ACCESS_KEY_ID", "hunter")
+        .env("AWS_SECRET_ACCESS_KEY", "hunter2key")
+        .env("AWS_SESSION_TOKEN", "hunter2session")
+        .env("WEBDAV_USERNAME", "hunter")
+        .env("WEBDAV_PASSWORD", "hunter2password")
+        .args(arguments)
+        .args(["--ledger", "ledger.duckdb"]);
+    Said::from(command.output().expect("the program starts"))
+}
+
+fn listing(entries: &str) -> String {
+    format!("<ListBucketResult><Name>b</Name>{entries}</ListBucketResult>")
+}
+
+#[test]
+fn what_is_no_listing_is_no_empty_folder() {
+    for body in ["<html><body>Login</body></html>", "<Error><Code>InternalError</Code></Error>", "<a/>"] {
+        let port = server(move |_| (200, body.to_owned()));
+        for source in [format!("s3://b/?endpoint=http://127.0.0.1:{port}"), format!("webdav+http://127.0.0.1:{port}/")]
+        {
+            let place = Place::new();
+            let said = run(&place, &["migrate", &source, "dst", "--yes", "--give-up-after", "2"]);
+            assert_eq!(said.code, Some(1), "{source}: {}", said.out);
+            assert!(said.err.contains("the answer is no listing"), "{source}: {}", said.err);
+            assert!(!place.ledger().exists());
+        }
+    }
+}
+
+#[test]
+fn a_listing_that_makes_no_progress_is_an_error_of_its_folder() {
+    let port = server(|request| {
+        let entries = if request.contains("prefix=sub") {
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>same</NextContinuationToken>"
+        } else {
+            "<IsTruncated>false</IsTruncated><CommonPrefixes><Prefix>sub/</Prefix></CommonPrefixes>"
+        };
+        (200, listing(entries))
+    });
+    let place = Place::new();
+    let source = format!("s3://b/?endpoint=http://127.0.0.1:{port}");
+    let said = run(&place, &["discover", &source, "dst", "--give-up-after", "600"]);
+    assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
+    let problems = place.query("SELECT path, class, message FROM problems WHERE side = 'src'");
+    assert!(problems.len() == 1 && problems[0].starts_with("/sub|transient|"), "{problems:?}");
+    assert!(problems[0].contains("makes no progress"), "{problems:?}");
+}
+
+/// Lists a folder and a file, and repeats whatever else it is asked.
+fn echoing() -> u16 {
+    server(|request| {
+        let repeated = format!("<Error><Code>AccessDenied</Code><Message>{request}</Message></Error>");
+        let is_root = request.contains("list-type=2") && !request.contains("prefix=sub");
+        if is_root {
+            let file = "<Contents><Key>file</Key><Size>3</Size><LastModified>2020-01-01T00:00:00.000Z</LastModified>\
+                        <ETag>\"x\"</ETag></Contents>";
+            (
+                200,
+                listing(&format!(
+                    "<IsTruncated>false</IsTruncated>{file}<CommonPrefixes><Prefix>sub/</Prefix></CommonPrefixes>"
+                )),
+            )
+        } else {
+            (403, repeated)
+        }
+    })
+}
+
+#[test]
+fn a_server_that_repeats_what_it_is_asked_gives_no_secret_away() {
+    let place = Place::new();
+    let s3 = format!("s3://b/?endpoint=http://127.0.0.1:{}", echoing());
+    let webdav = format!("webdav+http://127.0.0.1:{}/", server(|request| (403, request.to_owned())));
+    let mut said = String::new();
+    let commands: [&[&str]; 12] = [
+        &["discover", &webdav, "dst", "--give-up-after", "2"],
+        &["discover", "src", &webdav, "--give-up-after", "2"],
+        &["discover", &s3, "dst"],
+        &["status"],
+        &["copy", "--approve"],
+        &["verify"],
+        &["mark-retry", "--failed"],
+        &["retry"],
+        &["refresh"],
+        &["report", "--out", "written"],
+        &["query", "FROM errors"],
+        &["query", "FROM problems"],
+    ];
+    for command in commands {
+        let Said { out, err, .. } = run(&place, &[command, &["-vvvv"]].concat());
+        said.push_str(&out);
+        said.push_str(&err);
+    }
+    // It has come to where the server repeats something.
+    assert!(place.query("SELECT count(*) FROM errors") != ["0"], "{said}");
+    for path in place.everything().into_iter().filter(|path| path.is_file()) {
+        said += &String::from_utf8_lossy(&fs::read(&path).expect("it can be read"));
+    }
+    for secret in SECRETS {
+        let found = said
+            .split_once(secret)
+            .map(|(before, _)| &before[before.floor_char_boundary(before.len().saturating_sub(300))..]);
+        assert_eq!(found, None, "{secret}");
+    }
+}
