@@ -33,9 +33,9 @@ pub(crate) fn resume(command: &str, ledger: &Path) -> String {
     format!("go on with: longhaul {command} --resume --ledger {}", ledger.display())
 }
 
-/// How the damaged log of a ledger is set aside.
+/// How a ledger with a damaged log is mended.
 pub(crate) fn repair(ledger: &Path) -> String {
-    format!("`longhaul repair --ledger {}` sets the log aside", ledger.display())
+    format!("`longhaul repair --ledger {}` cuts the log off where the damage begins", ledger.display())
 }
 
 /// How `migrate` goes on after what it would have asked about.

@@ -164,7 +164,14 @@ impl Events {
         attempt: i32,
         reason: Option<&str>,
     ) -> Result<()> {
-        require_reason(copy, reason.is_some())?;
+        if reason.is_none() {
+            if let Some(status) = copy.filter(|status| status.carries_reason()) {
+                return Err(without_reason(&status));
+            }
+            if let Some(status) = traversal.filter(|status| status.carries_reason()) {
+                return Err(without_reason(&status));
+            }
+        }
         let (seq, run, at_ns) = (self.next_seq, self.run, (self.now_ns)());
         self.next_seq += 1;
         self.rows[side].push(&Event { seq, node, traversal, copy, attempt, run, at_ns, reason });
@@ -257,7 +264,9 @@ impl Events {
                 let was = copy_status(&row.get::<_, String>(1)?)?;
                 let change = row.get::<_, Option<String>>(2)?.map(|word| copy_change(&word)).transpose()?;
                 let is = set.after(was, change).map_err(|error| LedgerError::Inconsistent(error.to_string()))?;
-                require_reason(Some(is), row.get(3)?)?;
+                if is.carries_reason() && !row.get::<_, bool>(3)? {
+                    return Err(without_reason(&is));
+                }
                 becomes.insert((was, change), is);
                 let depth = row.get(0)?;
                 let sum =
@@ -300,13 +309,8 @@ fn forbidden(node: NodeId, error: &ForbiddenTransition) -> LedgerError {
     LedgerError::Inconsistent(format!("node {node}: {error}"))
 }
 
-fn require_reason(copy: Option<CopyStatus>, has_reason: bool) -> Result<()> {
-    match copy {
-        Some(status) if status.carries_reason() && !has_reason => {
-            Err(LedgerError::Inconsistent(format!("a node that is {status} carries no reason")))
-        }
-        _ => Ok(()),
-    }
+fn without_reason(status: &dyn std::fmt::Display) -> LedgerError {
+    LedgerError::Inconsistent(format!("a node that is {status} carries no reason"))
 }
 
 /// Removes everything that was ever said of some nodes, inside the transaction that is open: they are removed as well, and

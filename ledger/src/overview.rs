@@ -95,9 +95,7 @@ impl Overview {
             problems,
         })
     }
-}
 
-impl Overview {
     /// Whether there are folders that could not be listed, nodes that are not what they should be, or any that were to be
     /// moved and are not there: because they failed, or were gone; because of what was in their place, which nobody may have
     /// seen before; and, once the plan is carried out, conflicts that somebody has left as they are.

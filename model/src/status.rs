@@ -145,6 +145,14 @@ impl TraversalStatus {
         }
     }
 
+    /// Whether a folder with this status always carries a reason that a person can read.
+    pub const fn carries_reason(self) -> bool {
+        match self {
+            Self::Failed => true,
+            Self::Pending | Self::Successful | Self::NotOnSrc => false,
+        }
+    }
+
     /// Whether a folder with this status has still to be listed.
     pub const fn is_to_be_listed(self) -> bool {
         match self {

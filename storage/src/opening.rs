@@ -205,8 +205,10 @@ fn open(
 ) -> Result<(Location, Arc<dyn Store>), OpenError> {
     match &location {
         Location::Local(path) => {
-            if !path.is_dir() {
-                return Err(OpenError::NotAFolder { side, location });
+            match path.metadata() {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => return Err(OpenError::NotAFolder { side, location }),
+                Err(error) => return Err(OpenError::Unreadable { side, location, reason: error.to_string() }),
             }
             let store = LocalStore::open(path, options.one_file_system).map_err(|error| OpenError::Unreadable {
                 side,

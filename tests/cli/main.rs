@@ -9,6 +9,7 @@ mod copy;
 mod copy_bad_input;
 mod discover;
 mod durable;
+mod failed_looks;
 mod filter;
 mod full_destination;
 mod hostile_server;

@@ -159,20 +159,29 @@ fn what_is_refused_poisons_the_writer_and_is_rolled_back() {
     assert!(matches!(writer.match_recorded(), Err(LedgerError::Poisoned(_))));
 }
 
-/// No other file of the product writes to the record of statuses.
+/// No other file of the product writes to the record of statuses, however its statements are broken into lines.
 #[test]
 fn there_is_no_other_door() {
-    let writes = |line: &str| {
-        let line = line.to_uppercase();
-        line.contains("_STATUS_EVENTS")
-            && ["INSERT", "DELETE", "UPDATE", "APPENDER", "FLUSH("].iter().any(|verb| line.contains(verb))
+    let writes = |text: &str| -> Vec<String> {
+        let words: Vec<_> = text.split_whitespace().collect();
+        let is_record = |word: &str| word.contains("_status_events") || word.contains("_current");
+        let of_sql = words.windows(3).filter(|words| match words {
+            ["INSERT", "INTO", table] | ["DELETE", "FROM", table] | ["UPDATE", table, "SET"] => is_record(table),
+            _ => false,
+        });
+        let of_rows = words.windows(2).filter(|words| words[0].contains("flush(") && is_record(words[1]));
+        of_sql.chain(of_rows).map(|words| words.join(" ")).collect()
     };
+    assert_eq!(writes("DELETE FROM\n   {side}_status_events WHERE").len(), 1);
+    assert_eq!(writes("INSERT\n INTO src_current SELECT").len(), 1);
     let mut found = Vec::new();
     let ledger = Path::new(env!("CARGO_MANIFEST_DIR"));
     for crate_folder in ["ledger", "actors", "reports", "src", "storage", "model"] {
         for (name, text) in product_sources(&ledger.parent().unwrap().join(crate_folder)) {
-            if !name.ends_with("ledger/src/events.rs") {
-                found.extend(text.lines().filter(|line| writes(line)).map(|line| format!("{name}: {line}")));
+            // Folding brings events to where the last ones are.
+            let is_door = name.ends_with("ledger/src/events.rs") || name.ends_with("ledger/src/fold.rs");
+            if !is_door {
+                found.extend(writes(&text.replace('"', " ")).into_iter().map(|words| format!("{name}: {words}")));
             }
         }
     }

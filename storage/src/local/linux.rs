@@ -12,7 +12,7 @@ use longhaul_model::{NodeKind, Page};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
-use super::portable::{describe, kind_of, push_unreadable};
+use super::portable::{describe, kind_of, patiently, push_unreadable};
 use super::{MOUNT_POINT, PAGE_ENTRIES_MAX, Root, components};
 use crate::error::StoreError;
 pub(super) use files::{
@@ -123,7 +123,8 @@ impl Iterator for Listing {
 
 fn push_entry(page: &mut Page, root: &Root, folder: BorrowedFd<'_>, name: &CStr, listed_as: FileType) {
     let wanted = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME;
-    let found = match rustix::fs::statx(folder, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, wanted) {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let found = match patiently(|| rustix::fs::statx(folder, name, flags, wanted)) {
         Ok(found) => found,
         // It went away between the two calls: then it is not here.
         Err(Errno::NOENT) => return,

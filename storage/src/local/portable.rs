@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use longhaul_model::{NodeKind, Page};
+use longhaul_model::{ErrorClass, NodeKind, Page};
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
 
@@ -88,7 +88,7 @@ impl Listing {
             if name == c"." || name == c".." {
                 continue;
             }
-            match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            match patiently(|| rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW)) {
                 Ok(found) => push_entry(&mut self.page, &self.root, name.to_bytes(), &found),
                 Err(Errno::NOENT) => {}
                 Err(errno) => push_unreadable(&mut self.page, name.to_bytes(), entry.file_type(), errno),
@@ -142,6 +142,21 @@ fn push_entry(page: &mut Page, root: &Root, name: &[u8], found: &rustix::fs::Sta
     if kind == NodeKind::Other {
         page.remark(describe(file_type));
     }
+}
+
+/// Calls that are made before one fails that may go better the next time.
+const CALLS_MAX: usize = 5;
+
+/// Makes a call about one entry again where that may help: a listing as a whole is not begun anew for it.
+pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    let mut result = call();
+    for _ in 1..CALLS_MAX {
+        match &result {
+            Err(errno) if StoreError::from(*errno).class == ErrorClass::Transient => result = call(),
+            _ => break,
+        }
+    }
+    result
 }
 
 /// Adds an entry that can be seen in its folder and not be looked at, as in a folder that may be read but not searched.

@@ -1,0 +1,63 @@
+//! A look at an entry that fails while its folder is listed: it is made again, and what is not known after that decides
+//! nothing.
+
+use std::process::Command;
+
+use crate::program::{Place, Said};
+
+/// Discovers while the calls of `statx` about the source that `when` chooses fail; `None` where nobody can do that.
+fn discover(place: &Place, when: &str) -> Option<Said> {
+    let output = Command::new("strace")
+        .current_dir(place.path("."))
+        .args(["-f", "-qq", "-o", "/dev/null", "-P"])
+        .arg(place.path("src"))
+        .args(["-e", "trace=statx", "-e", &format!("inject=statx:error=EIO:when={when}")])
+        .arg(assert_cmd::cargo::cargo_bin("longhaul"))
+        .args(["discover", "src", "dst", "--ledger", "ledger.duckdb"])
+        .env_remove("LONGHAUL_LOG")
+        .output();
+    match output {
+        Ok(output) if !String::from_utf8_lossy(&output.stderr).contains("strace:") => Some(Said::from(output)),
+        other => {
+            eprintln!("skipped: strace: {other:?}");
+            None
+        }
+    }
+}
+
+fn place() -> Place {
+    let place = Place::new();
+    place.file("src/same", "new contents");
+    place.file("src/zz", "x");
+    place.file("dst/same", "old");
+    place.set_modified("dst/same", 1_000_000_000);
+    place
+}
+
+#[test]
+fn one_failed_look_is_made_again() {
+    for when in 1..6 {
+        let place = place();
+        let Some(said) = discover(&place, &when.to_string()) else { return };
+        if !place.ledger().exists() {
+            // It was the root, before anything was begun.
+            assert!(said.err.contains("Input/output error"), "{when}: {}", said.err);
+            continue;
+        }
+        assert_eq!(said.code, Some(0), "{when}: {}", said.err);
+        let unknown = "SELECT count(*) FROM src_nodes WHERE kind = 'file' AND size IS NULL";
+        assert_eq!(place.query(unknown), ["0"], "{when}");
+    }
+}
+
+#[test]
+fn a_file_that_nobody_could_look_at_is_looked_at_when_its_turn_comes() {
+    let place = place();
+    // The root itself is looked at first.
+    let Some(said) = discover(&place, "4+") else { return };
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let unknown = place.query("SELECT path FROM src_status WHERE kind = 'file' AND size IS NULL");
+    let said = place.run(&["migrate", "--resume", "--yes", "--level", "full", "--ledger", "ledger.duckdb"]);
+    assert_eq!(said.code, Some(0), "{unknown:?}: {}", said.err);
+    assert_eq!(place.contents("dst/same"), "new contents", "{unknown:?}");
+}
