@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use longhaul_storage::OPENING_THREAD;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -20,4 +21,18 @@ pub(crate) fn start(verbosity: i8) {
         EnvFilter::builder().with_default_directive(level.into()).with_env_var(FILTER_VARIABLE).from_env_lossy();
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+    quieten_clients();
+}
+
+/// A client of a store that breaks over what its server says is an error of the store: it is told as one, and where in the
+/// client that was is for whoever wants to know everything.
+fn quieten_clients() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some(OPENING_THREAD) {
+            tracing::debug!("{panic}");
+        } else {
+            usual(panic);
+        }
+    }));
 }

@@ -32,6 +32,6 @@ pub use folder::{
 };
 pub use local::LocalStore;
 pub use location::{Location, LocationError, ServedWorld};
-pub use opening::{OpenError, OpenOptions, open_pair, while_opening};
+pub use opening::{OPENING_THREAD, OpenError, OpenOptions, open_pair, while_opening};
 pub use spectra::SpectraStore;
 pub use store::{PageStream, Store};

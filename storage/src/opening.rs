@@ -273,6 +273,9 @@ impl Drop for Waiting {
     }
 }
 
+/// The name of a thread in which a store is opened. What breaks in it is an error of that store.
+pub const OPENING_THREAD: &str = "opening";
+
 /// Tries again what may go better the next time, and gives up where nothing has come of it within a time. The engine, which
 /// does so with everything else, is not there yet.
 ///
@@ -300,7 +303,7 @@ fn patiently<T: Send + 'static>(
         let _ = sender.send(opened);
     };
     std::thread::Builder::new()
-        .name("opening".to_owned())
+        .name(OPENING_THREAD.to_owned())
         .spawn(opening)
         .map_err(|error| StoreError::new(ErrorClass::Fatal, format!("no thread can be started: {error}")))?;
     let waited = match give_up_after {

@@ -97,6 +97,28 @@ fn a_listing_that_makes_no_progress_is_an_error_of_its_folder() {
     assert!(problems[0].contains("makes no progress"), "{problems:?}");
 }
 
+#[test]
+fn what_a_client_breaks_over_is_an_error_of_the_store() {
+    let place = Place::new();
+    let long = format!("/base/{}", "n".repeat(70_000));
+    for href in ["/", "/x", "", &long] {
+        let entry = |href: &str| {
+            format!(
+                "<D:response><D:href>{href}</D:href><D:propstat><D:prop><D:resourcetype/>\
+                 <D:getlastmodified>Mon, 06 Jan 2020 00:00:00 GMT</D:getlastmodified></D:prop>\
+                 <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+            )
+        };
+        let answer = format!("<D:multistatus xmlns:D=\"DAV:\">{}</D:multistatus>", entry(href));
+        let port = server(move |_| (207, answer.clone()));
+        let source = format!("webdav+http://127.0.0.1:{port}/base/");
+        let said = run(&place, &["discover", &source, "dst", "--give-up-after", "2"]);
+        assert!(said.code != Some(101) && !said.err.contains("panicked"), "{href:.9}: {:?} {}", said.code, said.err);
+        assert!(said.code != Some(0) || place.query("SELECT count(*) FROM src_nodes WHERE depth > 0") == ["0"]);
+        let _ = fs::remove_file(place.ledger());
+    }
+}
+
 /// Lists a folder and a file, and repeats whatever else it is asked.
 fn echoing() -> u16 {
     server(|request| {
