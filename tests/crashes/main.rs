@@ -58,7 +58,8 @@ const EVERYTHING: &str = "
     SELECT 'match', s.path, NULL, NULL, NULL, NULL, NULL, NULL, same::VARCHAR
     FROM matches m JOIN src_status s ON s.id = m.src_id
     UNION ALL
-    SELECT 'plan', path, kind, size, NULL, NULL, action, NULL, reason FROM plan_view
+    SELECT 'plan', s.path, NULL, NULL, NULL, NULL, p.action::VARCHAR, NULL, p.reason
+    FROM plan p JOIN src_status s ON s.id = p.src_id
     UNION ALL
     SELECT 'marks', NULL, NULL, NULL, NULL, NULL, NULL, NULL, count(*)::VARCHAR FROM marks
     UNION ALL

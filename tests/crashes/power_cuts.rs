@@ -178,6 +178,6 @@ fn a_power_cut_at_any_moment_loses_nothing_that_was_committed() {
             }
         }
         println!("{:?}: {cuts} power cuts", tried.command);
-        assert!(cuts > 3, "{:?} writes its ledger", tried.command);
+        assert!(cuts > 1, "{:?} writes its ledger", tried.command);
     }
 }

@@ -294,8 +294,8 @@ fn empty_folders_are_kept_in_a_bucket_where_that_is_wanted() {
         let (there, back) = (end.location(&format!("empty folders {wanted}")), trip.path(&format!("back {wanted}")));
         trip.migrate(&from, &there, &format!("{wanted}.duckdb"), more);
         trip.migrate(&from, &there, &format!("{wanted} again.duckdb"), more);
-        let again = trip
-            .query(&format!("{wanted} again.duckdb"), "SELECT count(*) FROM plan_view WHERE action = 'create_folder'");
+        let again =
+            trip.query(&format!("{wanted} again.duckdb"), "SELECT count(*) FROM plan WHERE action = 'create_folder'");
         assert_eq!(again, if wanted { "0" } else { "5" });
         trip.migrate(&there, &back.display().to_string(), &format!("{wanted} back.duckdb"), &[]);
         assert!(snapshot(&planted, true) == snapshot(&back, true));

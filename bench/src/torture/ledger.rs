@@ -55,8 +55,9 @@ const DIGEST: &str = "
     SELECT 'ids given out twice', ((SELECT count(*) - count(DISTINCT id) FROM src_nodes)
       + (SELECT count(*) - count(DISTINCT id) FROM dst_nodes))::VARCHAR
     UNION ALL
-    SELECT 'plan', count(*) || ' with a sum of ' || coalesce(sum(hash(path, kind, size, action, reason)::HUGEINT), 0)
-    FROM plan_view
+    SELECT 'plan', count(*) || ' with a sum of ' || coalesce(sum(hash(s.path, p.action, p.reason)::HUGEINT), 0)
+    FROM plan p
+    JOIN src_status s ON s.id = p.src_id
     UNION ALL
     SELECT 'copied', count(*) || ' with a sum of ' || coalesce(sum(hash(s.path, c.name, c.size, c.modified_ns,
       CASE WHEN c.inode IS NULL AND m.copy_settings LIKE '%\"checksum\":true%' THEN c.checksum END, c.device,
@@ -84,7 +85,7 @@ const ROWS: [(&str, &str); 8] = [
     ("source counters", "FROM src_stats ORDER BY depth"),
     ("destination counters", "FROM dst_stats ORDER BY depth"),
     ("problems", "SELECT side, path, phase, class FROM problems ORDER BY ALL"),
-    ("plan", "SELECT path, kind, size, action, reason FROM plan_view ORDER BY ALL"),
+    ("plan", "SELECT s.path, p.action, p.reason FROM plan p JOIN src_status s ON s.id = p.src_id ORDER BY ALL"),
     (
         "copied",
         "SELECT s.path, c.name, c.size, c.modified_ns, c.checksum, c.device, c.inode
