@@ -25,7 +25,7 @@ pub struct UnreadableName {
     position: usize,
 }
 
-/// The printable form of a name.
+/// The printable form of a name, or of a path, which is that of its names with slashes between them.
 pub fn encode_name(name: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(name) {
         Ok(text) if !needs_escapes(text) => Cow::Borrowed(text),
@@ -144,18 +144,17 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 fn needs_escapes(text: &str) -> bool {
-    if text.ends_with(' ') {
-        return true;
-    }
     // ASCII is nearly everything: decide it byte by byte, and look at characters only where there are others.
     let mut ascii = true;
+    let mut last = 0;
     for byte in text.bytes() {
-        if byte < 0x20 || byte == 0x7f || byte == b'\\' {
+        if byte < 0x20 || byte == 0x7f || byte == b'\\' || (byte == b'/' && last == b' ') {
             return true;
         }
         ascii &= byte < 0x80;
+        last = byte;
     }
-    !ascii && text.chars().any(is_deceptive)
+    last == b' ' || !ascii && text.chars().any(is_deceptive)
 }
 
 /// Characters that a reader cannot see, or takes for others, or that change what is seen around them.
@@ -195,7 +194,17 @@ fn push_escaped(character: char, out: &mut String) {
     write!(out, "\\u{{{:x}}}", u32::from(character)).expect("writing to a String cannot fail");
 }
 
-fn escape_into(name: &[u8], out: &mut String) {
+/// A path has several names with slashes between them.
+fn escape_into(path: &[u8], out: &mut String) {
+    for (number, name) in path.split(|byte| *byte == b'/').enumerate() {
+        if number > 0 {
+            out.push('/');
+        }
+        escape_name_into(name, out);
+    }
+}
+
+fn escape_name_into(name: &[u8], out: &mut String) {
     use std::fmt::Write;
     let (name, ends_with_space) = name.strip_suffix(b" ").map_or((name, false), |rest| (rest, true));
     for chunk in name.utf8_chunks() {
@@ -249,6 +258,7 @@ mod tests {
         assert_eq!(encode_name(b"\x1b[2J"), r"\u{1b}[2J");
         assert_eq!(encode_name(b"t  "), r"t \u{20}");
         assert_eq!(encode_name(b" "), r"\u{20}");
+        assert_eq!(encode_name(b"/a /b c/ "), r"/a\u{20}/b c/\u{20}");
         let unseen = "\u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{2800}\u{3164}\u{fe00}\u{fe0f}\u{ffa0}\u{fffc}\u{110bd}\
             \u{13430}\u{1bca0}\u{1d173}\u{e0100}\u{e000}\u{fdd0}\u{1fffe}\u{a0}\u{1680}\u{2003}\u{205f}\u{3000}";
         for character in unseen.chars() {

@@ -1,6 +1,7 @@
 //! Asking a run how far it has come, over the socket beside its ledger.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -48,6 +49,8 @@ fn ask(ledger: &Path) -> Result<Option<Progress>> {
     let by_folder = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string());
     let parent = if by_folder.exists() { by_folder.as_path() } else { parent };
     let mut stream = UnixStream::connect(parent.join(socket))?;
+    stream.write_all(b"\"Status\"")?;
+    stream.shutdown(Shutdown::Write)?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;

@@ -59,7 +59,8 @@ impl LedgerSnapshot {
         let texts = |sql: &str| -> Result<Vec<String>> {
             Ok(reader.query(sql)?.rows.into_iter().flatten().flatten().collect())
         };
-        let problems = "SELECT side || ':' || path || ' ' || coalesce(class::VARCHAR, 'different') FROM problems";
+        // What failed with its folder has no class.
+        let problems = "SELECT side || ':' || path || ' ' || class::VARCHAR FROM problems WHERE class IS NOT NULL";
         let copied_events = "SELECT count(*) FROM src_status_events WHERE copy_status = 'successful'";
         let mut plans = texts("SELECT plan_hash FROM runs WHERE plan_hash IS NOT NULL ORDER BY run")?;
         plans.dedup();
