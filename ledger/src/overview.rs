@@ -175,7 +175,7 @@ pub(crate) fn read_problems(connection: &Connection, limit: usize) -> Result<Vec
                GROUP BY node_id
              )
              SELECT '{side}', {path}, coalesce(e.phase, '{copying}')::VARCHAR, e.class::VARCHAR,
-               coalesce(e.message, {reason}), coalesce(e.attempts, 0)
+               coalesce(e.message, {reason}, ''), coalesce(e.attempts, 0)
              FROM (
                FROM {side}_nodes
                WHERE id IN (SELECT id FROM chosen WHERE side = '{side}')

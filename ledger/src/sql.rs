@@ -310,18 +310,12 @@ pub(crate) fn is_newer(comparison: Comparison, source: &str, destination: &str) 
 
 /// [`Comparison::is_left_open`].
 pub(crate) fn is_left_open(comparison: Comparison, source: &str, destination: &str) -> String {
-    let is_unknown = match comparison.by {
-        CompareBy::Exists => "false".to_owned(),
-        CompareBy::SizeAndTime | CompareBy::Size | CompareBy::Time | CompareBy::Checksum => {
-            format!("{source}.size IS NULL OR {destination}.size IS NULL")
-        }
-    };
     if comparison.is_told_by_listings() {
-        return format!("({is_unknown})");
+        return "false".to_owned();
     }
     match comparison.by {
         CompareBy::Checksum => {
-            format!("({is_unknown} OR {source}.size IS NOT DISTINCT FROM {destination}.size)")
+            format!("({source}.size IS NULL OR {source}.size IS NOT DISTINCT FROM {destination}.size)")
         }
         CompareBy::SizeAndTime | CompareBy::Size | CompareBy::Time | CompareBy::Exists => "true".to_owned(),
     }

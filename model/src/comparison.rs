@@ -138,11 +138,8 @@ impl Comparison {
     /// Whether only looking at the two, or reading them, when their turn comes to be copied decides what is done: the plan
     /// leaves it open.
     pub fn is_left_open(&self, source: FileFacts, destination: FileFacts) -> bool {
-        // A store that lists sizes and did not say one may say it the next time.
-        let is_unknown = self.by != CompareBy::Exists && (source.size.is_none() || destination.size.is_none());
         // Where times are not listed it is not known either which of them is newer.
-        let is_not_told = !self.is_told_by_listings();
-        is_unknown || is_not_told && (self.by != CompareBy::Checksum || self.needs_reading(source, destination))
+        !self.is_told_by_listings() && (self.by != CompareBy::Checksum || self.needs_reading(source, destination))
     }
 
     /// Whether the two have to be read before it can be told.

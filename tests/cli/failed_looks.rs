@@ -1,5 +1,4 @@
-//! A look at an entry that fails while its folder is listed: it is made again, and what is not known after that decides
-//! nothing.
+//! A look at an entry that fails while its folder is listed: it is made again.
 
 use std::process::Command;
 
@@ -48,16 +47,4 @@ fn one_failed_look_is_made_again() {
         let unknown = "SELECT count(*) FROM src_nodes WHERE kind = 'file' AND size IS NULL";
         assert_eq!(place.query(unknown), ["0"], "{when}");
     }
-}
-
-#[test]
-fn a_file_that_nobody_could_look_at_is_looked_at_when_its_turn_comes() {
-    let place = place();
-    // The root itself is looked at first.
-    let Some(said) = discover(&place, "4+") else { return };
-    assert_eq!(said.code, Some(0), "{}", said.err);
-    let unknown = place.query("SELECT path FROM src_status WHERE kind = 'file' AND size IS NULL");
-    let said = place.run(&["migrate", "--resume", "--yes", "--level", "full", "--ledger", "ledger.duckdb"]);
-    assert_eq!(said.code, Some(0), "{unknown:?}: {}", said.err);
-    assert_eq!(place.contents("dst/same"), "new contents", "{unknown:?}");
 }

@@ -14,6 +14,7 @@ use super::*;
 use crate::copying::{CopiedFile, CopyOutcome, CopyResult};
 use crate::listing::{FailedListing, Folder, ListedPage};
 use crate::migration::{MigrationSpec, Settings};
+use crate::sql;
 use crate::testing::{copy, discover, open, some_time_ns};
 use crate::{DiscoverWriter, RunWriter};
 
@@ -219,12 +220,21 @@ fn sweep(reporting: &Reporting) -> (Rows, Vec<NodeProblem>, Sums) {
 fn every_source_node_and_every_node_that_only_the_destination_has_is_given_out_as_the_views_have_it() {
     for (phase, written) in all_phases() {
         written.report(|reporting| {
+            let is_discovered = sql::is_phase("coalesce(suspended_from, phase)", Phase::is_after_discovery);
+            let reason = sql::sentence("p.reason");
+            // What was planned; the view has only what is left of it.
             let expected = query(
                 reporting,
-                "SELECT 'src', s.id, s.path, s.kind::VARCHAR, s.size, s.modified_ns, s.depth, s.traversal_status::VARCHAR,
-                   s.copy_status::VARCHAR, v.action::VARCHAR, coalesce(s.error, CASE WHEN p.src_id IS NOT NULL THEN v.reason END), lower(hex(c.checksum))
+                &format!("SELECT 'src', s.id, s.path, s.kind::VARCHAR, s.size, s.modified_ns, s.depth, s.traversal_status::VARCHAR,
+                   s.copy_status::VARCHAR,
+                   CASE
+                     WHEN s.parent_id IS NULL OR NOT (SELECT {is_discovered} FROM migration) THEN NULL
+                     WHEN p.src_id IS NOT NULL AND s.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN 'exclude'
+                     WHEN p.src_id IS NOT NULL THEN p.action::VARCHAR
+                     WHEN s.id IN (SELECT src_id FROM matches WHERE same) THEN 'already_existed'
+                   END,
+                   coalesce(s.error, {reason}), lower(hex(c.checksum))
                  FROM src_status s
-                 LEFT JOIN plan_view v ON v.path = s.path
                  LEFT JOIN plan p ON p.src_id = s.id
                  LEFT JOIN copied c ON c.src_id = s.id
                  UNION ALL
@@ -232,7 +242,7 @@ fn every_source_node_and_every_node_that_only_the_destination_has_is_given_out_a
                    error, NULL
                  FROM dst_status
                  WHERE id NOT IN (SELECT dst_id FROM matches)
-                 ORDER BY ALL",
+                 ORDER BY ALL"),
             );
             let (mut rows, ..) = sweep(reporting);
             rows.sort();

@@ -180,7 +180,7 @@ impl Choosing<'_> {
         self.ids("matches", "src_id", "same")
     }
 
-    /// As the view `plan_view` has it.
+    /// What was planned for a node, also where it has been done.
     fn action(&self, action: PlanAction) -> Result<Bits> {
         let excluded = self.said(&is_status("copy_status", CopyStatus::is_excluded))?;
         if action == PlanAction::Exclude {

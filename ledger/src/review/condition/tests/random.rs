@@ -195,7 +195,19 @@ proptest! {
             tests.push((Test::Copy(status), Side::Source, format!("copy_status = '{status}'")));
         }
         for action in PlanAction::ALL {
-            let shown = format!("path IN (SELECT path FROM plan_view WHERE action = '{action}')");
+            // What was planned; the view has only what is left of it.
+            let same = if action == PlanAction::AlreadyExisted { "same AND parent_id IS NOT NULL" } else { "false" };
+            let shown = format!(
+                "(id IN (SELECT src_id FROM matches WHERE {same}) OR id IN (
+                   SELECT p.src_id
+                   FROM plan p
+                   JOIN src_status s ON s.id = p.src_id
+                   WHERE '{action}' = CASE
+                     WHEN s.copy_status IN ('excluded_explicit', 'excluded_inherited') THEN 'exclude'
+                     ELSE p.action::VARCHAR
+                   END
+                 ))"
+            );
             tests.push((Test::Action(action), Side::Source, shown));
         }
         for (test, side, shown) in tests {
