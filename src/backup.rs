@@ -17,7 +17,7 @@ pub(crate) fn run(ledger: &Path, arguments: &BackupArguments) -> anyhow::Result<
     let to = absolute(&arguments.to)?;
     refuse_taken(ledger, &arguments.to, arguments.force)?;
     let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
-    // Whoever has it open is asked to do it.
+    // A run that has it open is asked to do it.
     let written = if let Some(written) = status_socket::ask_for_backup(ledger, to.clone(), existing) {
         written
     } else {

@@ -25,7 +25,7 @@ pub(crate) fn start(verbosity: i8) {
 }
 
 /// A client of a store that breaks over what its server says is an error of the store: it is told as one, and where in the
-/// client that was is for whoever wants to know everything.
+/// client that was is logged at the level of debugging.
 fn quieten_clients() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,7 +1,7 @@
 //! The command line of Longhaul: what was typed, turned into one call of the library, and its result into text and an
 //! exit code.
 
-/// Says a line on standard error. That nobody can read it changes nothing.
+/// Says a line on standard error. A standard error that cannot be written changes nothing.
 macro_rules! tell {
     ($($line:tt)*) => {{
         use std::io::Write as _;

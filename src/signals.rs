@@ -11,13 +11,13 @@ use parking_lot::{Condvar, Mutex};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
 
-/// How often the signal thread looks for a second signal, and whether the first one is for nobody by now.
+/// How often the signal thread looks for a second signal, and whether nothing receives the first one by now.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Whom a signal is for.
+/// What receives a signal.
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// For nobody: nothing is under way that it would have to bring to a safe point.
+    /// Nothing does: nothing is under way that it would have to bring to a safe point.
     Idle,
     /// For a run that is being begun, which receives what has come meanwhile; unless it waits for a store.
     Beginning,

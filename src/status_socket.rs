@@ -73,7 +73,7 @@ pub(crate) fn answer(ledger: &Path, progress: ProgressReader, backups: Backups) 
     let started_ns = longhaul_ledger::system_now_ns();
     std::thread::Builder::new().name("status".to_owned()).spawn(move || {
         for stream in listener.incoming().flatten() {
-            // Whoever asked may have gone, or says nothing that can be understood.
+            // The other process may have gone, or say nothing that can be understood.
             let Ok(request) = read_request(&stream) else { continue };
             match request {
                 Request::Status => {
@@ -116,7 +116,7 @@ pub(crate) fn ask(ledger: &Path) -> Option<Live> {
     request(ledger, &Request::Status, Some(ANSWER_MAX))
 }
 
-/// Asks the run that has the ledger open for a backup, and waits until it is complete. `None` where nobody answers.
+/// Asks the run that has the ledger open for a backup, and waits until it is complete. `None` where no run answers.
 pub(crate) fn ask_for_backup(ledger: &Path, to: PathBuf, existing: Existing) -> Option<Result<u64, LedgerError>> {
     request(ledger, &Request::BackUp { to, existing }, None)
 }

@@ -1,4 +1,4 @@
-//! Copies of a ledger that somebody puts in a safe place, also while it is being written.
+//! Copies of a ledger to keep in a safe place, also while it is being written.
 //!
 //! The log is brought into the file first, so that the copy is one file. Nothing is written to the ledger while it is
 //! copied: its only writer is who copies it. Where the file system can, the copy shares its blocks and takes no time.
@@ -22,7 +22,7 @@ pub enum Existing {
     Replace,
 }
 
-/// Backs up a ledger that nobody is writing. It must have been probed. Returns the bytes of the copy.
+/// Backs up a ledger that is not open for writing. It must have been probed. Returns the bytes of the copy.
 pub fn back_up(ledger: &Path, to: &Path, existing: Existing) -> Result<u64> {
     back_up_open(&opening::open(ledger, Log::Probed, &Resources::default())?, to, existing)
 }

@@ -114,7 +114,7 @@ pub(crate) fn lint<'a>(connection: &'a Connection, rules: Option<RuleSet>, under
     Ok(Linted { connection, rules, findings, proposals, under })
 }
 
-/// What is below a path that somebody has typed, for [`is_under`].
+/// What is below a path that was typed, for [`is_under`].
 pub(crate) fn require_path(connection: &Connection, path: &str) -> Result<String> {
     let (path, _) = paths::require(connection, Side::Source, path)?;
     Ok(sql::is_below_parameter(&path).to_owned())

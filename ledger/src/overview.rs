@@ -97,8 +97,8 @@ impl Overview {
     }
 
     /// Whether there are folders that could not be listed, nodes that are not what they should be, or any that were to be
-    /// moved and are not there: because they failed, or were gone; because of what was in their place, which nobody may have
-    /// seen before; and, once the plan is carried out, conflicts that somebody has left as they are.
+    /// moved and are not there: because they failed, or were gone; because of what was in their place, which may be
+    /// new since the plan was made; and, once the plan is carried out, conflicts that were left as they are.
     pub fn needs_attention(&self) -> bool {
         let BySide { src, dst } = &self.totals;
         let conflicts = if self.migration.current_phase().is_copied() { src.conflicts } else { 0 };

@@ -166,7 +166,7 @@ fn a_power_cut_at_any_moment_loses_nothing_that_was_committed() {
                     std::fs::write(scene.folder.join(name), contents).expect("it can be written");
                 }
                 (cuts, was_cut) = (cuts + 1, true);
-                // Commands other than those with `--resume` leave that to whoever reads that the log is damaged.
+                // Commands other than those with `--resume` say that the log is damaged, and how it is repaired.
                 if scene.folder.join("ledger.duckdb").exists() {
                     let output = run(&scene.folder, &["repair"]);
                     assert!(is_done(&output), "{what}: {}", err(&output));

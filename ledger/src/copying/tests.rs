@@ -246,7 +246,7 @@ fn a_folder_that_cannot_be_made_takes_with_it_exactly_what_is_below_it_and_pendi
         assert_eq!(given_up.len(), 4, "{given_up:?}");
         assert_eq!(others, (FOLDERS.len() - 1) * 7);
         let count = |sql: &str| -> i64 { writer.writer.connection.query_row(sql, [], |row| row.get(0)).unwrap() };
-        // Whoever lists what is wrong lists all of it, and whoever shows the plan shows what is left of it.
+        // The list of problems is complete, and the plan shows what is left of it.
         let failed = if *status == "failed" { 1 + given_up.len() } else { 0 };
         assert_eq!(count("SELECT count(*) FROM problems"), i64::try_from(failed).unwrap());
         assert_eq!(count("SELECT count(*) FROM problems WHERE message IS NULL"), 0);

@@ -91,7 +91,7 @@ fn first(connection: &Connection, sql: &str, parameters: impl duckdb::Params) ->
     .transpose()
 }
 
-/// What `side` has at a path that somebody has typed, with its normal path; an error where there is nothing, so that a
+/// What `side` has at a path that was typed, with its normal path; an error where there is nothing, so that a
 /// mistake is not taken for a folder with nothing in it.
 pub(crate) fn require(connection: &Connection, side: Side, path: &str) -> Result<(String, Found)> {
     let path = normal_path(path).map_err(|message| LedgerError::Query(format!("{path}: {message}")))?;

@@ -75,17 +75,22 @@ fn remember_newly_same(connection: &Connection, first_ids: BySide<NodeId>) -> Re
     TempTable::of(connection, "same_changed", &newly_same)
 }
 
-/// What is gone from the destination was never more than what there was, and is forgotten with everything below it.
-fn forget_gone_on_destination(connection: &Connection, run: i32, same_changed: &TempTable) -> Result<()> {
-    let gone = find_gone(connection, Side::Destination, run)?;
-    connection.execute_batch(&format!(
+/// Deletes the matches of the nodes in `gone`, which are those in this column of `matches`, and remembers which were the same.
+fn unmatch(connection: &Connection, column: &str, gone: &TempTable, same_changed: &TempTable) -> Result<()> {
+    Ok(connection.execute_batch(&format!(
         "INSERT INTO {same_changed}
          SELECT DISTINCT src_id, true
          FROM matches
-         WHERE same AND dst_id IN (FROM {gone});
+         WHERE same AND {column} IN (FROM {gone});
 
-         DELETE FROM matches WHERE dst_id IN (FROM {gone});"
-    ))?;
+         DELETE FROM matches WHERE {column} IN (FROM {gone});"
+    ))?)
+}
+
+/// What is gone from the destination was never more than what there was, and is forgotten with everything below it.
+fn forget_gone_on_destination(connection: &Connection, run: i32, same_changed: &TempTable) -> Result<()> {
+    let gone = find_gone(connection, Side::Destination, run)?;
+    unmatch(connection, "dst_id", &gone, same_changed)?;
     forget(connection, Side::Destination, &format!("FROM {gone}"))?;
     connection.execute_batch(&format!(
         "DELETE FROM errors WHERE side = '{dst}' AND node_id IN (FROM {gone});
@@ -124,14 +129,7 @@ fn leave_gone_on_source(writer: &mut Writer, run: i32, same_changed: &TempTable)
          WHERE c.traversal_status = '{failed}'",
         failed = TraversalStatus::Failed
     ))?;
-    writer.connection.execute_batch(&format!(
-        "INSERT INTO {same_changed}
-         SELECT DISTINCT src_id, true
-         FROM matches
-         WHERE same AND src_id IN (FROM {gone});
-
-         DELETE FROM matches WHERE src_id IN (FROM {gone});"
-    ))?;
+    unmatch(&writer.connection, "src_id", &gone, same_changed)?;
     for (id, was) in left_over {
         let change = TraversalChange::CounterpartGone;
         writer.events.change_traversal(Side::Destination, id, was, change, 0, None)?;
