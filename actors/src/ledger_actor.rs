@@ -263,7 +263,7 @@ fn not_durable(error: StoreError) -> StoreGaveUp {
 /// Records what had to wait for the flush of the destination.
 fn record_flushed(writer: &mut RunWriter, request: &LedgerRequest) -> Result<(), LedgerError> {
     match request {
-        LedgerRequest::Copies(CopyRecords { results, parts, forget, remarks }) => {
+        LedgerRequest::Copies(CopyRecords { results, parts, forget, unfinished }) => {
             let writer = writer.copy()?;
             for (id, part) in parts {
                 writer.record_part(*id, part.part, part.facts, &part.value)?;
@@ -271,8 +271,8 @@ fn record_flushed(writer: &mut RunWriter, request: &LedgerRequest) -> Result<(),
             for id in forget {
                 writer.forget_parts(*id)?;
             }
-            for (id, remark) in remarks {
-                writer.record_remark(Side::Source, *id, remark)?;
+            for folder in unfinished {
+                writer.record_unfinished(folder)?;
             }
             writer.record_copies(results)
         }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use actix::{Message, Recipient};
 use longhaul_ledger::{
     CopyResult, Counters, Existing, ExpectedBatch, FailedListing, Folder, LedgerError, ListedPage, MadeFolder,
-    Overview, PaceRow, PartCopied, PlanBatch, RecordedListing,
+    Overview, PaceRow, PartCopied, PlanBatch, RecordedListing, UnfinishedFolder,
 };
 use longhaul_model::{BySide, NodeId, Phase, Side};
 use longhaul_storage::StoreError;
@@ -109,14 +109,14 @@ pub(crate) struct CopyRecords {
     pub(crate) parts: Vec<(NodeId, PartCopied)>,
     /// Files whose parts do not count any more.
     pub(crate) forget: Vec<NodeId>,
-    /// Remarks on nodes.
-    pub(crate) remarks: Vec<(NodeId, String)>,
+    /// Folders that could not be finished.
+    pub(crate) unfinished: Vec<UnfinishedFolder>,
 }
 
 impl CopyRecords {
     /// How many records these are: each takes one place.
     pub(crate) fn len(&self) -> usize {
-        self.results.len() + self.parts.len() + self.forget.len() + self.remarks.len()
+        self.results.len() + self.parts.len() + self.forget.len() + self.unfinished.len()
     }
 }
 

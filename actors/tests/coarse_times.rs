@@ -102,6 +102,10 @@ impl Folder for CoarseFolder {
         Box::pin(async move { self.0.set_attributes(&cut_off(attributes), durability).await })
     }
 
+    fn exchange<'a>(&'a self, one: &'a [u8], other: &'a [u8]) -> Answer<'a, bool> {
+        self.0.exchange(one, other)
+    }
+
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
         self.0.remove_draft(temporary)
     }

@@ -352,6 +352,19 @@ pub(crate) fn pull_made_folders(
     Ok(folders.collect::<duckdb::Result<_>>()?)
 }
 
+/// A folder that was made, and whose time or permissions could not be set.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct UnfinishedFolder {
+    /// Which one.
+    pub id: NodeId,
+    /// The class of the error.
+    pub class: ErrorClass,
+    /// What went wrong.
+    pub message: String,
+    /// After how many attempts.
+    pub attempts: u32,
+}
+
 /// Something below a folder that cannot be copied because of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Below {

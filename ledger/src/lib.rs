@@ -80,6 +80,7 @@ pub use copying::{
     CopiedFile, CopyOutcome, CopyRemaining, CopyResult, CopyWriter, MadeFolder, PartCopied, PlanBatch, PlanItem,
 };
 pub use counters::{Counters, DepthCounters};
+    UnfinishedFolder,
 pub use discovery::{DiscoverWriter, ToList};
 pub use double_write::{PutBack, put_back_torn};
 pub use editing::{Decision, Editor, Marking, Renamed, Retry, Selection};

@@ -104,7 +104,8 @@ pub enum CopyChange {
     MarkedForRetry,
     /// A person decided a conflict, or changed or took back that decision.
     Decided,
-    /// A sweep, or the recovery of a listing that was cut off, found the node or its counterpart to be different.
+    /// A sweep, or the recovery of a listing that was cut off, found the node or its counterpart to be different; or a folder
+    /// that was made could not be finished.
     FoundDifferent,
 }
 

@@ -200,6 +200,12 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     /// Sets attributes of the folder itself.
     fn set_attributes<'a>(&'a self, attributes: &'a Attributes, durability: Durability) -> Answer<'a, ()>;
 
+    /// Lets two entries of the folder change their names in one step, as a file is replaced where the store can do that. Says
+    /// whether it can.
+    fn exchange<'a>(&'a self, _one: &'a [u8], _other: &'a [u8]) -> Answer<'a, bool> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
     /// Removes a draft that a killed run has left. That there is none is fine.
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()>;
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use longhaul_ledger::{
     CopyDurability, CopyOutcome, CopyResult, ExpectedBatch, MadeFolder, PartCopied, PlanBatch, PlanItem,
+    UnfinishedFolder,
 };
 use longhaul_model::{BySide, ErrorClass, NodeId, NodeKind, Reason, Side, child_path, decode_name};
 use longhaul_storage::StoreError;
@@ -309,9 +310,10 @@ impl Job {
             while let Err(trouble) = self.finish_folder(&folder).await {
                 match self.after(trouble, &mut attempts, || folder.path.clone()).await {
                     None => {}
-                    Some(Attempted::GivenUp(CopyOutcome::Failed { message, .. })) => {
-                        let remark = format!("its time and permissions could not be set: {message}");
-                        self.copied.remarks.push((folder.id, remark));
+                    Some(Attempted::GivenUp(CopyOutcome::Failed { class, message })) => {
+                        let message = format!("its time and permissions could not be set: {message}");
+                        let attempts = attempts.made();
+                        self.copied.unfinished.push(UnfinishedFolder { id: folder.id, class, message, attempts });
                         break;
                     }
                     // It is gone from the source: there is nothing to be set.

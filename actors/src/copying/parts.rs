@@ -37,6 +37,9 @@ impl Transfer<'_> {
 
         // A file with several names is copied in one piece: a Copier that waits for it could not copy its parts.
         let others_wait = context.copying.hard_links && facts.shared.is_some();
+        if self.may_be_begun() {
+            self.put_back_an_edit(&facts).await?;
+        }
         // So is a file that was large when the plan was made, and has fewer than two parts now.
         if others_wait || size <= part_bytes {
             // Parts that were written when it was larger are of no use.

@@ -54,6 +54,7 @@ impl Transfer<'_> {
 
         // Remove the temporary file that an earlier run or attempt may have left.
         if self.may_be_begun() {
+            self.put_back_an_edit(&facts).await?;
             self.remove_temporary_file().await?;
         }
 

@@ -87,6 +87,35 @@ impl<'a> Transfer<'a> {
         Target { name: self.names.dst, temporary: &self.temporary, replace, known: Known::default() }
     }
 
+    /// Where a file is replaced, the copy and what it replaces change their names, and what has come out is looked at. A kill
+    /// in between leaves that under the temporary name: if somebody has changed it at the last moment, it gets its name back.
+    pub(super) async fn put_back_an_edit(&self, source: &Facts) -> Attempt<()> {
+        if let Some(planned) = self.item.in_its_place
+            && let Some(temporary) = self.look(&self.temporary).await?
+            && temporary.kind == NodeKind::File
+            && compared(&temporary) != planned
+            && !self.looks_like_a_copy(source, &temporary)
+            && let Some(existing) = self.look(self.names.dst).await?
+            && self.looks_like_a_copy(source, &existing)
+        {
+            let name = self.names.dst;
+            if !self.folders.destination.exchange(&self.temporary, name).await.at_side(Side::Destination)? {
+                let message = format!(
+                    "somebody has changed the file that was replaced, which is called {} now",
+                    encode_name(&self.temporary)
+                );
+                return Err(AttemptError::Store(Side::Destination, StoreError::new(ErrorClass::Denied, message)));
+            }
+        }
+        Ok(())
+    }
+
+    fn looks_like_a_copy(&self, source: &Facts, found: &Facts) -> bool {
+        let rules = self.rules();
+        let (source, found) = (compared(source), compared(found));
+        found.size == source.size && (rules.comparison.is_same_time(source, found) || !rules.preserves_times)
+    }
+
     /// Removes the temporary file that an earlier attempt may have left.
     pub(super) async fn remove_temporary_file(&self) -> Attempt<()> {
         self.folders.destination.remove_draft(&self.temporary).await.at_side(Side::Destination)

@@ -215,6 +215,10 @@ impl Folder for PacedFolder {
         Box::pin(async move { paced!(self.store, Meta, self.inner.set_attributes(attributes, durability)) })
     }
 
+    fn exchange<'a>(&'a self, one: &'a [u8], other: &'a [u8]) -> Answer<'a, bool> {
+        Box::pin(async move { paced!(self.store, Meta, self.inner.exchange(one, other)) })
+    }
+
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
         Box::pin(async move { paced!(self.store, Meta, self.inner.remove_draft(temporary)) })
     }

@@ -287,7 +287,6 @@ fn a_crash_loses_what_was_not_committed_together_and_exactly_what_is_pending_is_
     writer.record_copies(&[result(&batches, "/a", copied()), result(&batches, "/b", failed("denied"))]).unwrap();
     writer.commit().unwrap();
     writer.record_copies(&[result(&batches, "/c", copied()), result(&batches, "/sub", failed("denied"))]).unwrap();
-    writer.record_remark(Side::Source, NodeId(2), "without its owner").unwrap();
     writer.record_part(NodeId(3), 0, FileFacts { size: Some(1), modified_ns: None }, &[1; 32]).unwrap();
     // The rows are in DuckDB's open transaction.
     writer.writer.flush_rows().unwrap();
@@ -308,7 +307,26 @@ fn a_crash_loses_what_was_not_committed_together_and_exactly_what_is_pending_is_
     for (table, rows) in [("copied", "2"), ("errors", "2"), ("parts", "1")] {
         assert_eq!(next.query(&format!("SELECT count(*)::VARCHAR FROM {table}")), [row(&[rows])], "{table}");
     }
-    assert_eq!(next.query("SELECT error FROM src_status WHERE id = 2"), [row(&["without its owner"])]);
+}
+
+#[test]
+fn a_folder_that_could_not_be_finished_has_failed_and_is_a_problem() {
+    let (_folder, path, mut writer) = copying(&[("/", &["sub/"]), ("/sub", &["e"])], &[]);
+    let batches = pull(&mut writer);
+    writer.record_copies(&[result(&batches, "/sub", copied()), result(&batches, "/sub/e", copied())]).unwrap();
+    let ids = writer.begin_made_folders().unwrap();
+    let [folder] = &writer.pull_made_folders(&ids).unwrap()[..] else { panic!("one folder was made") };
+    let unfinished =
+        UnfinishedFolder { id: folder.id, class: ErrorClass::Denied, message: "not permitted".to_owned(), attempts: 1 };
+    writer.record_unfinished(&unfinished).unwrap();
+    writer.commit().unwrap();
+    check_counters(&writer);
+    assert!(writer.end(Phase::Verifying, None, "ended").unwrap().needs_attention());
+    let ledger = open(&path);
+    let statuses = ledger.query("SELECT path, copy_status::VARCHAR FROM src_status WHERE id > 1 ORDER BY path");
+    assert_eq!(statuses, [row(&["/sub", "failed"]), row(&["/sub/e", "successful"])]);
+    let problems = ledger.query("SELECT path, class, message FROM problems");
+    assert_eq!(problems, [row(&["/sub", "denied", "not permitted"])]);
 }
 
 #[test]

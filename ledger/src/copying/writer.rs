@@ -8,10 +8,11 @@ use longhaul_model::{
 };
 
 use super::{
-    Below, CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PlanBatch, STATEMENT_IDS, ids_of_children,
-    neighbours, pull_children, pull_made_folders, pull_plan, remaining,
+    Below, CopiedFile, CopyOutcome, CopyRemaining, CopyResult, MadeFolder, PlanBatch, STATEMENT_IDS, UnfinishedFolder,
+    ids_of_children, neighbours, pull_children, pull_made_folders, pull_plan, remaining,
 };
 use crate::error::{LedgerError, Result};
+use crate::events::ChangedAtDepth;
 use crate::fold::fold_events;
 use crate::migration::{CopySettings, Migration, set_phase};
 use crate::overview::Overview;
@@ -201,11 +202,22 @@ impl CopyWriter {
         })
     }
 
-    /// Records what else there is to say of a node.
-    pub fn record_remark(&mut self, side: Side, node: NodeId, remark: &str) -> Result<()> {
+    /// Records that a folder was made and could not be finished: it has failed, and a retry finishes it.
+    pub fn record_unfinished(&mut self, folder: &UnfinishedFolder) -> Result<()> {
         self.guarded(|this| {
-            this.writer.events.remark(side, node, &Reason::message(remark))?;
-            this.writer.uncommitted_rows += 1;
+            let UnfinishedFolder { id, class, ref message, attempts } = *folder;
+            let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+            let depth = this
+                .writer
+                .connection
+                .prepare_cached("SELECT depth FROM src_folders WHERE id = ?")?
+                .query_row(params![id.0], |row| row.get(0))?;
+            this.record_copy_error(id, class, message, attempts);
+            // It counted as copied when it was made.
+            let (was, reopened_by) = (CopyStatus::Successful, CopyChange::FoundDifferent);
+            let (then, reason) = (Some(CopyChange::OutOfAttempts), Reason::message(message).stored());
+            let is = this.writer.events.reconsider_copy(id, was, reopened_by, then, Some(&reason))?;
+            this.writer.count_changed(&[ChangedAtDepth { depth, was, is, nodes: 1, bytes: 0 }]);
             Ok(())
         })
     }

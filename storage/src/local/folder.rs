@@ -246,6 +246,10 @@ impl Folder for LocalFolder {
         at_once(self.set(attributes, durability))
     }
 
+    fn exchange<'a>(&'a self, one: &'a [u8], other: &'a [u8]) -> Answer<'a, bool> {
+        at_once(system::exchange(self.as_fd(), one, other).map_err(StoreError::from))
+    }
+
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
         at_once(self.remove(temporary))
     }

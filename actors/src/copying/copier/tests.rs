@@ -127,7 +127,7 @@ struct Run {
     results: Vec<CopyResult>,
     /// What the ledger has of parts in the end.
     parts: Vec<(NodeId, PartCopied)>,
-    remarks: Vec<(NodeId, String)>,
+    unfinished: Vec<UnfinishedFolder>,
     gave_up: Vec<StoreGaveUp>,
     given_back: usize,
     calls: Vec<Call>,
@@ -146,7 +146,7 @@ impl Run {
     fn take(&mut self, record: CopyRecords) {
         self.parts.extend(record.parts);
         self.parts.retain(|(id, _)| !record.forget.contains(id));
-        self.remarks.extend(record.remarks);
+        self.unfinished.extend(record.unfinished);
         self.results.extend(record.results);
     }
 }
@@ -285,7 +285,7 @@ fn check_with(scene: &Scene, source: &Tree, before: &Tree, run: &Run) -> Result<
         expected.insert(path_there.clone(), original.clone());
         made.insert(path_there);
     }
-    let is_finished = run.is_over && run.gave_up.is_empty() && run.remarks.is_empty();
+    let is_finished = run.is_over && run.gave_up.is_empty() && run.unfinished.is_empty();
     for tree in [&mut expected, &mut after] {
         for (path, entry) in tree {
             entry.twin_of = None;

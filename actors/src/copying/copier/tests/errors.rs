@@ -59,7 +59,7 @@ async fn where_nothing_goes_wrong_everything_is_as_the_plan_has_it() {
         let run = carry_out(&scene, How::default()).await;
         check(&scene, &before, &run).unwrap_or_else(|problem| panic!("{}: {problem}", case.name));
         assert_eq!(run.outcomes(), wanted(&scene, case), "{}", case.name);
-        assert!(run.is_over && run.gave_up.is_empty() && run.remarks.is_empty(), "{}: {run:?}", case.name);
+        assert!(run.is_over && run.gave_up.is_empty() && run.unfinished.is_empty(), "{}: {run:?}", case.name);
         assert!(run.parts.is_empty(), "{}: parts of what is dealt with are forgotten", case.name);
         assert!(run.results.iter().all(|result| result.attempts == 1), "{}: {:?}", case.name, run.results);
     }
@@ -67,7 +67,11 @@ async fn where_nothing_goes_wrong_everything_is_as_the_plan_has_it() {
 
 async fn errors_that_pass(class: ErrorClass, pause: Duration) {
     fail_each(class, |&Failed { case, scene, run, is_of_folders, took, .. }| {
-        if run.outcomes() != wanted(scene, case) || !run.is_over || !run.gave_up.is_empty() || !run.remarks.is_empty() {
+        if run.outcomes() != wanted(scene, case)
+            || !run.is_over
+            || !run.gave_up.is_empty()
+            || !run.unfinished.is_empty()
+        {
             return Some(format!("it is not as if nothing had been: {run:?}"));
         }
         // Tidying up behind what was not copied is not tried again.
@@ -97,6 +101,31 @@ async fn a_transient_error_at_any_call_is_tried_again_and_everything_is_copied()
 #[actix::test]
 async fn a_store_that_asks_for_patience_at_any_call_gets_it_and_everything_is_copied() {
     errors_that_pass(ErrorClass::Throttled, RETRY_AFTER).await;
+}
+
+#[actix::test]
+async fn a_folder_whose_time_and_permissions_cannot_be_set_is_told_of() {
+    tokio::time::pause();
+    let scene = (CASES.iter().find(|case| case.name == "folder").unwrap().make)();
+    let judge = Box::new(|_, call: &Call| {
+        if call.is(Side::Destination, "set_attributes") {
+            Verdict::Fail(error(ErrorClass::Denied))
+        } else {
+            Verdict::Go
+        }
+    });
+    let run = carry_out(&scene, How { judge, ..How::default() }).await;
+    assert!(run.is_over && run.gave_up.is_empty(), "{run:#?}");
+    let folders = scene.items().filter(|(_, item)| item.kind == NodeKind::Folder).map(|(_, item)| item.id);
+    let wanted: Vec<_> = folders
+        .map(|id| UnfinishedFolder {
+            id,
+            class: ErrorClass::Denied,
+            message: "its time and permissions could not be set: on the destination: the test says so".to_owned(),
+            attempts: 1,
+        })
+        .collect();
+    assert_eq!(run.unfinished, wanted);
 }
 
 async fn errors_of_one_item(class: ErrorClass) {
@@ -200,7 +229,12 @@ async fn go_on(scene: &mut Scene, case: &Case, before: &Tree, run: &Run, what: &
     scene.batches = all;
     second.results.extend(run.results.clone());
     // The attributes of folders that the first run made are set by the second, and not by this test.
-    second.remarks.push((NodeId(0), "not by this test".to_owned()));
+    second.unfinished.push(UnfinishedFolder {
+        id: NodeId(0),
+        class: ErrorClass::Denied,
+        message: "not by this test".to_owned(),
+        attempts: 1,
+    });
     check(scene, before, &second).unwrap_or_else(|problem| panic!("{what}, gone on with: {problem}\n{second:#?}"));
     assert_eq!(second.outcomes(), wanted(scene, case), "{what}, gone on with");
     assert!(second.is_over, "{what}, gone on with: {second:#?}");

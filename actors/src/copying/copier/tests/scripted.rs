@@ -257,6 +257,10 @@ impl Folder for ScriptedFolder {
         pass_on!(self, "set_attributes", b"", self.inner.set_attributes(attributes, durability))
     }
 
+    fn exchange<'a>(&'a self, one: &'a [u8], other: &'a [u8]) -> Answer<'a, bool> {
+        pass_on!(self, "exchange", other, self.inner.exchange(one, other))
+    }
+
     fn remove_draft<'a>(&'a self, temporary: &'a [u8]) -> Answer<'a, ()> {
         pass_on!(self, "remove_draft", temporary, self.inner.remove_draft(temporary))
     }

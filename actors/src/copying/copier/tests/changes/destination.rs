@@ -210,3 +210,34 @@ async fn a_link_s_name_that_is_taken_at_any_call_is_left_to_whoever_took_it() {
         }
     }
 }
+
+/// What was replaced is under the temporary name where a kill came right after the exchange; and if somebody had changed it a
+/// moment before, it is theirs.
+#[actix::test]
+async fn an_edit_that_a_kill_has_left_under_the_temporary_name_gets_its_name_back() {
+    tokio::time::pause();
+    for length in [900, LARGE] {
+        let mut scene = Scene::new();
+        scene.file(Side::Source, "a", &bytes(length, 1)).file(Side::Destination, "a", &bytes(700, 9));
+        scene.plan(PlanAction::Overwrite, "a");
+        let (id, facts) = scene.items().map(|(_, item)| (item.id, item.facts)).next().unwrap();
+        // As the exchange leaves it.
+        std::fs::rename(scene.destination("a"), scene.destination(&format!("{PREFIX}{id}"))).unwrap();
+        let copy = scene.destination("a");
+        std::fs::write(&copy, bytes(length, 1)).unwrap();
+        let modified = std::time::UNIX_EPOCH + Duration::from_nanos(facts.modified_ns.unwrap().unsigned_abs());
+        std::fs::File::options().append(true).open(&copy).unwrap().set_modified(modified).unwrap();
+
+        // What comes out is what was to be replaced: it goes.
+        let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
+        assert!(matches!(only_outcome(&run), CopyOutcome::Copied(_)), "{run:#?}");
+        assert_eq!(scene.tree(Side::Destination).len(), 1);
+
+        // It is what somebody has made of it: it stays, as the policy has it.
+        std::fs::write(scene.destination(&format!("{PREFIX}{id}")), "an edit").unwrap();
+        let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
+        assert!(matches!(only_outcome(&run), CopyOutcome::Skipped(_)), "{run:#?}");
+        assert_eq!(std::fs::read(&copy).unwrap(), b"an edit");
+        assert_eq!(scene.tree(Side::Destination).len(), 1);
+    }
+}
