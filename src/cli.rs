@@ -375,8 +375,33 @@ pub(crate) struct QueryArguments {
     pub(crate) force: bool,
 
     /// How to print the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
+    pub(crate) format: QueryFormat,
+}
+
+/// How the result of a query is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    /// For people
+    Table,
+    /// With a header
+    Csv,
+    /// An array of objects
+    Json,
+    /// A Parquet file, with --output
+    Parquet,
+}
+
+impl QueryFormat {
+    /// The same among those that are text, if it is one.
+    pub(crate) fn as_text(self) -> Option<Format> {
+        match self {
+            QueryFormat::Table => Some(Format::Table),
+            QueryFormat::Csv => Some(Format::Csv),
+            QueryFormat::Json => Some(Format::Json),
+            QueryFormat::Parquet => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use longhaul_ledger::{Condition, ConditionError, FindQuery, NodeRow, Reader, Tab
 use longhaul_model::{NodeId, Side};
 
 use crate::cli::FindArguments;
-use crate::{Exit, ledger_probe, query};
+use crate::{Exit, ledger_probe, rows};
 
 pub(crate) fn run(ledger: &Path, arguments: &FindArguments) -> anyhow::Result<Exit> {
     // What was typed is looked at first: it can be wrong without a ledger.
@@ -29,7 +29,7 @@ pub(crate) fn run(ledger: &Path, arguments: &FindArguments) -> anyhow::Result<Ex
         ..FindQuery::new(condition, system_now_ns())
     };
     let page = reader.find(&question)?;
-    query::print(&table(side, &page.rows), arguments.format, &mut io::stdout().lock())?;
+    rows::print(table(side, &page.rows), arguments.format, &mut io::stdout().lock())?;
     let shown = page.rows.len();
     match page.next {
         Some(id) => tell!("{shown} of {} nodes; the next ones with --after {id}", page.all),

@@ -6,7 +6,7 @@ use std::path::Path;
 use longhaul_ledger::{Editor, Log, NameFinding, Reader, Renamed, Table, system_now_ns};
 
 use crate::cli::{Format, LintArguments};
-use crate::{Exit, ledger_probe, query};
+use crate::{Exit, ledger_probe, rows};
 
 pub(crate) fn run(ledger: &Path, arguments: &LintArguments) -> anyhow::Result<Exit> {
     ledger_probe::require(ledger)?;
@@ -22,7 +22,7 @@ pub(crate) fn run(ledger: &Path, arguments: &LintArguments) -> anyhow::Result<Ex
     let count = linted.count()?;
     let findings = linted.page(None, arguments.limit)?;
     if count > 0 || arguments.format != Format::Table {
-        query::print(&table(&findings), arguments.format, &mut io::stdout().lock())?;
+        rows::print(table(&findings), arguments.format, &mut io::stdout().lock())?;
     }
     let (shown, rules) = (findings.len() as u64, linted.rules());
     if count == 0 {

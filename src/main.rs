@@ -44,6 +44,7 @@ mod backup;
 mod query;
 mod repair;
 mod report_command;
+mod rows;
 mod status;
 
 // The simulator, and runs that show that all of it works.

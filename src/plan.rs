@@ -7,7 +7,7 @@ use longhaul_ledger::{LedgerError, PlanFilter, Reader, Table};
 use longhaul_model::Side;
 
 use crate::cli::PlanArguments;
-use crate::{Exit, ledger_probe, query};
+use crate::{Exit, ledger_probe, rows};
 
 /// Items that are shown where nobody says how many.
 const LIMIT: u64 = 1_000;
@@ -25,11 +25,11 @@ pub(crate) fn run(ledger: &Path, arguments: &PlanArguments) -> anyhow::Result<Ex
             .into_iter()
             .map(|total| vec![Some(total.action), Some(total.nodes.to_string()), Some(total.bytes.to_string())]);
         let columns = ["action", "nodes", "bytes"].map(str::to_owned).to_vec();
-        query::print(&Table { columns, rows: rows.collect() }, arguments.format, &mut out)?;
+        rows::print(Table { columns, rows: rows.collect() }, arguments.format, &mut out)?;
         return Ok(Exit::Done);
     }
     let under = arguments.under.as_deref().map(|path| reader.require_path(Side::Source, path)).transpose()?;
     let filter = PlanFilter { action: arguments.action, under, limit: arguments.limit.unwrap_or(LIMIT) };
-    query::print(&reader.plan_items(&filter)?, arguments.format, &mut out)?;
+    rows::print(reader.plan_items(&filter)?, arguments.format, &mut out)?;
     Ok(Exit::Done)
 }

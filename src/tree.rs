@@ -7,7 +7,7 @@ use longhaul_ledger::{Reader, Table, TreeQuery, TreeRow};
 use longhaul_model::{CopyStatus, TraversalStatus};
 
 use crate::cli::{Format, TreeArguments};
-use crate::{Exit, ledger_probe, query};
+use crate::{Exit, ledger_probe, rows};
 
 pub(crate) fn run(ledger: &Path, arguments: &TreeArguments) -> anyhow::Result<Exit> {
     ledger_probe::require(ledger)?;
@@ -22,7 +22,7 @@ pub(crate) fn run(ledger: &Path, arguments: &TreeArguments) -> anyhow::Result<Ex
         Format::Table => for_people(&page.rows),
         Format::Csv | Format::Json => for_programs(&page.rows),
     };
-    query::print(&table, arguments.format, &mut io::stdout().lock())?;
+    rows::print(table, arguments.format, &mut io::stdout().lock())?;
     if page.has_more {
         let next = arguments.offset.saturating_add(page.rows.len() as u64);
         tell!("{} rows, and there are more: --offset {next}", page.rows.len());

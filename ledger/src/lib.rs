@@ -95,7 +95,7 @@ pub use opening::{Log, Resources};
 pub use overview::{Overview, Problem, SweepFound, SweepSummary};
 pub use pace::PaceRow;
 pub use plan::{PlanFilter, PlanTotal};
-pub use reader::{Reader, Table};
+pub use reader::{Reader, Selected, Table, text_of};
 pub use recovery::Remaining;
 pub use repair::{Probed, cut_log, has_log, probe, try_log};
 pub use retry_marks::Marked;

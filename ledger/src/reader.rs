@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use duckdb::Connection;
-use duckdb::arrow::array::RecordBatch;
+use duckdb::arrow::array::{Array, RecordBatch};
+use duckdb::arrow::compute::concat_batches;
+use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
 use longhaul_model::Side;
 use longhaul_naming::RuleSet;
@@ -21,6 +23,13 @@ use crate::review::find::{self, FindPage, FindQuery};
 use crate::review::paths;
 use crate::review::tree::{self, TreePage, TreeQuery};
 use crate::sql::quoted;
+use crate::temp::TempTable;
+
+/// Memory for the result of a statement that somebody has typed.
+const SELECT_MEMORY_MIB: u32 = 1_024;
+
+/// Rows of a page of such a result. With the longest paths they are some thirty megabytes.
+const SELECT_ROWS: i64 = 8_192;
 
 /// An open ledger that is only read.
 #[derive(Debug)]
@@ -119,14 +128,14 @@ impl Reader {
 
     /// Runs one statement that selects, and returns its whole result as text. It reads the ledger and nothing else.
     pub fn query(&self, sql: &str) -> Result<Table> {
-        // This function of DuckDB's takes no other statement, and no second one behind it.
-        self.query_with(&format!("FROM query({})", quoted(sql)), []).map_err(|error| match error {
-            LedgerError::Query(reason) if reason.contains("Expected a single SELECT statement") => LedgerError::Query(
-                "one statement that selects is wanted (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE): a ledger is only read"
-                    .to_owned(),
-            ),
-            other => other,
-        })
+        self.query_with(&only_selecting(sql), []).map_err(explain_selecting)
+    }
+
+    /// Runs one statement that selects, and gives its result a page at a time. What does not fit into memory goes to a
+    /// temporary file beside the ledger.
+    pub fn select(&self, sql: &str) -> Result<Selected<'_>> {
+        self.connection.execute_batch(&format!("SET memory_limit = '{SELECT_MEMORY_MIB}MiB'"))?;
+        Selected::of(&self.connection, sql)
     }
 
     fn query_with<const N: usize>(&self, sql: &str, parameters: [Option<String>; N]) -> Result<Table> {
@@ -135,25 +144,83 @@ impl Reader {
         let parameters = duckdb::params_from_iter(parameters);
         let batches: Vec<RecordBatch> = statement.query_arrow(parameters).map_err(|error| wrong(&error))?.collect();
         let columns = statement.column_names();
-        let options = FormatOptions::default();
-        let mut rows = Vec::new();
-        for batch in &batches {
-            let formatters = batch
-                .columns()
-                .iter()
-                .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
-                .collect::<std::result::Result<Vec<_>, _>>()?;
-            for row in 0..batch.num_rows() {
-                rows.push(
-                    batch
-                        .columns()
-                        .iter()
-                        .zip(&formatters)
-                        .map(|(column, formatter)| column.is_valid(row).then(|| formatter.value(row).to_string()))
-                        .collect(),
-                );
-            }
+        let rows = batches.iter().map(text_of).collect::<Result<Vec<_>>>()?;
+        Ok(Table { columns, rows: rows.into_iter().flatten().collect() })
+    }
+}
+
+/// A statement that gives what `sql` does: this function of DuckDB's takes no statement but one that selects, and no second
+/// one behind it.
+fn only_selecting(sql: &str) -> String {
+    format!("FROM query({})", quoted(sql))
+}
+
+fn explain_selecting(error: LedgerError) -> LedgerError {
+    match error {
+        LedgerError::Query(reason) if reason.contains("Expected a single SELECT statement") => LedgerError::Query(
+            "one statement that selects is wanted (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE): a ledger is only read"
+                .to_owned(),
+        ),
+        other => other,
+    }
+}
+
+/// The rows of a part of a result, as text; `None` where the value is NULL.
+pub fn text_of(batch: &RecordBatch) -> Result<Vec<Vec<Option<String>>>> {
+    let options = FormatOptions::default();
+    let formatters = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
+    let formatters = formatters.collect::<std::result::Result<Vec<_>, _>>()?;
+    let value = |row: usize, column: usize| {
+        batch.column(column).is_valid(row).then(|| formatters[column].value(row).to_string())
+    };
+    Ok((0..batch.num_rows()).map(|row| (0..batch.num_columns()).map(|column| value(row, column)).collect()).collect())
+}
+
+/// The result of a statement that selects, in pages of some thousand rows.
+#[derive(Debug)]
+pub struct Selected<'a> {
+    connection: &'a Connection,
+    rows: TempTable,
+    schema: SchemaRef,
+    next: i64,
+}
+
+impl<'a> Selected<'a> {
+    fn of(connection: &'a Connection, sql: &str) -> Result<Selected<'a>> {
+        let wrong = |error: LedgerError| match error {
+            LedgerError::Database(reason) => LedgerError::Query(reason),
+            other => other,
+        };
+        let rows = TempTable::of(connection, "asked_for", &only_selecting(sql))
+            .map_err(|error| explain_selecting(wrong(error)))?;
+        let schema = connection.prepare(&format!("FROM {rows} LIMIT 0"))?.query_arrow([])?.get_schema();
+        // A column of this name would hide the number of a row.
+        if schema.fields().iter().any(|field| field.name().eq_ignore_ascii_case("rowid")) {
+            connection.execute_batch(&format!("ALTER TABLE temp.{rows} RENAME COLUMN rowid TO \"its own rowid\""))?;
         }
-        Ok(Table { columns, rows })
+        Ok(Selected { connection, rows, schema, next: 0 })
+    }
+
+    /// The names and types of its columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The next page; `None` at the end.
+    fn next_page(&mut self) -> Result<Option<RecordBatch>> {
+        let sql = format!("FROM {} WHERE rowid >= ? AND rowid < ?", self.rows);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let batches: Vec<_> = statement.query_arrow([self.next, self.next + SELECT_ROWS])?.collect();
+        self.next += SELECT_ROWS;
+        let page = concat_batches(batches.first().map_or(&self.schema, RecordBatch::schema_ref), &batches)?;
+        Ok(if page.num_rows() == 0 { None } else { Some(page.with_schema(self.schema.clone())?) })
+    }
+}
+
+impl Iterator for Selected<'_> {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_page().transpose()
     }
 }
