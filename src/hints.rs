@@ -69,10 +69,8 @@ fn about_start(error: &StartError) -> Option<String> {
              with --force"
         }
         StartError::Different { .. } => "leave the option out to go on as it began",
-        StartError::Elsewhere { .. }
-        | StartError::Filter(_)
-        | StartError::Destination { .. }
-        | StartError::Thread(_) => return None,
+        StartError::Elsewhere { .. } | StartError::Filter(_) | StartError::Destination { .. } => return None,
+        StartError::Thread(_) => "allow more open files and processes (ulimit -n, ulimit -u)",
     };
     Some(hint.to_owned())
 }

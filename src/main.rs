@@ -58,6 +58,7 @@ mod spectra_tree;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use longhaul_model::harmless;
@@ -79,6 +80,8 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
     logging::start(cli.verbosity());
+    // A file that may not grow any more (`ulimit -f`) is an error of what writes it, and not the end of the program.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     if let Some(name) = &cli.scenario {
         return scenario::run(name, cli.keep);
     }

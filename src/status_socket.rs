@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use longhaul_actors::{Backups, Progress, ProgressReader};
 use longhaul_ledger::{Existing, LedgerError};
@@ -59,7 +59,13 @@ pub(crate) struct Answering {
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// Bytes of a request; no path is longer.
-const REQUEST_BYTES_MAX: u64 = 64 << 10;
+const REQUEST_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of an answer: a few hundred for each worker.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 16 << 10;
 
 /// Begins to answer for a run that has the ledger open.
 pub(crate) fn answer(ledger: &Path, progress: ProgressReader, backups: Backups) -> io::Result<Answering> {
@@ -93,10 +99,29 @@ pub(crate) fn answer(ledger: &Path, progress: ProgressReader, backups: Backups) 
 }
 
 fn read_request(stream: &UnixStream) -> io::Result<Request> {
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
-    let mut request = Vec::new();
-    stream.take(REQUEST_BYTES_MAX).read_to_end(&mut request)?;
-    Ok(serde_json::from_slice(&request)?)
+    Ok(serde_json::from_slice(&read_all(stream, Some(ANSWER_MAX), REQUEST_BYTES_MAX)?)?)
+}
+
+/// Reads to the end, for so long in all and so many bytes at most: who is at the other end may be anybody.
+fn read_all(mut stream: &UnixStream, within: Option<Duration>, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let begun = Instant::now();
+    let (mut all, mut buffer) = (Vec::new(), vec![0; READ_BYTES]);
+    loop {
+        if let Some(within) = within {
+            let remaining = within.saturating_sub(begun.elapsed());
+            // None at all would be taken for no limit.
+            stream.set_read_timeout(Some(remaining.max(Duration::from_millis(1))))?;
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(all),
+            Ok(bytes) => all.extend_from_slice(&buffer[..bytes]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if all.len() > bytes_max || within.is_some_and(|within| begun.elapsed() > within) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
 }
 
 fn tell(mut stream: &UnixStream, answer: &impl Serialize) -> io::Result<()> {
@@ -122,13 +147,10 @@ pub(crate) fn ask_for_backup(ledger: &Path, to: PathBuf, existing: Existing) -> 
 }
 
 fn request<T: DeserializeOwned>(ledger: &Path, request: &Request, within: Option<Duration>) -> Option<T> {
-    let mut stream = in_its_folder(&socket_of(ledger), UnixStream::connect).ok()?;
-    stream.set_read_timeout(within).ok()?;
+    let stream = in_its_folder(&socket_of(ledger), UnixStream::connect).ok()?;
     tell(&stream, request).ok()?;
     stream.shutdown(Shutdown::Write).ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
-    serde_json::from_slice(&answer).ok()
+    serde_json::from_slice(&read_all(&stream, within, ANSWER_BYTES_MAX).ok()?).ok()
 }
 
 fn socket_of(ledger: &Path) -> PathBuf {

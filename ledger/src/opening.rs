@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use duckdb::{AccessMode, Config, Connection};
 
@@ -53,6 +53,7 @@ pub(crate) fn create(path: &Path, spec: &MigrationSpec, resources: &Resources, n
     if path.symlink_metadata().is_ok() || log_of(path).symlink_metadata().is_ok() {
         return Err(LedgerError::Exists(path.to_owned()));
     }
+    as_file(path)?;
     remove_unfinished(path);
     let unfinished = with_suffix(path, &unfinished_suffix());
     // A program that was killed, and had our process number, may have left one.
@@ -82,9 +83,21 @@ fn fill(connection: &Connection, unfinished: &Path, spec: &MigrationSpec, now_ns
     Ok(connection.execute_batch("USE memory; DETACH ledger")?)
 }
 
+/// The path as DuckDB takes it for a file's: it has its own ideas of what begins with `md:`, `s3:`, `~` or the like.
+///
+/// It keeps the log of `a?b` as `a.wal?b`, where nobody looks for it, and in a folder with such a name nowhere: refused.
+fn as_file(path: &Path) -> Result<PathBuf> {
+    let refused = |reason: String| LedgerError::NotWritable { path: path.to_owned(), reason };
+    let absolute = std::path::absolute(path).map_err(|error| refused(error.to_string()))?;
+    if absolute.as_os_str().as_encoded_bytes().contains(&b'?') {
+        return Err(refused("DuckDB, which keeps it, takes no path with a question mark".to_owned()));
+    }
+    Ok(absolute)
+}
+
 /// Opens the database at `path` in an instance that has no other, as what unqualified names refer to.
 fn attach(connection: &Connection, path: &Path) -> Result<()> {
-    let quoted = path.display().to_string().replace('\'', "''");
+    let quoted = as_file(path)?.display().to_string().replace('\'', "''");
     connection
         .execute_batch(&format!("ATTACH '{quoted}' AS ledger (BLOCK_SIZE {BLOCK_BYTES}); USE ledger"))
         .map_err(|error| explain_opening(path, &error.to_string()))
@@ -162,8 +175,8 @@ fn open_with(path: &Path, config: Config) -> Result<Connection> {
     if let Some(PutBack { torn, .. }) = put_back_torn(path)? {
         tracing::warn!(blocks = torn, "the ledger was torn in the middle of a checkpoint, and is as it was before it");
     }
-    let connection =
-        Connection::open_with_flags(path, config).map_err(|error| explain_opening(path, &error.to_string()))?;
+    let connection = Connection::open_with_flags(as_file(path)?, config)
+        .map_err(|error| explain_opening(path, &error.to_string()))?;
     check_version(path, &connection)?;
     check_log_was_its_own(path, &connection)?;
     Ok(connection)

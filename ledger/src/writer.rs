@@ -223,12 +223,16 @@ impl Writer {
     /// Ends a run that was about changing the plan, and closes the ledger; the phase stays. One that has changed nothing
     /// is not remembered either.
     pub(crate) fn end_change(self, has_changed: bool) -> Result<()> {
-        if has_changed {
-            Run::end(&self.connection, self.run, "complete", (self.now_ns)())?;
-        } else {
+        if !has_changed {
             Run::forget(&self.connection, self.run)?;
+            return self.connection.checkpoint();
         }
-        self.connection.checkpoint()
+        let ended = Run::end(&self.connection, self.run, "complete", (self.now_ns)());
+        if let Err(error) = ended.and_then(|()| self.connection.checkpoint()) {
+            // What was changed was committed before: it would be wrong to call it a failure.
+            tracing::warn!("what was changed is stored, but the ledger could not be tidied up: {error}");
+        }
+        Ok(())
     }
 
     /// Gives the ledger up after an error. What was committed stays, and the reason is noted with it if that is still
