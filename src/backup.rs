@@ -35,6 +35,13 @@ pub(crate) fn run(ledger: &Path, arguments: &BackupArguments) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
+/// The file that a run backs the ledger up to.
+pub(crate) fn regular_backup_of(ledger: &Path) -> PathBuf {
+    let mut to = ledger.as_os_str().to_owned();
+    to.push(".backup");
+    to.into()
+}
+
 /// The backups of a run, one after the other in the same file.
 pub(crate) struct RegularBackups {
     to: PathBuf,
@@ -46,9 +53,8 @@ pub(crate) struct RegularBackups {
 
 impl RegularBackups {
     pub(crate) fn new(ledger: &Path, interval: Duration, backups: Backups) -> RegularBackups {
-        let mut to = ledger.as_os_str().to_owned();
-        to.push(".backup");
-        RegularBackups { to: to.into(), interval, backups, next: Instant::now() + interval, under_way: None }
+        let to = regular_backup_of(ledger);
+        RegularBackups { to, interval, backups, next: Instant::now() + interval, under_way: None }
     }
 
     /// Begins one that is due, unless the one before has not ended. That one fails is no reason to end the run.

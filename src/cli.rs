@@ -136,11 +136,11 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Copy the ledger to a file that can be kept elsewhere, also while a run has it open
     Backup(BackupArguments),
-    /// Set a damaged log of the ledger aside, so that the migration can go on from its last checkpoint
+    /// Mend a damaged ledger: keep what can be kept of its log, or bring what somebody has said in it into a new one
     Repair,
     /// Open the ledger, and say nothing but whether that worked
     #[command(hide = true, name = crate::ledger_probe::PROBE_COMMAND)]
-    ProbeLedger,
+    ProbeLedger(ProbeArguments),
     /// The simulated store
     #[command(subcommand)]
     Spectra(SpectraCommand),
@@ -164,6 +164,11 @@ pub(crate) struct DiscoverArguments {
     /// Make the destination folder if it does not exist
     #[arg(long, conflicts_with = "resume")]
     pub(crate) create_destination: bool,
+
+    /// Take what the destination has for copies by a migration whose ledger is lost: contents are compared, and folders and
+    /// links get their times and permissions, before they count as copied
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) adopt: bool,
 
     /// Record mount points below a local root, and do not cross them
     #[arg(long)]
@@ -198,6 +203,17 @@ pub(crate) fn without_secrets(error: clap::Error) -> clap::Error {
         | LocationError::BadUrl(_) => Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong),
         LocationError::Empty | LocationError::NotRecorded(_) | LocationError::BadSpectra(_) => error,
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArguments {
+    /// Read all of it, and print which tables cannot be read, as JSON
+    #[arg(long, conflicts_with = "rescue_to")]
+    pub(crate) tables: bool,
+
+    /// Make a new ledger with what somebody has said in this one, and print how much that is, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rescue_to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

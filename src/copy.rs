@@ -30,8 +30,8 @@ pub(crate) fn run(cli: &Cli, arguments: &CopyArguments) -> anyhow::Result<Exit> 
 /// Begins to copy, or goes on with it.
 pub(crate) fn begin_run(resume: bool, config: CopyConfig) -> anyhow::Result<Resumed> {
     let ledger = &config.ledger;
-    if resume && let Some(repaired) = ledger_probe::repair(ledger)? {
-        repaired.tell(ledger);
+    if resume {
+        ledger_probe::mend_log(ledger)?;
     }
     let log = if resume { Log::Probed } else { Log::Unknown };
     Ok(copy(&CopyConfig { log, resume, ..config })?)

@@ -49,15 +49,21 @@ pub(crate) fn begin_run(
         (false, Some(source), Some(destination)) => {
             let locations = BySide { src: source.clone(), dst: destination.clone() };
             let open = OpenOptions { create_destination: arguments.create_destination, one_file_system };
-            let stores = None;
-            let config =
-                MigrationConfig { locations, stores, ledger, open, compare, on_conflict, copying, filter, tuning };
-            Ok(discover(&config)?)
+            Ok(discover(&MigrationConfig {
+                locations,
+                stores: None,
+                ledger,
+                open,
+                compare,
+                on_conflict,
+                adopt: arguments.adopt,
+                copying,
+                filter,
+                tuning,
+            })?)
         }
         (_, source, destination) => {
-            if let Some(repaired) = ledger_probe::repair(&ledger)? {
-                repaired.tell(&ledger);
-            }
+            ledger_probe::mend_log(&ledger)?;
             let locations = BySide { src: source.clone(), dst: destination.clone() };
             let log = Log::Probed;
             let config = ResumeConfig { ledger, log, locations, one_file_system, compare, on_conflict, filter, tuning };

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use longhaul_actors::StartError;
-use longhaul_ledger::LedgerError;
+use longhaul_ledger::{LedgerError, is_damage};
 use longhaul_model::Side;
 use longhaul_reports::ReportError;
 use longhaul_storage::OpenError;
@@ -36,6 +36,11 @@ pub(crate) fn resume(command: &str, ledger: &Path) -> String {
 /// How a ledger with a damaged log is mended.
 pub(crate) fn repair(ledger: &Path) -> String {
     format!("`longhaul repair --ledger {}` cuts the log off where the damage begins", ledger.display())
+}
+
+/// How a ledger that is damaged itself is mended.
+pub(crate) fn rescue(ledger: &Path) -> String {
+    format!("`longhaul repair --ledger {}` brings into a new one what can be read of it", ledger.display())
 }
 
 /// How `migrate` goes on after what it would have asked about.
@@ -68,9 +73,9 @@ fn about_start(error: &StartError) -> Option<String> {
             "see them with longhaul lint, have others with longhaul lint --accept, exclude them, or go on without them \
              with --force"
         }
+        StartError::Thread(_) => "allow more open files and processes (ulimit -n, ulimit -u)",
         StartError::Different { .. } => "leave the option out to go on as it began",
         StartError::Elsewhere { .. } | StartError::Filter(_) | StartError::Destination { .. } => return None,
-        StartError::Thread(_) => "allow more open files and processes (ulimit -n, ulimit -u)",
     };
     Some(hint.to_owned())
 }
@@ -94,11 +99,14 @@ fn about_ledger(error: &LedgerError) -> Option<String> {
         LedgerError::OpenConflicts(_) => {
             "decide them with longhaul decide, or leave them as they are with --leave-conflicts"
         }
+        LedgerError::Damaged { path, .. } => return Some(rescue(path)),
+        LedgerError::Database(reason) | LedgerError::Query(reason) if is_damage(reason) => {
+            "longhaul repair brings into a new ledger what can be read of it"
+        }
         LedgerError::TooNew { .. }
         | LedgerError::InUse { .. }
         | LedgerError::DiskFull(_)
         | LedgerError::Poisoned(_)
-        | LedgerError::Damaged { .. }
         | LedgerError::Database(_)
         | LedgerError::Query(_)
         | LedgerError::IsRoot

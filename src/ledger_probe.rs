@@ -1,15 +1,19 @@
 //! Looking whether a ledger can be opened before it is, in a process of its own: replaying a damaged log may abort.
 
+use std::ffi::OsStr;
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context, bail};
-use longhaul_ledger::{Probed, cut_log, has_log, probe, try_log};
+use anyhow::{Context, anyhow, bail};
+use longhaul_ledger::{Probed, Rescued, cut_log, has_log, probe, rescue, system_now_ns, try_log, unreadable_tables};
 use longhaul_model::human;
+use serde::de::DeserializeOwned;
 use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
-use crate::hints;
+use crate::cli::ProbeArguments;
+use crate::{Exit, hints};
 
 /// The hidden command that the other process runs.
 pub(crate) const PROBE_COMMAND: &str = "probe-ledger";
@@ -31,18 +35,20 @@ enum Soundness {
     Damaged(String),
 }
 
-/// What the other process does: probes, says what it found, and exits with it.
-pub(crate) fn run_probe(ledger: &Path) -> ! {
+/// What the other process does, and exits with.
+pub(crate) fn run_probe(ledger: &Path, arguments: &ProbeArguments) -> anyhow::Result<Exit> {
     // Nobody is left to hear of it, and the ledger would be in use for as long as it takes.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-    match probe(ledger) {
-        Probed::Sound | Probed::NotNow(_) => std::process::exit(0),
-        Probed::Damaged(reason) => {
-            tell!("{}", reason.lines().next().unwrap_or_default());
-            std::process::exit(DAMAGED);
-        }
+    if let Some(new) = &arguments.rescue_to {
+        serde_json::to_writer(io::stdout(), &rescue(ledger, new, system_now_ns())?)?;
+    } else if arguments.tables {
+        serde_json::to_writer(io::stdout(), &unreadable_tables(ledger)?)?;
+    } else if let Probed::Damaged(reason) = probe(ledger) {
+        tell!("{}", reason.lines().next().unwrap_or_default());
+        std::process::exit(DAMAGED);
     }
+    Ok(Exit::Done)
 }
 
 /// Refuses a ledger with a damaged log, and says what can be done. One without a log is not probed: opening it tells.
@@ -66,16 +72,39 @@ pub(crate) struct Repaired {
     pub(crate) lost_bytes: u64,
 }
 
-/// Cuts a damaged log off where it cannot be replayed any more. `None` where nothing is wrong; an error where it is not the log
-/// that is damaged.
-pub(crate) fn repair(ledger: &Path) -> anyhow::Result<Option<Repaired>> {
-    if !has_log(ledger) {
-        return match look(ledger)? {
-            Soundness::Damaged(reason) if ledger.exists() => bail!(damaged_file(ledger, &reason)),
-            Soundness::Damaged(_) | Soundness::Sound => Ok(None),
-        };
+/// What was found by looking at a ledger, and done about it.
+pub(crate) enum Mended {
+    /// It can be opened with its log.
+    Sound,
+    /// Its log was damaged.
+    Log(Repaired),
+    /// It is damaged itself, in this way, and is as it was.
+    NotMended(String),
+}
+
+/// Cuts a damaged log off, and says so. A ledger that is damaged itself is refused.
+pub(crate) fn mend_log(ledger: &Path) -> anyhow::Result<()> {
+    match mend(ledger)? {
+        Mended::Sound => Ok(()),
+        Mended::Log(repaired) => {
+            repaired.tell(ledger);
+            Ok(())
+        }
+        Mended::NotMended(reason) => {
+            bail!("ledger {} is damaged ({reason}): {}", ledger.display(), hints::rescue(ledger))
+        }
     }
-    let Soundness::Damaged(reason) = look(ledger)? else { return Ok(None) };
+}
+
+/// Cuts a damaged log off where it cannot be replayed any more.
+pub(crate) fn mend(ledger: &Path) -> anyhow::Result<Mended> {
+    if !has_log(ledger) {
+        return Ok(match look(ledger)? {
+            Soundness::Damaged(reason) if ledger.exists() => Mended::NotMended(reason),
+            Soundness::Damaged(_) | Soundness::Sound => Mended::Sound,
+        });
+    }
+    let Soundness::Damaged(reason) = look(ledger)? else { return Ok(Mended::Sound) };
     let log_bytes = longhaul_ledger::log_of(ledger).metadata().map_or(0, |log| log.len());
     let beside = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = tempfile::Builder::new().prefix(".longhaul-repair-").tempdir_in(beside);
@@ -86,7 +115,7 @@ pub(crate) fn repair(ledger: &Path) -> anyhow::Result<Option<Repaired>> {
         look(&trial)
     };
     if let Soundness::Damaged(reason) = is_sound(0)? {
-        bail!(damaged_file(ledger, &reason));
+        return Ok(Mended::NotMended(reason));
     }
     let (mut kept_bytes, mut too_many) = (0, log_bytes);
     while too_many - kept_bytes > 1 {
@@ -97,14 +126,34 @@ pub(crate) fn repair(ledger: &Path) -> anyhow::Result<Option<Repaired>> {
         }
     }
     let aside = cut_log(ledger, kept_bytes)?;
-    Ok(Some(Repaired { aside, reason, lost_bytes: log_bytes - kept_bytes }))
+    Ok(Mended::Log(Repaired { aside, reason, lost_bytes: log_bytes - kept_bytes }))
 }
 
-fn damaged_file(ledger: &Path, reason: &str) -> String {
-    format!(
-        "ledger {} is damaged ({reason}), and its log is not what is wrong: restore it from a copy",
-        ledger.display()
-    )
+/// The tables of a ledger that cannot be read to the end, which takes reading all of it.
+pub(crate) fn find_unreadable_tables(ledger: &Path) -> anyhow::Result<Vec<String>> {
+    let asked = ask(ledger, &[OsStr::new("--tables")])?;
+    asked.ok_or_else(|| anyhow!("ledger {} cannot be read", ledger.display()))
+}
+
+/// Makes a new ledger at `new` with what somebody has said in a damaged one; `None` where nothing of that can be read.
+pub(crate) fn rescue_to(ledger: &Path, new: &Path) -> anyhow::Result<Option<Rescued>> {
+    Ok(ask(ledger, &[OsStr::new("--rescue-to"), new.as_os_str()])?.flatten())
+}
+
+/// Lets another process find out something; `None` where that ended without an answer.
+fn ask<T: DeserializeOwned>(ledger: &Path, question: &[&OsStr]) -> anyhow::Result<Option<T>> {
+    for _ in 0..PROBES_MAX {
+        let output = run_other(ledger, question)?;
+        if was_ended_from_outside(&output) {
+            continue;
+        }
+        if !output.status.success() && !output.status.signal().is_some_and(|signal| ABORTS.contains(&signal)) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("{}", said.trim().trim_start_matches("longhaul: "));
+        }
+        return Ok(serde_json::from_slice(&output.stdout).ok());
+    }
+    bail!("looking at ledger {} was cut short {PROBES_MAX} times: try again", ledger.display())
 }
 
 impl Repaired {
@@ -133,22 +182,26 @@ fn look(ledger: &Path) -> anyhow::Result<Soundness> {
 
 /// `None` where the other process was ended from outside.
 fn look_once(ledger: &Path) -> anyhow::Result<Option<Soundness>> {
-    let program = std::env::current_exe().context("this program's own file")?;
-    let output = Command::new(program)
-        .args([PROBE_COMMAND, "--ledger"])
-        .arg(ledger)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        // Ctrl-C is for us, and says nothing about the ledger.
-        .process_group(0)
-        .output()
-        .context("probing the ledger")?;
+    let output = run_other(ledger, &[])?;
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Ok(Some(match output.status.code() {
         Some(0) => Soundness::Sound,
         Some(DAMAGED) => Soundness::Damaged(said),
-        None if !output.status.signal().is_some_and(|signal| ABORTS.contains(&signal)) => return Ok(None),
+        None if was_ended_from_outside(&output) => return Ok(None),
         // Aborted inside of DuckDB; what it had to say is in its last line, if anywhere.
         _ => Soundness::Damaged(said.lines().last().map_or_else(|| output.status.to_string(), str::to_owned)),
     }))
+}
+
+/// Runs this program once more, and waits for it.
+fn run_other(ledger: &Path, question: &[&OsStr]) -> anyhow::Result<Output> {
+    let program = std::env::current_exe().context("this program's own file")?;
+    let mut command = Command::new(program);
+    command.args([PROBE_COMMAND, "--ledger"]).arg(ledger).args(question).stdin(Stdio::null());
+    // Ctrl-C is for us, and says nothing about the ledger.
+    command.process_group(0).output().context("probing the ledger")
+}
+
+fn was_ended_from_outside(output: &Output) -> bool {
+    output.status.signal().is_some_and(|signal| !ABORTS.contains(&signal))
 }

@@ -107,7 +107,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Report(arguments)) => report_command::run(&cli.ledger, arguments),
         Some(Command::Backup(arguments)) => backup::run(&cli.ledger, arguments),
         Some(Command::Repair) => repair::run(&cli.ledger),
-        Some(Command::ProbeLedger) => ledger_probe::run_probe(&cli.ledger),
+        Some(Command::ProbeLedger(arguments)) => ledger_probe::run_probe(&cli.ledger, arguments),
         Some(Command::Spectra(SpectraCommand::Tree(arguments))) => spectra_tree::run(arguments),
         Some(Command::Spectra(SpectraCommand::Serve(arguments))) => spectra_serve::run(arguments),
         // Without a command there is `--list-scenarios`, or nothing at all, which clap has refused.

@@ -19,9 +19,7 @@ pub(crate) fn run(cli: &Cli, arguments: &MigrateArguments) -> anyhow::Result<Exi
     let mut copying = choices.on_top_of(CopySettings::default());
     let mut phase = Phase::Created;
     if discovery.resume {
-        if let Some(repaired) = ledger_probe::repair(&cli.ledger)? {
-            repaired.tell(&cli.ledger);
-        }
+        ledger_probe::mend_log(&cli.ledger)?;
         let migration = Reader::open(&cli.ledger)?.migration()?;
         phase = migration.current_phase();
         // What was chosen when it began is kept to in every phase, and not only in the one that was cut short.

@@ -2,27 +2,93 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
-use longhaul_ledger::{PutBack, Reader, put_back_torn};
-use longhaul_model::human::counted;
+use anyhow::bail;
+use longhaul_ledger::{PutBack, Reader, Rescued, put_back_torn, take_its_place};
+use longhaul_model::human::{self, counted};
 
-use crate::{Exit, ledger_probe};
+use crate::ledger_probe::{self, Mended};
+use crate::{Exit, backup};
+
+/// Reading all of a ledger of this size takes a while, so that it is said.
+const LARGE_BYTES: u64 = 256 << 20;
 
 pub(crate) fn run(ledger: &Path) -> anyhow::Result<Exit> {
+    let shown = ledger.display();
     if let Some(PutBack { torn, .. }) = put_back_torn(ledger)? {
         writeln!(
             io::stdout(),
-            "ledger {}: a crash in the middle of a checkpoint had torn {}; it is whole again, and nothing is lost",
-            ledger.display(),
-            counted(i64::try_from(torn).unwrap_or(i64::MAX), "block")
+            "ledger {shown}: a crash in the middle of a checkpoint had torn {}; it is whole again, and nothing is lost",
+            counted(torn as u64, "block")
         )?;
     }
-    if let Some(repaired) = ledger_probe::repair(ledger)? {
-        repaired.tell(ledger);
-    } else {
-        // What else may be wrong with it says so itself.
-        Reader::open(ledger)?;
-        writeln!(io::stdout(), "ledger {}: nothing to repair", ledger.display())?;
+    let is_sound = match ledger_probe::mend(ledger)? {
+        Mended::NotMended(reason) => return rescue(ledger, &reason),
+        Mended::Log(repaired) => {
+            repaired.tell(ledger);
+            false
+        }
+        Mended::Sound => true,
+    };
+    // What else may be wrong with it says so itself.
+    Reader::open(ledger)?;
+    let bytes = ledger.metadata().map_or(0, |found| found.len());
+    if bytes > LARGE_BYTES {
+        tell!("longhaul: reading all of ledger {shown}, {}", human::bytes(bytes));
+    }
+    let unreadable = ledger_probe::find_unreadable_tables(ledger)?;
+    if !unreadable.is_empty() {
+        return rescue(ledger, &format!("these tables cannot be read: {}", unreadable.join(", ")));
+    }
+    if is_sound {
+        writeln!(io::stdout(), "ledger {shown}: nothing to repair")?;
     }
     Ok(Exit::Done)
+}
+
+/// Lets a new ledger take the place of a damaged one, with what somebody has said in that.
+fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
+    let shown = ledger.display();
+    let mut new = ledger.as_os_str().to_owned();
+    new.push(format!(".{}.new", std::process::id()));
+    let new = Path::new(&new);
+    let Some(Rescued { exclusions, decisions, names, lost }) = ledger_probe::rescue_to(ledger, new)? else {
+        let backup = tell_of_backup(ledger).map_or_else(String::new, |backup| format!("{backup}; or "));
+        bail!(
+            "ledger {shown} is damaged ({reason}), and nothing in it can be read: {backup}`longhaul discover SRC DST \
+             --adopt` with another ledger lists both trees again, and counts what was copied as copied once its contents \
+             have been compared"
+        );
+    };
+    let aside = take_its_place(new, ledger)?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "ledger {shown} was damaged ({reason}); it is kept as {}", aside.display())?;
+    writeln!(
+        out,
+        "a new one has taken its place, with its settings, {}, {} and {}",
+        counted(exclusions, "exclusion"),
+        counted(decisions, "decision"),
+        counted(names, "accepted name")
+    )?;
+    if lost > 0 {
+        writeln!(out, "{} about such things cannot be read and may be lost", counted(lost, "row"))?;
+    }
+    writeln!(
+        out,
+        "lost are the listings, the approval, the history and the checksums: the trees are listed again, and what was \
+         copied counts as copied once its contents have been compared"
+    )?;
+    if let Some(backup) = tell_of_backup(ledger) {
+        writeln!(out, "{backup}, to be used in its place if less is lost with it")?;
+    }
+    writeln!(out, "go on with: longhaul discover --resume --ledger {shown}")?;
+    Ok(Exit::Done)
+}
+
+/// Says from when the backup is that runs make by themselves, if there is one.
+fn tell_of_backup(ledger: &Path) -> Option<String> {
+    let backup = backup::regular_backup_of(ledger);
+    let age = SystemTime::now().duration_since(backup.metadata().ok()?.modified().ok()?).unwrap_or_default();
+    Some(format!("there is a backup, {}, from {} ago", backup.display(), human::duration(age)))
 }

@@ -25,8 +25,8 @@ pub(crate) fn begin_run(
     limits: LimitArguments,
 ) -> anyhow::Result<Resumed> {
     let ledger = cli.ledger.clone();
-    if resume && let Some(repaired) = ledger_probe::repair(&ledger)? {
-        repaired.tell(&ledger);
+    if resume {
+        ledger_probe::mend_log(&ledger)?;
     }
     Ok(verify(&VerifyConfig {
         ledger,

@@ -26,6 +26,8 @@ pub struct MigrationConfig {
     pub compare: Option<CompareBy>,
     /// What is done about one that does not, if not what is usual.
     pub on_conflict: Option<ConflictPolicy>,
+    /// Whether what the destination has may be copies by a migration whose ledger is lost.
+    pub adopt: bool,
     /// How files are copied, where that is chosen already.
     pub copying: Option<CopySettings>,
     /// What is left out of the source, by the last rule that fits.

@@ -178,6 +178,7 @@ impl Place {
             open: OpenOptions { create_destination: false, one_file_system: false },
             compare: None,
             on_conflict: Some(ConflictPolicy::Newer),
+            adopt: false,
             copying: None,
             filter: Vec::new(),
             tuning: Tuning::default(),

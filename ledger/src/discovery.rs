@@ -7,6 +7,7 @@ mod relisting;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use duckdb::Connection;
 use longhaul_model::{
     BySide, CopyChange, CopyStatus, FIRST_NODE_ID, NodeId, NodeKind, Page, Phase, Reason, ReasonCode, Side,
     TraversalChange, TraversalStatus, child_path,
@@ -14,6 +15,7 @@ use longhaul_model::{
 
 use self::relisting::Relisting;
 
+use crate::carried_over::apply_carried_over;
 use crate::error::Result;
 use crate::exclusions::exclude_what_is_new;
 use crate::fold::fold_events;
@@ -510,6 +512,10 @@ pub(crate) fn end_discovery(writer: &mut Writer, sweep: Option<Sweep>) -> Result
     make_plan(writer, RANGE_IDS)?;
     fold_events(&writer.connection)?;
     exclude_what_is_new(writer)?;
+    apply_carried_over(writer)?;
+    if writer.settings.comparison.adopts {
+        tell_of_temporary_files(&writer.connection)?;
+    }
     let source = writer.counters().totals().src;
     // There is something to review unless a plan was carried out and nothing is left of it.
     if source.copy_pending() + source.conflicts > 0 || !Run::has_carried_out_a_plan(&writer.connection)? {
@@ -518,6 +524,25 @@ pub(crate) fn end_discovery(writer: &mut Writer, sweep: Option<Sweep>) -> Result
     let marks = writer.counters.marks;
     let is_verified = marks.verification_begun != 0 && marks.verified_below >= writer.next_id.src.0;
     Ok(if is_verified { Phase::Complete } else { Phase::Verifying })
+}
+
+/// What a migration whose ledger is lost had not finished has names that only its ledger knows.
+fn tell_of_temporary_files(connection: &Connection) -> Result<()> {
+    let files: i64 = connection.query_row(
+        "SELECT count(*)
+         FROM dst_nodes n
+         ANTI JOIN matches m ON m.dst_id = n.id
+         WHERE regexp_full_match(n.name, '\\.longhaul-[0-9a-fx]+-[0-9]+')",
+        [],
+        |row| row.get(0),
+    )?;
+    if files > 0 {
+        tracing::warn!(
+            files,
+            "the destination has temporary files of another migration, called .longhaul-…: nothing removes them"
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod retry;
 mod selection;
 
 pub use decision::Decision;
+pub(crate) use decision::decide_selected;
+pub(crate) use exclusion::exclude_selected;
 pub use renaming::Renamed;
 pub use retry::{Marking, Retry};
 pub use selection::Selection;

@@ -208,6 +208,11 @@ impl From<duckdb::arrow::error::ArrowError> for LedgerError {
     }
 }
 
+/// Whether DuckDB says that a block has other contents than were written.
+pub fn is_damage(message: &str) -> bool {
+    message.contains("Corrupt database file")
+}
+
 pub(crate) fn first_line(message: &str) -> &str {
     message.lines().next().unwrap_or_default()
 }

@@ -19,6 +19,7 @@ mod editing;
 
 // What the phases are made of: a plan, a sweep over what was listed before, exclusions, an approval, names.
 mod approval;
+mod carried_over;
 mod changing;
 mod exclusions;
 mod linting;
@@ -58,6 +59,7 @@ mod database;
 mod double_write;
 mod opening;
 mod repair;
+mod rescue;
 
 // Rules and words as SQL; sets of ids; errors.
 mod below;
@@ -78,13 +80,13 @@ pub use changing::{Changed, ChangedStatus};
 pub use copy_choices::{CopyChoices, Preserve};
 pub use copying::{
     CopiedFile, CopyOutcome, CopyRemaining, CopyResult, CopyWriter, MadeFolder, PartCopied, PlanBatch, PlanItem,
+    UnfinishedFolder,
 };
 pub use counters::{Counters, DepthCounters};
-    UnfinishedFolder,
 pub use discovery::{DiscoverWriter, ToList};
 pub use double_write::{PutBack, put_back_torn};
 pub use editing::{Decision, Editor, Marking, Renamed, Retry, Selection};
-pub use error::{LedgerError, Result};
+pub use error::{LedgerError, Result, is_damage};
 pub use filter::{FilterRule, FilterSettings};
 pub use idle::{Approved, BegunCopy, Copied, Discovered, IdleLedger, Stage, Undiscovered, create};
 pub use linting::{Linted, NameFinding};
@@ -98,6 +100,7 @@ pub use plan::{PlanFilter, PlanTotal};
 pub use reader::{Reader, Selected, Table, text_of};
 pub use recovery::Remaining;
 pub use repair::{Probed, cut_log, has_log, probe, try_log};
+pub use rescue::{Rescued, rescue, take_its_place, unreadable_tables};
 pub use retry_marks::Marked;
 pub use review::condition::{Condition, ConditionError, ListedEntry};
 pub use review::find::{FindPage, FindQuery, FindSort, NodeRow, PAGE_ROWS_MAX};

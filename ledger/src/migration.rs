@@ -8,7 +8,7 @@ use crate::error::{LedgerError, Result};
 use crate::filter::FilterSettings;
 
 /// The version of `schema.sql`. Raised by every change of a table or view.
-pub(crate) const SCHEMA_VERSION: i64 = 6;
+pub(crate) const SCHEMA_VERSION: i64 = 7;
 
 /// What a migration is about. Fixed when the ledger is made.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

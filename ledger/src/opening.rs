@@ -10,7 +10,7 @@ use duckdb::{AccessMode, Config, Connection};
 use crate::beside::{log_of, remove_socket, remove_unfinished, unfinished_suffix, with_suffix};
 use crate::database::Database;
 use crate::double_write::{PutBack, put_back_torn};
-use crate::error::{LedgerError, Result, first_line};
+use crate::error::{LedgerError, Result, first_line, is_damage};
 use crate::migration::{Migration, MigrationSpec, SCHEMA_VERSION};
 use crate::sql::schema;
 
@@ -240,7 +240,14 @@ fn check_version(path: &Path, connection: &Connection) -> Result<()> {
         |reason: String| LedgerError::NotALedger { path: path.to_owned(), reason: first_line(&reason).to_owned() };
     let (found, made_by): (i64, String) = connection
         .query_row("SELECT schema_version, longhaul_version FROM migration", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .map_err(|_| not_a_ledger("it is a DuckDB file without a migration in it".to_owned()))?;
+        .map_err(|error| {
+            let reason = first_line(&error.to_string()).to_owned();
+            if is_damage(&reason) {
+                LedgerError::Damaged { path: path.to_owned(), reason }
+            } else {
+                not_a_ledger("it is a DuckDB file without a migration in it".to_owned())
+            }
+        })?;
     match found {
         SCHEMA_VERSION => Ok(()),
         newer if newer > SCHEMA_VERSION => {

@@ -97,6 +97,7 @@ fn plan_range(connection: &Connection, settings: &Settings, in_conflict: &TempTa
              WHEN m.dst_id IS NULL THEN {copy}
              WHEN {is_same} THEN '{already_existed}'
              WHEN {is_left_open} AND w.kind = '{file}' THEN '{compare}'
+             WHEN {is_adopted_link} THEN {copy}
              ELSE {taken}
            END,
            m.dst_id,
@@ -108,6 +109,7 @@ fn plan_range(connection: &Connection, settings: &Settings, in_conflict: &TempTa
              WHEN w.kind = '{symlink}' AND NOT {symlinks_kept} THEN {no_symlinks}
              WHEN m.dst_id IS NULL THEN NULL
              WHEN w.kind <> '{folder}' AND {is_same} THEN {already_there}
+             WHEN w.kind = '{folder}' OR {is_adopted_link} OR ({adopts} AND {is_left_open}) THEN {adopted}
              ELSE {difference}
            END
          FROM waiting w
@@ -152,6 +154,15 @@ fn plan_range(connection: &Connection, settings: &Settings, in_conflict: &TempTa
         ancestor_in_conflict = sql::reason(ReasonCode::AncestorInConflict, &["x.top"]),
         no_symlinks = sql::reason(ReasonCode::NoSymlinks, &[]),
         already_there = sql::reason(ReasonCode::AlreadyThere, &[]),
+        // One that looks like a copy is looked at, and made again if it points elsewhere.
+        is_adopted_link = format!(
+            "({} AND w.kind = '{}' AND {})",
+            comparison.adopts,
+            NodeKind::Symlink,
+            sql::is_same(comparison.adopting(false), "w", "d")
+        ),
+        adopts = comparison.adopts,
+        adopted = sql::reason(ReasonCode::Adopted, &[]),
         difference = difference(settings),
     ))?;
     Ok(())

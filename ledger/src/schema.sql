@@ -188,6 +188,15 @@ CREATE TABLE renames (
   at_ns      BIGINT NOT NULL
 );
 
+-- What somebody had said in a damaged ledger that this one stands in for, by path: applied when discovery ends, and gone then.
+CREATE TABLE carried_over (
+  path      VARCHAR NOT NULL,  -- on the source
+  excluded  VARCHAR,           -- a reason, where it was excluded by itself
+  action    plan_action,       -- what was decided about a conflict: 'overwrite', 'keep_both' or 'skip'
+  name      VARCHAR,           -- another name that was accepted for the destination
+  rule      VARCHAR            -- what the old one is at odds with
+);
+
 -- What is marked for retry: what it was before, so that the mark can be taken away again.
 CREATE TABLE marks (
   side     side NOT NULL,

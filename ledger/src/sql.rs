@@ -283,6 +283,7 @@ pub(crate) fn is_same_node(comparison: Comparison, source: &str, destination: &s
     let same = is_same(comparison, source, destination);
     let cases = NodeKind::ALL.map(|kind| {
         let is_same = match kind {
+            NodeKind::Folder if comparison.adopts => "false",
             NodeKind::Folder => "true",
             NodeKind::Other => "false",
             NodeKind::File | NodeKind::Symlink => same.as_str(),
@@ -310,14 +311,18 @@ pub(crate) fn is_newer(comparison: Comparison, source: &str, destination: &str) 
 
 /// [`Comparison::is_left_open`].
 pub(crate) fn is_left_open(comparison: Comparison, source: &str, destination: &str) -> String {
-    if comparison.is_told_by_listings() {
-        return "false".to_owned();
-    }
-    match comparison.by {
+    let by_policy = match comparison.by {
+        CompareBy::SizeAndTime | CompareBy::Time => comparison.by_looking.to_string(),
         CompareBy::Checksum => {
             format!("({source}.size IS NULL OR {source}.size IS NOT DISTINCT FROM {destination}.size)")
         }
-        CompareBy::SizeAndTime | CompareBy::Size | CompareBy::Time | CompareBy::Exists => "true".to_owned(),
+        CompareBy::Size | CompareBy::Exists => "false".to_owned(),
+    };
+    if comparison.adopts {
+        let same_time = is_same_time(comparison, source, destination);
+        format!("({by_policy} OR coalesce({source}.size = {destination}.size, false) OR {same_time})")
+    } else {
+        by_policy
     }
 }
 

@@ -51,6 +51,7 @@ pub(crate) fn spec() -> MigrationSpec {
             by: CompareBy::default(),
             time_tolerance_ns: TOLERANCE_NS,
             by_looking: false,
+            adopts: false,
         }),
     }
 }

@@ -61,6 +61,10 @@ pub struct Comparison {
     /// done when its turn comes to be copied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_looking: bool,
+    /// What the destination has may be what a migration has copied whose ledger is lost, and is then adopted: nothing is the
+    /// same before it has been looked at, contents are compared, and folders are finished.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopts: bool,
 }
 
 impl Comparison {
@@ -69,7 +73,7 @@ impl Comparison {
     /// keep nanoseconds must agree exactly.
     pub fn for_resolutions(source_ns: u64, destination_ns: u64) -> Self {
         let time_tolerance_ns = source_ns.max(destination_ns).saturating_sub(1);
-        Comparison { by: CompareBy::default(), time_tolerance_ns, by_looking: false }
+        Comparison { by: CompareBy::default(), time_tolerance_ns, by_looking: false, adopts: false }
     }
 
     /// The same stores, compared by something else.
@@ -84,13 +88,20 @@ impl Comparison {
         Comparison { by_looking, ..self }
     }
 
+    /// The same, where what the destination has is adopted.
+    #[must_use]
+    pub fn adopting(self, adopts: bool) -> Self {
+        Comparison { adopts, ..self }
+    }
+
     /// Whether listings tell what is compared; otherwise it is compared when its turn comes to be copied.
     pub fn is_told_by_listings(&self) -> bool {
-        match self.by {
+        let can_tell = match self.by {
             CompareBy::SizeAndTime | CompareBy::Time => !self.by_looking,
             CompareBy::Checksum => false,
             CompareBy::Size | CompareBy::Exists => true,
-        }
+        };
+        can_tell && !self.adopts
     }
 
     /// Whether the destination has the file already, as far as listings tell.
@@ -99,10 +110,10 @@ impl Comparison {
     }
 
     /// Whether the destination has a node already, as far as listings tell; both are of this kind. Folders are the same by
-    /// their names, and what is of a kind that is not carried over is never.
+    /// their names, unless they may have to be finished, and what is of a kind that is not carried over is never.
     pub fn is_same_node(&self, kind: NodeKind, source: FileFacts, destination: FileFacts) -> bool {
         match kind {
-            NodeKind::Folder => true,
+            NodeKind::Folder => !self.adopts,
             NodeKind::Other => false,
             NodeKind::File | NodeKind::Symlink => self.is_same_as_listed(source, destination),
         }
@@ -138,8 +149,20 @@ impl Comparison {
     /// Whether only looking at the two, or reading them, when their turn comes to be copied decides what is done: the plan
     /// leaves it open.
     pub fn is_left_open(&self, source: FileFacts, destination: FileFacts) -> bool {
-        // Where times are not listed it is not known either which of them is newer.
-        !self.is_told_by_listings() && (self.by != CompareBy::Checksum || self.needs_reading(source, destination))
+        if self.adopts && self.may_be_adopted(source, destination) {
+            return true;
+        }
+        match self.by {
+            // Where times are not listed it is not known either which of them is newer.
+            CompareBy::SizeAndTime | CompareBy::Time => self.by_looking,
+            CompareBy::Checksum => self.needs_reading(source, destination),
+            CompareBy::Size | CompareBy::Exists => false,
+        }
+    }
+
+    /// Whether the destination's may be a copy of the source's, or what is left of one: its size or its time is the same.
+    fn may_be_adopted(&self, source: FileFacts, destination: FileFacts) -> bool {
+        source.size.is_some() && source.size == destination.size || self.is_same_time(source, destination)
     }
 
     /// Whether the two have to be read before it can be told.

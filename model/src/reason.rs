@@ -62,6 +62,8 @@ reason_codes! {
     CopiedBefore = "copied_before", "it was copied before";
     /// The destination has the same.
     AlreadyThere = "already_there", "it is there already";
+    /// The destination has it already, perhaps as a copy by a migration whose ledger is lost.
+    Adopted = "adopted", "it is there already: it is looked at, and finished where it is a copy";
     /// A person decided the conflict: the decision.
     Decided = "decided", "decided: {1}";
     /// Below a folder that is in conflict: that folder.

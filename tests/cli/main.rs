@@ -25,6 +25,7 @@ mod refused_names;
 mod remote;
 mod repair;
 mod report;
+mod rescue;
 mod resume;
 mod review;
 mod review_read;

@@ -164,13 +164,18 @@ impl Clash<'_> {
         self.situation.planned.existing == Some(self.existing)
     }
 
+    /// It was there before anything of this migration was copied, and is not adopted.
+    fn is_foreign(&self) -> bool {
+        self.is_the_planned_one() && !self.situation.rules.comparison.adopts
+    }
+
     /// An earlier run or attempt may have written it, and finished it. Its contents tell.
     fn may_be_our_copy(&self) -> bool {
         let Situation { planned, rules, .. } = self.situation;
         let looks_like_our_copy = !self.is_file()
             || self.source.size == self.existing.size
                 && (rules.comparison.is_same_time(self.source, self.existing) || !rules.preserves_times);
-        planned.may_be_begun && looks_like_our_copy && !self.is_the_planned_one()
+        planned.may_be_begun && looks_like_our_copy && !self.is_foreign()
     }
 
     /// A power cut left it of our copy, with whatever contents: often it is empty. Its time tells, because a file gets
@@ -183,6 +188,7 @@ impl Clash<'_> {
         let Situation { planned, rules, .. } = self.situation;
         let may_be_written = match planned.existing {
             None => true,
+            Some(_) if rules.comparison.adopts => true,
             Some(before) => self.may_replace() && !rules.comparison.is_same_time(self.source, before),
         };
         self.is_file()
@@ -232,7 +238,7 @@ impl Clash<'_> {
         if self.is_file() {
             self.may_be_our_copy() || rules.comparison.needs_reading(self.source, self.existing)
         } else {
-            !(self.is_the_planned_one() && planned.action == PlanAction::MakeLink)
+            !(self.is_foreign() && planned.action == PlanAction::MakeLink)
         }
     }
 

@@ -30,7 +30,7 @@ pub fn discover(config: &MigrationConfig) -> Result<Resumed, StartError> {
     for location in [&source, &destination] {
         refuse_ledger_inside(&config.ledger, location)?;
     }
-    let comparison = comparison(&source_store, &destination_store, config.compare);
+    let comparison = comparison(&source_store, &destination_store, config.compare).adopting(config.adopt);
     let spec = MigrationSpec {
         source: source.to_string(),
         destination: destination.to_string(),

@@ -67,9 +67,9 @@ impl CopyWriter {
     fn remaining_copies(&mut self, settings: &CopySettings) -> Result<CopyRemaining> {
         self.guarded(|this| {
             let source = this.writer.counters().totals().src;
-            // What was begun is in the log as well: without it any item may have been.
-            let has_lost_its_log = this.writer.connection.has_lost_its_log();
-            let begun_below = if has_lost_its_log { i64::MAX } else { this.writer.counters.marks.copy_given_out };
+            // What was begun is in the log as well: without it any item may have been; and so without the ledger before.
+            let may_be_any = this.writer.connection.has_lost_its_log() || this.writer.settings.comparison.adopts;
+            let begun_below = if may_be_any { i64::MAX } else { this.writer.counters.marks.copy_given_out };
             remaining(&this.writer.connection, &this.renamed, &source, begun_below, settings.large_from)
         })
     }

@@ -30,7 +30,7 @@ pub enum Decision {
 
 impl Decision {
     /// All decisions.
-    const ALL: [Decision; 3] = [Decision::Overwrite, Decision::KeepBoth, Decision::Skip];
+    pub(crate) const ALL: [Decision; 3] = [Decision::Overwrite, Decision::KeepBoth, Decision::Skip];
 
     /// The word used in reasons and on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -51,7 +51,7 @@ impl Decision {
     }
 
     /// The action with which the ledger stores the decision.
-    const fn action(self) -> &'static str {
+    pub(crate) const fn action(self) -> &'static str {
         self.verdict().action(NodeKind::File).as_str()
     }
 
@@ -105,40 +105,7 @@ impl Editor {
             if deciding.count(connection)? == 0 {
                 return Err(LedgerError::NothingToChange("it was decided so before".to_owned()));
             }
-            connection.execute(&format!("DELETE FROM decisions WHERE src_id IN (SELECT id FROM {deciding})"), [])?;
-            connection.execute(
-                &format!(
-                    "INSERT INTO decisions
-                     SELECT id, ?::plan_action, ?, ?
-                     FROM {deciding}"
-                ),
-                params![decision.action(), writer.run, (writer.now_ns)()],
-            )?;
-            let reason = sql::reason(ReasonCode::Decided, &[&sql::quoted(decision.as_str())]);
-            connection.execute_batch(&format!(
-                "UPDATE plan
-                 SET action = {action}, reason = {reason}
-                 FROM (SELECT id, kind FROM src_nodes WHERE id IN (SELECT id FROM {deciding})) n
-                 WHERE n.id = plan.src_id",
-                action = sql::by_kind("n", |kind| decision.verdict().action(kind)),
-            ))?;
-            // What is to be copied after all is pending, and no more than that.
-            let (change, reason) = match decision {
-                Decision::Skip => (sql::quoted(CopyChange::NotCarriedOver.as_str()), reason.as_str()),
-                Decision::Overwrite | Decision::KeepBoth => ("NULL".to_owned(), "NULL"),
-            };
-            let changing = TempTable::of(
-                connection,
-                "changing",
-                &format!(
-                    "SELECT id, {change}::VARCHAR AS change, {reason}::VARCHAR AS reason
-                     FROM {deciding}
-                     ORDER BY id"
-                ),
-            )?;
-            deciding.drop(connection)?;
-            cover_changing(connection, &changing)?;
-            change_decided(writer, changing)
+            decide_nodes(writer, deciding, decision)
         })
     }
 
@@ -189,6 +156,65 @@ impl Editor {
     }
 }
 
+/// Decides the conflicts in `deciding`, inside the transaction that is open.
+fn decide_nodes(writer: &mut Writer, deciding: TempTable, decision: Decision) -> Result<Changed> {
+    let connection = &writer.connection;
+    connection.execute(&format!("DELETE FROM decisions WHERE src_id IN (SELECT id FROM {deciding})"), [])?;
+    connection.execute(
+        &format!(
+            "INSERT INTO decisions
+             SELECT id, ?::plan_action, ?, ?
+             FROM {deciding}"
+        ),
+        params![decision.action(), writer.run, (writer.now_ns)()],
+    )?;
+    let reason = sql::reason(ReasonCode::Decided, &[&sql::quoted(decision.as_str())]);
+    connection.execute_batch(&format!(
+        "UPDATE plan
+         SET action = {action}, reason = {reason}
+         FROM (SELECT id, kind FROM src_nodes WHERE id IN (SELECT id FROM {deciding})) n
+         WHERE n.id = plan.src_id",
+        action = sql::by_kind("n", |kind| decision.verdict().action(kind)),
+    ))?;
+    // What is to be copied after all is pending, and no more than that.
+    let (change, reason) = match decision {
+        Decision::Skip => (sql::quoted(CopyChange::NotCarriedOver.as_str()), reason.as_str()),
+        Decision::Overwrite | Decision::KeepBoth => ("NULL".to_owned(), "NULL"),
+    };
+    let changing = TempTable::of(
+        connection,
+        "changing",
+        &format!(
+            "SELECT id, {change}::VARCHAR AS change, {reason}::VARCHAR AS reason
+             FROM {deciding}
+             ORDER BY id"
+        ),
+    )?;
+    deciding.drop(connection)?;
+    cover_changing(connection, &changing)?;
+    change_decided(writer, changing)
+}
+
+/// Decides the conflicts among the nodes in `selected` and below them, those for which that is possible, inside the
+/// transaction that is open.
+pub(crate) fn decide_selected(writer: &mut Writer, selected: TempTable, decision: Decision) -> Result<Changed> {
+    let connection = &writer.connection;
+    let deciding = find_decidable(connection, selected)?;
+    if let Some(impossible) = impossible(decision) {
+        connection.execute_batch(&format!(
+            "DELETE FROM {deciding}
+             WHERE id IN (
+               SELECT d.id
+               FROM {deciding} d
+               JOIN plan p ON p.src_id = d.id
+               JOIN src_nodes s ON s.id = d.id
+               WHERE {impossible}
+             )"
+        ))?;
+    }
+    decide_nodes(writer, deciding, decision)
+}
+
 /// Changes the statuses that follow from what was decided, or is not decided any more, and revokes an approval.
 fn change_decided(writer: &mut Writer, changing: TempTable) -> Result<Changed> {
     let mut changed = change_statuses(writer, &changing, CopyChange::Decided)?;
@@ -197,13 +223,13 @@ fn change_decided(writer: &mut Writer, changing: TempTable) -> Result<Changed> {
     Ok(changed)
 }
 
-/// Refuses to decide what cannot be done: only a file or link that has one of its kind in its place replaces that, and a folder
-/// cannot be kept beside anything, nor what is in a folder that has no place.
-fn refuse_impossible(connection: &Connection, deciding: &TempTable, decision: Decision) -> Result<()> {
-    let impossible = match decision {
-        Decision::Skip => return Ok(()),
-        Decision::Overwrite => "p.dst_id IS NULL".to_owned(),
-        Decision::KeepBoth => format!(
+/// What cannot be decided so, as a condition on a node `s` and its row `p` of the plan: only a file or link that has one of its
+/// kind in its place replaces that, and a folder cannot be kept beside anything, nor what is in a folder that has no place.
+fn impossible(decision: Decision) -> Option<String> {
+    match decision {
+        Decision::Skip => None,
+        Decision::Overwrite => Some("p.dst_id IS NULL".to_owned()),
+        Decision::KeepBoth => Some(format!(
             "NOT {is_file_or_link} OR s.parent_id IN (
                SELECT id
                FROM src_current
@@ -211,8 +237,13 @@ fn refuse_impossible(connection: &Connection, deciding: &TempTable, decision: De
              )",
             is_file_or_link = sql::is_kind("s.kind", NodeKind::is_file_or_link),
             awaits_decision = sql::is_status("copy_status", CopyStatus::awaits_decision),
-        ),
-    };
+        )),
+    }
+}
+
+/// Refuses to decide what cannot be decided so.
+fn refuse_impossible(connection: &Connection, deciding: &TempTable, decision: Decision) -> Result<()> {
+    let Some(impossible) = impossible(decision) else { return Ok(()) };
     let (nodes, first): (i64, Option<String>) = connection.query_row(
         &format!(
             "SELECT count(*), min(s.path)

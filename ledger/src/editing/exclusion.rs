@@ -13,25 +13,15 @@ use crate::exclusions::apply_exclusions;
 use crate::sql;
 use crate::temp::TempTable;
 use crate::words::ExclusionOrigin;
+use crate::writer::Writer;
 
 impl Editor {
     /// Excludes nodes and everything below them, as far as they are still to be copied.
     pub fn exclude(self, selection: &Selection, reason: &str) -> Result<Changed> {
         let selected = selection.select(self.connection(), (self.now_ns)())?;
         self.in_run("exclude", |writer| {
-            let connection = &writer.connection;
-            let excluding = excluding(connection, &selected)?.to_table(connection, "excluding")?;
-            connection.execute(
-                &format!("INSERT INTO exclusions SELECT id, ?::exclusion_origin, ?, ?, ? FROM {excluding}"),
-                params![
-                    ExclusionOrigin::Person.as_str(),
-                    Reason::new(ReasonCode::ExcludedByHand, [reason]).stored(),
-                    writer.run,
-                    (writer.now_ns)()
-                ],
-            )?;
-            excluding.drop(connection)?;
-            let changed = apply_exclusions(writer, &selected)?;
+            let reason = Reason::new(ReasonCode::ExcludedByHand, [reason]).stored();
+            let changed = exclude_selected(writer, &selected, &reason)?;
             if changed.nodes + changed.reasons == 0 {
                 return Err(LedgerError::NothingToChange("none of it is still to be copied".to_owned()));
             }
@@ -63,6 +53,19 @@ impl Editor {
             Ok(changed)
         })
     }
+}
+
+/// Excludes the nodes in `selected` and everything below them, as far as they are still to be copied, inside the transaction
+/// that is open.
+pub(crate) fn exclude_selected(writer: &mut Writer, selected: &TempTable, reason: &str) -> Result<Changed> {
+    let connection = &writer.connection;
+    let excluding = excluding(connection, selected)?.to_table(connection, "excluding")?;
+    connection.execute(
+        &format!("INSERT INTO exclusions SELECT id, ?::exclusion_origin, ?, ?, ? FROM {excluding}"),
+        params![ExclusionOrigin::Person.as_str(), reason, writer.run, (writer.now_ns)()],
+    )?;
+    excluding.drop(connection)?;
+    apply_exclusions(writer, selected)
 }
 
 /// Of the nodes in `selected`, those to be excluded that are not yet. Files that are not to be copied anyway would only be

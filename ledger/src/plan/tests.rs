@@ -62,7 +62,10 @@ fn tree(entries: &[(&str, Entry)]) -> Tree {
 }
 
 fn settings(by: CompareBy, on_conflict: ConflictPolicy) -> Settings {
-    Settings { on_conflict, ..Settings::new(Comparison { by, time_tolerance_ns: TOLERANCE_NS, by_looking: false }) }
+    Settings {
+        on_conflict,
+        ..Settings::new(Comparison { by, time_tolerance_ns: TOLERANCE_NS, by_looking: false, adopts: false })
+    }
 }
 
 fn folder_of(path: &str) -> &str {

@@ -50,8 +50,9 @@ fn facts() -> impl Strategy<Value = FileFacts> {
 
 fn comparison() -> impl Strategy<Value = Comparison> {
     let tolerance = prop_oneof![Just(0_u64), 1..30_u64, Just(u64::from(u32::MAX))];
-    (prop::sample::select(&CompareBy::ALL[..]), tolerance, any::<bool>())
-        .prop_map(|(by, time_tolerance_ns, by_looking)| Comparison { by, time_tolerance_ns, by_looking })
+    (prop::sample::select(&CompareBy::ALL[..]), tolerance, any::<bool>(), any::<bool>()).prop_map(
+        |(by, time_tolerance_ns, by_looking, adopts)| Comparison { by, time_tolerance_ns, by_looking, adopts },
+    )
 }
 
 /// Evaluates an expression over a source node `s` and a destination node `d`.

@@ -54,7 +54,7 @@ impl Evidence {
 /// or another reason.
 pub(super) fn derive_statuses(writer: &mut Writer, evidence: &Evidence) -> Result<i64> {
     // Both were listed on the same side.
-    let comparison = writer.settings.comparison.by(CompareBy::SizeAndTime).by_looking(false);
+    let comparison = writer.settings.comparison.by(CompareBy::SizeAndTime).by_looking(false).adopting(false);
     let unchanged = sql::is_same_node(comparison, "s", "d");
     let Evidence { gone, unknown, differs, taken, in_taken, .. } = evidence;
     let same_before = evidence.same_before();

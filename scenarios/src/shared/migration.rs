@@ -99,6 +99,7 @@ impl Run {
             open: OpenOptions::default(),
             compare: None,
             on_conflict: None,
+            adopt: false,
             copying: None,
             filter: Vec::new(),
             tuning: Tuning::default(),

@@ -1,0 +1,206 @@
+//! A ledger of which a part cannot be read any more, and the one that takes its place.
+//!
+//! DuckDB notices a block with other contents than were written when it reads it: the rows in it are gone, and the rest of
+//! the ledger does not go together without them. But what is on the two stores can be listed again. What cannot is what
+//! somebody has said: where from and where to, the settings, exclusions, decisions and names. So much of that as can be read
+//! goes into a new ledger, whose discovery begins anew and which adopts what is on the destination (see
+//! [`Comparison::adopts`](longhaul_model::Comparison::adopts)). The damaged one is kept.
+//!
+//! DuckDB may abort the process over a damaged file: these are meant to be called in a process of their own.
+
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use duckdb::{Connection, Row, params};
+use hashbrown::HashMap;
+use longhaul_model::Comparison;
+
+use crate::beside::{damaged_suffix, log_of, with_suffix};
+use crate::double_write::copies_of;
+use crate::error::{LedgerError, Result};
+use crate::migration::{Migration, MigrationSpec, Settings};
+use crate::opening::{self, Resources, not_writable};
+use crate::sql;
+use crate::words::ExclusionOrigin;
+
+/// Rows that DuckDB keeps together: none of them can be read where one cannot.
+const ROWS_TOGETHER: i64 = 2_048;
+
+/// Nodes whose paths are looked up in one statement.
+const PATHS_TOGETHER: usize = 1_024;
+
+/// What a new ledger has of a damaged one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Rescued {
+    /// Nodes that were excluded by somebody.
+    pub exclusions: u64,
+    /// Conflicts that were decided.
+    pub decisions: u64,
+    /// Names that were accepted.
+    pub names: u64,
+    /// Rows about any of these that cannot be read, or of which it cannot be read what they are about.
+    pub lost: u64,
+}
+
+/// The tables of a ledger that cannot be read to the end. The ledger must not be open for writing.
+pub fn unreadable_tables(path: &Path) -> Result<Vec<String>> {
+    let connection = opening::open_read_only(path)?;
+    let tables = connection
+        .prepare("SELECT table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary ORDER BY ALL")?
+        .query_map([], |row| row.get(0))?
+        .collect::<duckdb::Result<Vec<String>>>()?;
+    let cannot_be_read = |table: &String| {
+        let all = format!("SELECT bit_xor(hash(t))::VARCHAR FROM \"{}\" t", table.replace('"', "\"\""));
+        connection.query_row(&all, [], |row| row.get::<_, Option<String>>(0)).is_err()
+    };
+    Ok(tables.into_iter().filter(cannot_be_read).collect())
+}
+
+/// Makes a new ledger at `new` with what somebody has said in the damaged one at `path`, as far as that can be read: `None`
+/// where not even what it is about can be. `now_ns` is in nanoseconds since 1970.
+pub fn rescue(path: &Path, new: &Path, now_ns: i64) -> Result<Option<Rescued>> {
+    let damaged = match opening::open_read_only(path) {
+        Err(LedgerError::Damaged { .. }) => return Ok(None),
+        opened => opened?,
+    };
+    let Ok(migration) = Migration::read(&damaged) else { return Ok(None) };
+    let (said, lost) = read_said(&damaged)?;
+    let copying = migration.chosen_copy_settings();
+    let MigrationSpec { source, destination, settings } = migration.spec;
+    let comparison = Comparison { adopts: true, ..settings.comparison };
+    let spec = MigrationSpec { source, destination, settings: Settings { comparison, copying, ..settings } };
+    let ledger = opening::create(new, &spec, &Resources::default(), now_ns)?;
+    let rescued = ledger.in_transaction(|| {
+        let mut rescued = Rescued { lost, ..Rescued::default() };
+        let mut insert = ledger.prepare("INSERT INTO carried_over VALUES (?, ?, ?::plan_action, ?, ?)")?;
+        for Said { path, what } in said {
+            match what {
+                What::Excluded { reason } => {
+                    rescued.exclusions += 1;
+                    insert.execute(params![path, reason, None::<String>, None::<String>, None::<String>])?;
+                }
+                What::Decided { action } => {
+                    rescued.decisions += 1;
+                    insert.execute(params![path, None::<String>, action, None::<String>, None::<String>])?;
+                }
+                What::Renamed { name, rule } => {
+                    rescued.names += 1;
+                    insert.execute(params![path, None::<String>, None::<String>, name, rule])?;
+                }
+            }
+        }
+        Ok(rescued)
+    })?;
+    ledger.checkpoint()?;
+    Ok(Some(rescued))
+}
+
+/// Lets a new ledger take the place of a damaged one, which is kept under another name with its log; returns that.
+///
+/// At each moment there is a ledger, and the log beside it is its own or can be told from it.
+pub fn take_its_place(new: &Path, path: &Path) -> Result<PathBuf> {
+    let aside = (1..=u32::MAX)
+        .map(|number| with_suffix(path, &damaged_suffix(number)))
+        .find(|name| name.symlink_metadata().is_err())
+        .expect("nobody has four thousand million damaged ledgers");
+    let take = || -> std::io::Result<()> {
+        let log = log_of(path);
+        if log.exists() {
+            std::fs::copy(&log, log_of(&aside))?;
+        }
+        std::fs::hard_link(path, &aside).or_else(|_| std::fs::copy(path, &aside).map(drop))?;
+        remove_if_there(&copies_of(path))?;
+        std::fs::rename(new, path)?;
+        remove_if_there(&log)
+    };
+    take().map_err(|error| not_writable(path, &error))?;
+    Ok(aside)
+}
+
+fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    std::fs::remove_file(path).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// What somebody has said about the node at a path.
+struct Said {
+    path: String,
+    what: What,
+}
+
+enum What {
+    Excluded { reason: String },
+    Decided { action: String },
+    Renamed { name: String, rule: String },
+}
+
+/// Everything that somebody has said about a node and that can be read, and how many rows cannot be.
+fn read_said(damaged: &Connection) -> Result<(Vec<Said>, u64)> {
+    let by_people = format!("origin = '{}'", ExclusionOrigin::Person.as_str());
+    let tables: [(&str, &str, &str, fn(&Row<'_>) -> duckdb::Result<What>); 3] = [
+        ("exclusions", "node_id, reason", &by_people, |row| Ok(What::Excluded { reason: row.get(1)? })),
+        ("decisions", "src_id, action::VARCHAR", "true", |row| Ok(What::Decided { action: row.get(1)? })),
+        ("renames", "src_id, name, rule", "true", |row| Ok(What::Renamed { name: row.get(1)?, rule: row.get(2)? })),
+    ];
+    let (mut about, mut lost) = (Vec::new(), 0);
+    for (table, columns, condition, what) in tables {
+        // How many there are is not in the blocks of the rows.
+        let rows: i64 = damaged.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+        let mut statement = damaged
+            .prepare(&format!("SELECT {columns} FROM {table} WHERE rowid >= ? AND rowid < ? AND {condition}"))?;
+        for Range { start, end } in stretches(rows) {
+            let read = statement
+                .query_map(params![start, end], |row| Ok((row.get::<_, i64>(0)?, what(row)?)))
+                .and_then(Iterator::collect::<duckdb::Result<Vec<_>>>);
+            match read {
+                Ok(read) => about.extend(read),
+                Err(_) => lost += (end - start).unsigned_abs(),
+            }
+        }
+    }
+    let mut ids: Vec<i64> = about.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut paths = HashMap::new();
+    for ids in ids.chunks(PATHS_TOGETHER) {
+        read_paths(damaged, ids, &mut paths);
+    }
+    let mut said = Vec::with_capacity(about.len());
+    for (id, what) in about {
+        match paths.get(&id) {
+            Some(path) => said.push(Said { path: path.clone(), what }),
+            None => lost += 1,
+        }
+    }
+    Ok((said, lost))
+}
+
+/// The rows of a table that can be read or not together.
+fn stretches(rows: i64) -> impl Iterator<Item = Range<i64>> {
+    (0..rows.max(0)).step_by(ROWS_TOGETHER as usize).map(move |start| start..rows.min(start + ROWS_TOGETHER))
+}
+
+/// Reads the paths of these nodes, halving what cannot be read until it is clear which it is.
+fn read_paths(damaged: &Connection, ids: &[i64], paths: &mut HashMap<i64, String>) {
+    let list = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    let read = || -> duckdb::Result<Vec<(i64, String)>> {
+        damaged
+            .prepare(&format!(
+                "SELECT n.id, {path}
+                 FROM (FROM src_nodes WHERE id IN ({list})) n
+                 JOIN src_folders f ON f.id = n.parent_id",
+                path = sql::path("n", "f")
+            ))?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    };
+    match read() {
+        Ok(read) => paths.extend(read),
+        Err(_) if ids.len() > 1 => {
+            let (first, second) = ids.split_at(ids.len() / 2);
+            read_paths(damaged, first, paths);
+            read_paths(damaged, second, paths);
+        }
+        Err(_) => {}
+    }
+}
