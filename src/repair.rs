@@ -53,7 +53,8 @@ fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
     let mut new = ledger.as_os_str().to_owned();
     new.push(format!(".{}.new", std::process::id()));
     let new = Path::new(&new);
-    let Some(Rescued { exclusions, decisions, names, lost }) = ledger_probe::rescue_to(ledger, new)? else {
+    let Some(Rescued { exclusions, decisions, names, lost, tables_lost }) = ledger_probe::rescue_to(ledger, new)?
+    else {
         let backup = tell_of_backup(ledger).map_or_else(String::new, |backup| format!("{backup}; or "));
         bail!(
             "ledger {shown} is damaged ({reason}), and nothing in it can be read: {backup}`longhaul discover SRC DST \
@@ -73,6 +74,9 @@ fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
     )?;
     if lost > 0 {
         writeln!(out, "{} about such things cannot be read and may be lost", counted(lost, "row"))?;
+    }
+    for table in tables_lost {
+        writeln!(out, "nothing of the {table} can be read: they may be lost")?;
     }
     writeln!(
         out,

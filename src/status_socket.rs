@@ -169,3 +169,34 @@ fn in_its_folder<T>(socket: &Path, action: impl FnOnce(PathBuf) -> io::Result<T>
     let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     action(PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&folder))).join(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes a byte, and another one after each pause, until nobody reads any more.
+    fn dripping(pause: Duration) -> UnixStream {
+        let (mut from, to) = UnixStream::pair().unwrap();
+        std::thread::spawn(move || {
+            while from.write_all(b"x").is_ok() {
+                std::thread::sleep(pause);
+            }
+        });
+        to
+    }
+
+    #[test]
+    fn who_drips_or_floods_is_not_read_for_ever() {
+        let within = Some(Duration::from_millis(50));
+        assert!(read_all(&dripping(Duration::from_millis(1)), within, usize::MAX).is_err());
+        assert!(read_all(&dripping(Duration::ZERO), None, 1_000).is_err());
+    }
+
+    #[test]
+    fn what_is_said_in_time_is_read_to_its_end() {
+        let (mut from, to) = UnixStream::pair().unwrap();
+        from.write_all(b"all of it").unwrap();
+        drop(from);
+        assert_eq!(read_all(&to, Some(ANSWER_MAX), 9).unwrap(), b"all of it");
+    }
+}

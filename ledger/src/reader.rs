@@ -213,7 +213,9 @@ impl<'a> Selected<'a> {
         let batches: Vec<_> = statement.query_arrow([self.next, self.next + SELECT_ROWS])?.collect();
         self.next += SELECT_ROWS;
         let page = concat_batches(batches.first().map_or(&self.schema, RecordBatch::schema_ref), &batches)?;
-        Ok(if page.num_rows() == 0 { None } else { Some(page.with_schema(self.schema.clone())?) })
+        // With the names as they were asked for.
+        let page = RecordBatch::try_new(self.schema.clone(), page.columns().to_vec())?;
+        Ok(Some(page).filter(|page| page.num_rows() > 0))
     }
 }
 

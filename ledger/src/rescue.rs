@@ -31,7 +31,7 @@ const ROWS_TOGETHER: i64 = 2_048;
 const PATHS_TOGETHER: usize = 1_024;
 
 /// What a new ledger has of a damaged one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Rescued {
     /// Nodes that were excluded by somebody.
     pub exclusions: u64,
@@ -41,6 +41,8 @@ pub struct Rescued {
     pub names: u64,
     /// Rows about any of these that cannot be read, or of which it cannot be read what they are about.
     pub lost: u64,
+    /// Those of their tables of which nothing can be read, not even how many rows they have.
+    pub tables_lost: Vec<String>,
 }
 
 /// The tables of a ledger that cannot be read to the end. The ledger must not be open for writing.
@@ -65,14 +67,14 @@ pub fn rescue(path: &Path, new: &Path, now_ns: i64) -> Result<Option<Rescued>> {
         opened => opened?,
     };
     let Ok(migration) = Migration::read(&damaged) else { return Ok(None) };
-    let (said, lost) = read_said(&damaged)?;
+    let mut rescued = Rescued::default();
+    let said = read_said(&damaged, &mut rescued);
     let copying = migration.chosen_copy_settings();
     let MigrationSpec { source, destination, settings } = migration.spec;
     let comparison = Comparison { adopts: true, ..settings.comparison };
     let spec = MigrationSpec { source, destination, settings: Settings { comparison, copying, ..settings } };
     let ledger = opening::create(new, &spec, &Resources::default(), now_ns)?;
-    let rescued = ledger.in_transaction(|| {
-        let mut rescued = Rescued { lost, ..Rescued::default() };
+    ledger.in_transaction(|| {
         let mut insert = ledger.prepare("INSERT INTO carried_over VALUES (?, ?, ?::plan_action, ?, ?)")?;
         for Said { path, what } in said {
             match what {
@@ -90,7 +92,7 @@ pub fn rescue(path: &Path, new: &Path, now_ns: i64) -> Result<Option<Rescued>> {
                 }
             }
         }
-        Ok(rescued)
+        Ok(())
     })?;
     ledger.checkpoint()?;
     Ok(Some(rescued))
@@ -134,27 +136,30 @@ enum What {
     Renamed { name: String, rule: String },
 }
 
-/// Everything that somebody has said about a node and that can be read, and how many rows cannot be.
-fn read_said(damaged: &Connection) -> Result<(Vec<Said>, u64)> {
+/// Everything that somebody has said about a node and that can be read. Notes what cannot be.
+fn read_said(damaged: &Connection, rescued: &mut Rescued) -> Vec<Said> {
     let by_people = format!("origin = '{}'", ExclusionOrigin::Person.as_str());
     let tables: [(&str, &str, &str, fn(&Row<'_>) -> duckdb::Result<What>); 3] = [
         ("exclusions", "node_id, reason", &by_people, |row| Ok(What::Excluded { reason: row.get(1)? })),
         ("decisions", "src_id, action::VARCHAR", "true", |row| Ok(What::Decided { action: row.get(1)? })),
         ("renames", "src_id, name, rule", "true", |row| Ok(What::Renamed { name: row.get(1)?, rule: row.get(2)? })),
     ];
-    let (mut about, mut lost) = (Vec::new(), 0);
+    let mut about = Vec::new();
     for (table, columns, condition, what) in tables {
         // How many there are is not in the blocks of the rows.
-        let rows: i64 = damaged.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
-        let mut statement = damaged
-            .prepare(&format!("SELECT {columns} FROM {table} WHERE rowid >= ? AND rowid < ? AND {condition}"))?;
+        let Ok(rows) = damaged.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)) else {
+            rescued.tables_lost.push(table.to_owned());
+            continue;
+        };
         for Range { start, end } in stretches(rows) {
-            let read = statement
-                .query_map(params![start, end], |row| Ok((row.get::<_, i64>(0)?, what(row)?)))
-                .and_then(Iterator::collect::<duckdb::Result<Vec<_>>>);
-            match read {
+            let read = || -> duckdb::Result<Vec<_>> {
+                let wanted = format!("rowid >= {start} AND rowid < {end} AND {condition}");
+                let mut statement = damaged.prepare(&format!("SELECT {columns} FROM {table} WHERE {wanted}"))?;
+                statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, what(row)?)))?.collect()
+            };
+            match read() {
                 Ok(read) => about.extend(read),
-                Err(_) => lost += (end - start).unsigned_abs(),
+                Err(_) => rescued.lost += (end - start).unsigned_abs(),
             }
         }
     }
@@ -169,10 +174,10 @@ fn read_said(damaged: &Connection) -> Result<(Vec<Said>, u64)> {
     for (id, what) in about {
         match paths.get(&id) {
             Some(path) => said.push(Said { path: path.clone(), what }),
-            None => lost += 1,
+            None => rescued.lost += 1,
         }
     }
-    Ok((said, lost))
+    said
 }
 
 /// The rows of a table that can be read or not together.

@@ -311,12 +311,14 @@ pub(crate) fn is_newer(comparison: Comparison, source: &str, destination: &str) 
 
 /// [`Comparison::is_left_open`].
 pub(crate) fn is_left_open(comparison: Comparison, source: &str, destination: &str) -> String {
+    let is_unknown = format!("({source}.size IS NULL AND {source}.modified_ns IS NULL)");
     let by_policy = match comparison.by {
-        CompareBy::SizeAndTime | CompareBy::Time => comparison.by_looking.to_string(),
+        CompareBy::SizeAndTime | CompareBy::Time if comparison.by_looking => "true".to_owned(),
+        CompareBy::SizeAndTime | CompareBy::Time | CompareBy::Size => is_unknown,
         CompareBy::Checksum => {
             format!("({source}.size IS NULL OR {source}.size IS NOT DISTINCT FROM {destination}.size)")
         }
-        CompareBy::Size | CompareBy::Exists => "false".to_owned(),
+        CompareBy::Exists => "false".to_owned(),
     };
     if comparison.adopts {
         let same_time = is_same_time(comparison, source, destination);

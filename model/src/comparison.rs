@@ -152,11 +152,14 @@ impl Comparison {
         if self.adopts && self.may_be_adopted(source, destination) {
             return true;
         }
+        // It could not be looked at when it was listed.
+        let is_unknown = source.size.is_none() && source.modified_ns.is_none();
         match self.by {
             // Where times are not listed it is not known either which of them is newer.
-            CompareBy::SizeAndTime | CompareBy::Time => self.by_looking,
+            CompareBy::SizeAndTime | CompareBy::Time => self.by_looking || is_unknown,
             CompareBy::Checksum => self.needs_reading(source, destination),
-            CompareBy::Size | CompareBy::Exists => false,
+            CompareBy::Size => is_unknown,
+            CompareBy::Exists => false,
         }
     }
 

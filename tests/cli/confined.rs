@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
 use crate::program::Place;
 
 fn discovered() -> Place {
@@ -100,4 +102,61 @@ fn nothing_is_written_over_a_ledger() {
         }
     }
     assert!(fs::read(&ledger).unwrap() == before);
+}
+
+#[test]
+fn a_result_of_many_pages_is_whole_in_every_format() {
+    let place = discovered();
+    let sql = "SELECT i AS rowid, 'name ' || i AS \"Name\", i / 2 AS half FROM range(20_001) t (i)";
+    let said = place.on_ledger(&["query", sql, "--format", "csv"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let csv = said.out;
+    assert_eq!(csv.lines().count(), 20_002);
+    assert_eq!(csv.lines().next(), Some("rowid,Name,half"));
+    assert_eq!(csv.lines().last(), Some("20000,name 20000,10000.0"));
+    let said = place.on_ledger(&["query", sql, "--format", "json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((rows.len(), rows[20_000]["Name"].as_str()), (20_001, Some("name 20000")));
+    let said = place.on_ledger(&["query", sql]);
+    assert_eq!(said.out.lines().filter(|line| line.contains("Name")).count(), 1, "one header");
+    assert_eq!(said.out.lines().count(), 20_002);
+
+    let said = place.on_ledger(&["query", sql, "--format", "parquet"]);
+    assert_eq!(said.code, Some(1), "not to a terminal");
+    let said = place.on_ledger(&["query", sql, "--format", "parquet", "--output", "rows.parquet"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let file = fs::File::open(place.path("rows.parquet")).unwrap();
+    let batches = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let mut rows = Vec::new();
+    for batch in batches.map(Result::unwrap) {
+        assert_eq!(batch.schema().field(1).name(), "Name");
+        rows.extend(longhaul_ledger::text_of(&batch).unwrap());
+    }
+    assert_eq!(rows.len(), 20_001);
+    assert_eq!(rows[20_000], ["20000", "name 20000", "10000.0"].map(|value| Some(value.to_owned())));
+    // Without a row there are columns all the same.
+    let said = place.on_ledger(&["query", "SELECT 1 AS one WHERE false", "--format", "csv"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "one\n"));
+    let said = place.on_ledger(&["query", "SELECT 1 AS one WHERE false"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "one\n"));
+}
+
+/// DuckDB has its own ideas of what begins like this; and it would keep the log of the last one elsewhere.
+#[test]
+fn a_ledger_has_the_path_that_was_typed() {
+    let place = discovered();
+    for ledger in [":memory:", "md:x.db", "s3:x", "file:x.db", "~", "a*.db", "it's.db", "a#b.db", "%41.db"] {
+        let said = place.run(&["discover", "src", "dst", "--ledger", ledger]);
+        assert_eq!(said.code, Some(0), "{ledger}: {}", said.err);
+        assert!(place.path(ledger).is_file(), "{ledger}");
+        let said = place.run(&["exclude", "/file", "--reason", "x", "--ledger", ledger]);
+        assert_eq!(said.code, Some(0), "{ledger}: {}", said.err);
+    }
+    let before = place.everything();
+    for ledger in ["what?.db", "dst?/x.db"] {
+        let said = place.run(&["discover", "src", "dst", "--ledger", ledger]);
+        assert_eq!(said.code, Some(1), "{ledger}");
+        assert!(said.err.contains("question mark"), "{}", said.err);
+    }
+    assert_eq!(place.everything(), before);
 }

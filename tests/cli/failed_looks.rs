@@ -48,3 +48,18 @@ fn one_failed_look_is_made_again() {
         assert_eq!(place.query(unknown), ["0"], "{when}");
     }
 }
+
+/// Nothing is known of it then: it is looked at when its turn comes, and nothing is decided about what it was not seen to be.
+#[test]
+fn what_could_not_be_looked_at_is_looked_at_when_its_turn_comes() {
+    for when in 2..5 {
+        let place = place();
+        let Some(said) = discover(&place, &format!("{when}+")) else { return };
+        assert_eq!(said.code, Some(0), "{when}: {}", said.err);
+        let unknown = place.query("SELECT count(*) FROM src_nodes WHERE kind = 'file' AND size IS NULL");
+        let said = place.on_ledger(&["copy", "--approve"]);
+        assert_eq!(said.code, Some(0), "{when}: {}", said.err);
+        assert_eq!(place.contents("dst/same"), "new contents", "{when}: {unknown:?} files were unknown");
+        assert_eq!(place.contents("dst/zz"), "x");
+    }
+}

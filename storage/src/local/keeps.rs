@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use super::placing::make_anew;
+use super::portable::patiently;
 use super::{attributes, system};
 use crate::capabilities::Keeps;
 use crate::error::StoreError;
@@ -39,28 +40,35 @@ pub(super) fn measure(folder: BorrowedFd<'_>, temporary: &[u8], expected: Keeps)
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = || rustix::fs::openat(folder, temporary, flags, Mode::RUSR | Mode::WUSR);
     let file = make_anew(folder, temporary, open)?;
-    let (mode, owner) = (keeps_mode(file.as_fd()), expected.owner && keeps_owner(file.as_fd()));
+    let mode = keeps(|| keeps_mode(file.as_fd()))?;
+    let owner = expected.owner && keeps(|| keeps_owner(file.as_fd()))?;
     drop(file);
-    // Where a link cannot be created there is nothing to be removed.
-    let symlinks = rustix::fs::unlinkat(folder, temporary, AtFlags::empty())
-        .and_then(|()| rustix::fs::symlinkat(c"nowhere", folder, temporary))
-        .and_then(|()| rustix::fs::unlinkat(folder, temporary, AtFlags::empty()));
-    let symlinks = match symlinks {
-        Ok(()) => true,
-        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => false,
-        Err(errno) => return Err(errno.into()),
-    };
+    rustix::fs::unlinkat(folder, temporary, AtFlags::empty())?;
+    let symlinks = keeps(|| rustix::fs::symlinkat(c"nowhere", folder, temporary).map(|()| true))?;
+    if symlinks {
+        rustix::fs::unlinkat(folder, temporary, AtFlags::empty())?;
+    }
     Ok(Keeps { mode, owner, symlinks, ..expected })
 }
 
-fn keeps_mode(file: BorrowedFd<'_>) -> bool {
-    let mode = attributes::mode_of(MODE_TRIED);
-    let kept = rustix::fs::fchmod(file, mode).and_then(|()| rustix::fs::fstat(file));
-    kept.is_ok_and(|found| Mode::from_raw_mode(found.st_mode) == mode)
+/// Whether something is kept, where it was tried: not if the file system does not know such a thing, or does not allow it.
+/// Any other error says nothing about that, and may pass.
+fn keeps(tried: impl FnMut() -> Result<bool, Errno>) -> Result<bool, StoreError> {
+    match patiently(tried) {
+        Err(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
+        kept => Ok(kept?),
+    }
 }
 
-fn keeps_owner(file: BorrowedFd<'_>) -> bool {
+fn keeps_mode(file: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let mode = attributes::mode_of(MODE_TRIED);
+    rustix::fs::fchmod(file, mode)?;
+    Ok(Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode) == mode)
+}
+
+fn keeps_owner(file: BorrowedFd<'_>) -> Result<bool, Errno> {
     let (user, group) = (Uid::from_raw(OWNER_TRIED), Gid::from_raw(OWNER_TRIED));
-    let kept = rustix::fs::fchown(file, Some(user), Some(group)).and_then(|()| rustix::fs::fstat(file));
-    kept.is_ok_and(|found| (found.st_uid, found.st_gid) == (OWNER_TRIED, OWNER_TRIED))
+    rustix::fs::fchown(file, Some(user), Some(group))?;
+    let found = rustix::fs::fstat(file)?;
+    Ok((found.st_uid, found.st_gid) == (OWNER_TRIED, OWNER_TRIED))
 }
