@@ -1,4 +1,4 @@
-//! The program is killed at random moments and gone on with, and ends like one that nobody killed.
+//! The program is killed at random moments and resumed, or run again, and ends like one that nobody killed.
 
 use std::time::Duration;
 
@@ -7,17 +7,26 @@ use longhaul_bench::torture::{Plan, Wanted, run};
 
 #[test]
 fn kills_at_any_moment_change_nothing() {
+    torture(Wanted::Both, 200, 2);
+}
+
+#[test]
+fn kills_of_commands_that_edit_a_ledger_change_nothing() {
+    torture(Wanted::Edit, 40, 1);
+}
+
+fn torture(what: Wanted, kills: u64, jobs: u32) {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let plan = Plan {
         longhaul: assert_cmd::cargo::cargo_bin("longhaul"),
-        what: Wanted::Both,
-        kills: 200,
+        what,
+        kills,
         seed: 7,
         case: None,
         is_small: true,
         // A machine that is too busy for all of them shall not hold up everything else.
         time: Some(Duration::from_secs(30)),
-        jobs: 2,
+        jobs,
         scratch: scratch.path().to_owned(),
         keep: false,
     };

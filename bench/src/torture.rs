@@ -1,5 +1,5 @@
 //! `longhaul-bench torture`: kills the program at random moments, goes on, and compares what comes out with what comes
-//! out of a run that nobody kills.
+//! out of a run that nobody kills. What is killed is a discovery, a whole migration, or the commands that edit a ledger.
 //!
 //! Trees and kills follow from the seed and the number of the case, so that a case can be played again. At what point
 //! of its work the program is hit is then the same only roughly: that depends on the machine.
@@ -11,10 +11,13 @@ mod random;
 mod trees;
 mod walk;
 
-// Playing a case.
+// Playing a case: of a run, or of commands that edit a ledger.
 mod case;
+mod commands;
+mod editing;
 mod kill;
 mod ledger;
+mod program;
 
 // The results.
 mod outcome;
@@ -34,12 +37,17 @@ use clap::{Args, ValueEnum};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::longhaul::Longhaul;
 use crate::scratch;
-use case::Reference;
+use outcome::CaseOutcome;
+use program::Program;
+use random::Random;
 use report::Report;
 use trees::Trees;
 
 /// Cases with the same trees, because making those and listing them undisturbed takes time as well.
 const CASES_PER_TREES: u64 = 4;
+
+/// The purpose of the random numbers that commands which edit a ledger are drawn with.
+const COMMANDS: u64 = 5;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -58,7 +66,7 @@ pub(crate) struct Options {
     /// Small trees only
     #[arg(long)]
     small: bool,
-    /// Begin no case after this time
+    /// Begin no case after this time, except for the first one
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
     /// Cases at a time
@@ -85,9 +93,11 @@ pub enum Wanted {
     Discover,
     /// `migrate`
     Migrate,
-    /// Now the one, now the other
+    /// `discover` and `migrate` in turn
     #[default]
     Both,
+    /// The commands that edit a ledger between discovery and copy
+    Edit,
 }
 
 /// What a case is about.
@@ -95,6 +105,7 @@ pub enum Wanted {
 enum What {
     Discover,
     Migrate,
+    Edit,
 }
 
 impl What {
@@ -102,6 +113,7 @@ impl What {
         match self {
             Self::Discover => "discover",
             Self::Migrate => "migrate",
+            Self::Edit => "edit",
         }
     }
 }
@@ -121,7 +133,7 @@ pub struct Plan {
     pub case: Option<u64>,
     /// Trees that are listed quickly.
     pub is_small: bool,
-    /// No case is begun after this time.
+    /// No case is begun after this time, except for the first one.
     pub time: Option<Duration>,
     /// Cases at a time.
     pub jobs: u32,
@@ -176,6 +188,35 @@ pub fn run(plan: &Plan, interrupt: &Interrupt) -> Result<Report> {
     Ok(report)
 }
 
+/// What happens without kills, which cases are compared with.
+enum Reference<'a> {
+    Run(case::Reference<'a>),
+    Edits(editing::Reference<'a>),
+}
+
+impl<'a> Reference<'a> {
+    fn make(what: What, program: Program<'a>, trees: &'a Trees, folder: PathBuf, random: Random) -> Result<Self> {
+        Ok(match what {
+            What::Discover | What::Migrate => Self::Run(case::Reference::make(program, trees, folder)?),
+            What::Edit => Self::Edits(editing::Reference::make(program, trees, &folder, random)?),
+        })
+    }
+
+    fn wrong(&self) -> &[String] {
+        match self {
+            Self::Run(run) => &run.wrong,
+            Self::Edits(edits) => &edits.wrong,
+        }
+    }
+
+    fn play(&self, folder: &Path, seed: u64, case: u64) -> Result<CaseOutcome> {
+        match self {
+            Self::Run(run) => run.play(folder, seed, case),
+            Self::Edits(edits) => edits.play(folder, seed, case),
+        }
+    }
+}
+
 /// What all jobs share.
 struct Session<'a> {
     plan: &'a Plan,
@@ -193,6 +234,7 @@ impl Session<'_> {
             let turn = self.next_trees.fetch_add(1, Ordering::Relaxed);
             let (what, number) = match self.plan.what {
                 Wanted::Migrate => (What::Migrate, turn),
+                Wanted::Edit => (What::Edit, turn),
                 Wanted::Both if self.plan.case.is_none() && turn % 2 == 1 => (What::Migrate, turn / 2),
                 Wanted::Both if self.plan.case.is_none() => (What::Discover, turn / 2),
                 Wanted::Both | Wanted::Discover => (What::Discover, turn),
@@ -210,7 +252,7 @@ impl Session<'_> {
 
     fn is_enough(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)
-            || self.plan.time.is_some_and(|time| self.started.elapsed() >= time)
+            || self.plan.time.is_some_and(|time| self.started.elapsed() >= time && !self.lock().is_empty())
             || (self.plan.case.is_none() && self.lock().kills() >= self.plan.kills)
     }
 
@@ -224,7 +266,9 @@ impl Session<'_> {
         let folder = scratch.join(format!("{}-{number}", what.name()));
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let trees = Trees::make(&folder, what, *seed, number, *is_small)?;
-        let reference = match Reference::make(longhaul, &trees, folder.join("reference"), self.interrupt) {
+        let program = Program { longhaul, interrupt: self.interrupt };
+        let commands = Random::new(*seed, COMMANDS, number);
+        let reference = match Reference::make(what, program, &trees, folder.join("reference"), commands) {
             Ok(reference) => reference,
             // What never works is not tried for ever.
             Err(error) if error.is::<Interrupted>() || self.lock().is_empty() => {
@@ -237,9 +281,9 @@ impl Session<'_> {
             }
         };
         self.lock().trees += 1;
-        let mut any_failed = !reference.wrong.is_empty();
+        let mut any_failed = !reference.wrong().is_empty();
         if any_failed {
-            let (case, wrong) = (self.cases_of(number).start, reference.wrong.clone());
+            let (case, wrong) = (self.cases_of(number).start, reference.wrong().to_vec());
             self.lock().add_undisturbed(case, trees.describe(), self.replay(what, case), wrong);
         }
         for case in self.cases_of(number) {

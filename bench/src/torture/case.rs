@@ -4,42 +4,33 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::kill::{Kill, Killed, Means, wait_until_it_ends};
-use super::ledger::{Digest, Ledger, Standing};
+use super::kill::{Kill, Killed, Means};
+use super::ledger::{Digest, Standing};
 use super::outcome::{CaseOutcome, Moment};
+use super::program::{LEDGER, LISTED, LOG, Program, WRITTEN, is_complete, log_of, said};
 use super::random::Random;
 use super::trees::Trees;
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::measure::tail;
+use crate::interrupt::Interrupted;
 
-/// A run that takes longer hangs.
-const RUN_LIMIT: Duration = Duration::from_mins(2);
 /// Then it is left to complete.
 const KILLS_MAX: u64 = 12;
 /// The purpose of the random numbers here.
 const KILLS: u64 = 2;
-const LEDGER: &str = "ledger.duckdb";
 /// Of a listing of what a migration has come to.
 const LEDGER_AFTERWARDS: &str = "afterwards.duckdb";
-const LOG: &str = "log";
-const LISTED: &str = "longhaul::listing: ";
-const WRITTEN: &str = "longhaul::copying: ";
-const LOG_FILTER: &str = "warn,longhaul::listing=trace,longhaul::copying=trace";
 /// Who is told to stop begins with nothing new after this time.
 const NOTICE: Duration = Duration::from_millis(200);
 
 /// A pair of trees with the ledger of a run that nobody killed.
 #[derive(Debug)]
 pub(super) struct Reference<'a> {
-    longhaul: &'a Path,
-    interrupt: &'a Interrupt,
+    program: Program<'a>,
     trees: &'a Trees,
     folder: PathBuf,
     took: Duration,
@@ -53,62 +44,37 @@ pub(super) struct Reference<'a> {
 
 impl<'a> Reference<'a> {
     /// Lists, or migrates, the trees once, undisturbed.
-    pub(super) fn make(
-        longhaul: &'a Path,
-        trees: &'a Trees,
-        folder: PathBuf,
-        interrupt: &'a Interrupt,
-    ) -> Result<Self> {
+    pub(super) fn make(program: Program<'a>, trees: &'a Trees, folder: PathBuf) -> Result<Self> {
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         trees.plant(&folder)?;
         let (took, code, digest, afterwards) = (Duration::ZERO, None, Digest::new(), Digest::new());
         let wrong = Vec::new();
-        let mut reference = Self { longhaul, interrupt, trees, folder, took, code, digest, afterwards, wrong };
+        let mut reference = Self { program, trees, folder, took, code, digest, afterwards, wrong };
         let started = Instant::now();
-        let mut child = reference.start(&reference.folder, false)?;
-        let status = wait_until_it_ends(&mut child, RUN_LIMIT, interrupt)?;
+        let status = program.wait(reference.start(&reference.folder, false)?)?;
         reference.took = started.elapsed();
         let said = || format!("the run that nobody kills: {}", said(&reference.folder, status));
         ensure!(is_complete(status), said());
         reference.code = status.code();
-        reference.digest = reference.ledger(&reference.folder.join(LEDGER)).digest()?;
         let file = reference.folder.join(LEDGER);
-        reference.wrong = reference.ledger(&file).wrong_in_itself(&reference.digest)?;
+        let ledger = program.ledger(&file);
+        reference.digest = ledger.digest()?;
+        reference.wrong = ledger.wrong_in_itself(&reference.digest)?;
         reference.wrong.extend(trees.wrong_with(&reference.folder, None)?);
         reference.afterwards = reference.list_afterwards(&reference.folder)?;
         Ok(reference)
     }
 
-    fn ledger<'b>(&'b self, file: &'b Path) -> Ledger<'b> {
-        Ledger { longhaul: self.longhaul, file }
-    }
-
     fn start(&self, folder: &Path, is_begun: bool) -> Result<Child> {
-        self.command(folder, &self.trees.arguments(is_begun), LEDGER)
-    }
-
-    fn command(&self, folder: &Path, arguments: &[&str], ledger: &str) -> Result<Child> {
-        Command::new(self.longhaul)
-            .args(arguments)
-            .args(["--ledger", ledger])
-            .current_dir(folder)
-            .env("LONGHAUL_LOG", LOG_FILTER)
-            .env("NO_COLOR", "1")
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.join(LOG))?)
-            .spawn()
-            .with_context(|| format!("cannot run {}", self.longhaul.display()))
+        self.program.start(folder, &self.trees.arguments(is_begun), LEDGER)
     }
 
     /// Lists a destination that cannot be looked at otherwise.
     fn list_afterwards(&self, folder: &Path) -> Result<Digest> {
         let Some([source, destination]) = self.trees.worlds() else { return Ok(Digest::new()) };
-        let mut child = self.command(folder, &["discover", source, destination], LEDGER_AFTERWARDS)?;
-        let status = wait_until_it_ends(&mut child, RUN_LIMIT, self.interrupt)?;
+        let status = self.program.run(folder, &["discover", source, destination], LEDGER_AFTERWARDS)?;
         ensure!(is_complete(status), "listing the destination afterwards: {}", said(folder, status));
-        self.ledger(&folder.join(LEDGER_AFTERWARDS)).digest()
+        self.program.ledger(&folder.join(LEDGER_AFTERWARDS)).digest()
     }
 
     /// Runs a case in a folder of its own. Only what keeps the case from being run at all is an error.
@@ -150,8 +116,8 @@ impl Playing<'_> {
             // What is done already is not done again, so that a run which goes on takes less.
             let kill = Kill::draw(random, took.saturating_sub(spent).max(took / 5));
             let started = Instant::now();
-            let mut child = self.reference.start(self.folder, self.ledger.exists())?;
-            let killed = kill.deliver(&mut child, RUN_LIMIT, self.reference.interrupt).context("a killed run")?;
+            let child = self.reference.start(self.folder, self.ledger.exists())?;
+            let killed = self.reference.program.kill(child, kill).context("a killed run")?;
             spent += started.elapsed();
             self.read_log()?;
             if killed.signals == 0 {
@@ -161,8 +127,8 @@ impl Playing<'_> {
                 return self.compare(killed.status);
             }
         }
-        let mut child = self.reference.start(self.folder, self.ledger.exists())?;
-        let status = wait_until_it_ends(&mut child, RUN_LIMIT, self.reference.interrupt).context("the last run")?;
+        let child = self.reference.start(self.folder, self.ledger.exists())?;
+        let status = self.reference.program.wait(child).context("the last run")?;
         self.read_log()?;
         ensure!(is_complete(status), "the last run: {}", said(self.folder, status));
         self.compare(status)
@@ -188,10 +154,11 @@ impl Playing<'_> {
             self.outcome.kills.push((means, Moment::BeforeTheLedger));
             return Ok(false);
         }
-        let ledger = self.reference.ledger(&self.ledger);
-        let Standing { phase, within } = ledger.standing().with_context(|| format!("after {}", means.name()))?;
+        let ledger = self.reference.program.ledger(&self.ledger);
+        let standing = ledger.standing().inspect_err(|_| self.outcome.lost += 1);
+        let Standing { phase, within } = standing.with_context(|| format!("after {}", means.name()))?;
         if means.must_be_suspended(status) {
-            let has_log = self.folder.join(format!("{LEDGER}.wal")).exists();
+            let has_log = log_of(&self.ledger).exists();
             // Between two phases of a migration there is nothing to be suspended.
             let is_between = self.reference.trees.is_migrated() && matches!(phase.as_str(), "review" | "verifying");
             ensure!(phase == "suspended" || is_between, "interrupted with {status}, and in phase {phase}");
@@ -232,7 +199,7 @@ impl Playing<'_> {
             return Ok(());
         }
         let due_ns = killed.at.duration_since(UNIX_EPOCH)?.saturating_add(NOTICE).as_nanos();
-        let runs = self.reference.ledger(&self.ledger).runs_since(due_ns)?;
+        let runs = self.reference.program.ledger(&self.ledger).runs_since(due_ns)?;
         if runs > 0 {
             self.outcome.failures.push(format!("{} was passed over: {runs} more phases began", means.name()));
         }
@@ -245,11 +212,13 @@ impl Playing<'_> {
             let due = reference.code.unwrap_or_default();
             self.outcome.failures.push(format!("ended with {status} instead of exit code {due}"));
         }
-        let ledger = reference.ledger(&self.ledger);
+        let ledger = reference.program.ledger(&self.ledger);
         let digest = ledger.digest()?;
         let reference_file = reference.folder.join(LEDGER);
-        let due = reference.ledger(&reference_file);
-        self.outcome.failures.extend(ledger.differences(&digest, due, &reference.digest)?);
+        let due = reference.program.ledger(&reference_file);
+        let differences = ledger.differences(&digest, due, &reference.digest)?;
+        self.outcome.differing += u64::from(!differences.is_empty());
+        self.outcome.failures.extend(differences);
         for entry in fs::read_dir(self.folder)? {
             let name = entry?.file_name();
             let is_known = name == LEDGER || name == LOG || reference.trees.is_part_of_it(&name);
@@ -260,8 +229,8 @@ impl Playing<'_> {
         let afterwards = reference.list_afterwards(self.folder)?;
         if afterwards != reference.afterwards {
             let (file, due) = (self.folder.join(LEDGER_AFTERWARDS), reference.folder.join(LEDGER_AFTERWARDS));
-            let due = reference.ledger(&due);
-            let differences = reference.ledger(&file).differences(&afterwards, due, &reference.afterwards)?;
+            let due = reference.program.ledger(&due);
+            let differences = reference.program.ledger(&file).differences(&afterwards, due, &reference.afterwards)?;
             let differences = differences.into_iter().map(|difference| format!("listed afterwards: {difference}"));
             self.outcome.failures.extend(differences);
         }
@@ -287,18 +256,4 @@ impl Playing<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether the program came to its end: with or without folders that cannot be listed.
-fn is_complete(status: ExitStatus) -> bool {
-    matches!(status.code(), Some(0 | 3))
-}
-
-/// How a run ended and what it said last.
-fn said(folder: &Path, status: ExitStatus) -> String {
-    const SHOWN_BYTES_MAX: u64 = 1 << 16;
-    const SHOWN_LINES_MAX: usize = 5;
-    let text = tail(&folder.join(LOG), SHOWN_BYTES_MAX).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.contains(LISTED) && !line.contains(WRITTEN)).collect();
-    format!("{status}: {}", lines[lines.len().saturating_sub(SHOWN_LINES_MAX)..].join("; "))
 }

@@ -98,6 +98,14 @@ impl Kill {
         }
     }
 
+    /// A SIGKILL at any moment of a run that takes so long. Every second one comes in its last half, where checkpoints are,
+    /// or somewhat later: a ledger that was killed takes longer to open.
+    pub(super) fn draw_sigkill(random: &mut Random, run: Duration) -> Self {
+        let (earliest, latest) = *random.pick(&[(0.0, 1.0), (0.5, 1.5)]);
+        let after = run.mul_f64(earliest + (latest - earliest) * random.fraction());
+        Self { means: Means::Kill, after, second_after: Duration::ZERO }
+    }
+
     /// Lets the program run until the moment has come, and sends it the signal.
     pub(super) fn deliver(self, child: &mut Child, limit: Duration, interrupt: &Interrupt) -> Result<Killed> {
         if let Some(status) = wait_for(child, self.after, interrupt)? {

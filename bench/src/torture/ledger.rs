@@ -70,10 +70,57 @@ const DIGEST: &str = "
     UNION ALL
     SELECT 'verified', coalesce(max(value), 0)::VARCHAR FROM stats WHERE name = 'verified_nodes'
     UNION ALL
-    SELECT 'differences', count(*)::VARCHAR FROM differences";
+    SELECT 'differences', count(*)::VARCHAR FROM differences
+    UNION ALL
+    SELECT 'exclusions', count(*) || ' with a sum of ' || coalesce(sum(hash(s.path, e.origin, e.reason)::HUGEINT), 0)
+    FROM exclusions e
+    JOIN src_status s ON s.id = e.node_id
+    UNION ALL
+    SELECT 'decisions', count(*) || ' with a sum of ' || coalesce(sum(hash(s.path, d.action)::HUGEINT), 0)
+    FROM decisions d
+    JOIN src_status s ON s.id = d.src_id
+    UNION ALL
+    SELECT 'names', count(*) || ' with a sum of ' || coalesce(sum(hash(s.path, r.name, r.rule)::HUGEINT), 0)
+    FROM renames r
+    JOIN src_status s ON s.id = r.src_id
+    UNION ALL
+    SELECT 'marks', count(*) || ' with a sum of ' || coalesce(sum(hash(s.path, m.phase, m.reason)::HUGEINT), 0)
+    FROM marks m
+    JOIN src_status s ON s.id = m.node_id
+    UNION ALL
+    SELECT 'approvals', count(*) || ' of ' || coalesce(sum(nodes), 0) || ' nodes, ' || coalesce(sum(bytes), 0)
+      || ' bytes, ' || coalesce(sum(conflicts), 0) || ' conflicts'
+    FROM approvals
+    WHERE revoked_ns IS NULL";
+
+/// What editing changes, of a ledger that began as a copy of another one and has the same identifiers: quicker to read.
+const DIGEST_OF_COPY: &str = "
+    SELECT 'source nodes' AS what, count(*) || ' with a sum of ' || coalesce(sum(hash(l.id, l.traversal_status,
+      l.copy_status, l.traversal_error, l.copy_error)::HUGEINT), 0) AS value
+    FROM src_latest l
+    UNION ALL
+    SELECT 'source counters', count(*) || ' levels with a sum of ' || sum(hash(s)::HUGEINT) FROM src_stats s
+    UNION ALL
+    SELECT 'plan', count(*) || ' with a sum of ' || coalesce(sum(hash(p)::HUGEINT), 0) FROM plan p
+    UNION ALL
+    SELECT 'exclusions', count(*) || ' with a sum of ' || coalesce(sum(hash(node_id, origin, reason)::HUGEINT), 0)
+    FROM exclusions
+    UNION ALL
+    SELECT 'decisions', count(*) || ' with a sum of ' || coalesce(sum(hash(src_id, action)::HUGEINT), 0)
+    FROM decisions
+    UNION ALL
+    SELECT 'names', count(*) || ' with a sum of ' || coalesce(sum(hash(src_id, name, rule)::HUGEINT), 0)
+    FROM renames
+    UNION ALL
+    SELECT 'marks', count(*) || ' with a sum of ' || coalesce(sum(hash(side, node_id, phase, reason)::HUGEINT), 0)
+    FROM marks
+    UNION ALL
+    SELECT 'approvals', count(*) || ' with a sum of ' || coalesce(sum(hash(hash, nodes, bytes, conflicts)::HUGEINT), 0)
+    FROM approvals
+    WHERE revoked_ns IS NULL";
 
 /// What is looked at where the digests differ, so that somebody sees what is wrong.
-const ROWS: [(&str, &str); 8] = [
+const ROWS: [(&str, &str); 13] = [
     (
         "source nodes",
         "SELECT path, kind, size, modified_ns, depth, traversal_status, copy_status, error FROM src_status ORDER BY ALL",
@@ -92,6 +139,14 @@ const ROWS: [(&str, &str); 8] = [
          FROM copied c JOIN src_status s ON s.id = c.src_id ORDER BY ALL",
     ),
     ("differences", "SELECT s.path, d.message FROM differences d JOIN src_status s ON s.id = d.src_id ORDER BY ALL"),
+    (
+        "exclusions",
+        "SELECT s.path, e.origin, e.reason FROM exclusions e JOIN src_status s ON s.id = e.node_id ORDER BY ALL",
+    ),
+    ("decisions", "SELECT s.path, d.action FROM decisions d JOIN src_status s ON s.id = d.src_id ORDER BY ALL"),
+    ("names", "SELECT s.path, r.name, r.rule FROM renames r JOIN src_status s ON s.id = r.src_id ORDER BY ALL"),
+    ("approvals", "SELECT hash, nodes, bytes, conflicts FROM approvals WHERE revoked_ns IS NULL"),
+    ("marks", "SELECT s.path, m.phase, m.reason FROM marks m JOIN src_status s ON s.id = m.node_id ORDER BY ALL"),
 ];
 
 /// What there is none of in any ledger.
@@ -147,6 +202,12 @@ impl Ledger<'_> {
         Ok(running == 0)
     }
 
+    /// The paths of source nodes that meet a condition in SQL, in order.
+    pub(super) fn paths(self, condition: &str) -> Result<Vec<String>> {
+        let rows = self.query(&format!("SELECT path FROM src_status WHERE {condition} ORDER BY path"))?;
+        Ok(rows.iter().map(|row| unquoted(row)).collect())
+    }
+
     fn number(self, sql: &str) -> Result<u64> {
         let rows = self.query(sql)?;
         rows.first().context("a query without a row")?.parse().context("not a number")
@@ -154,10 +215,19 @@ impl Ledger<'_> {
 
     /// Everything in it, as a few numbers.
     pub(super) fn digest(self) -> Result<Digest> {
-        let rows = self.query(DIGEST)?;
+        self.digest_by(DIGEST)
+    }
+
+    /// What editing changes, for ledgers that began as copies of the same one.
+    pub(super) fn digest_of_copy(self) -> Result<Digest> {
+        self.digest_by(DIGEST_OF_COPY)
+    }
+
+    fn digest_by(self, sql: &str) -> Result<Digest> {
+        let rows = self.query(sql)?;
         let split = |row: String| {
             let (what, value) = row.split_once(',').context("a row of two columns")?;
-            Ok((what.to_owned(), value.trim_matches('"').to_owned()))
+            Ok((what.to_owned(), unquoted(value)))
         };
         rows.into_iter().map(split).collect()
     }
@@ -207,6 +277,12 @@ impl Ledger<'_> {
     }
 }
 
+/// The value of a field of CSV.
+fn unquoted(field: &str) -> String {
+    let quoted = field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    quoted.map_or_else(|| field.to_owned(), |value| value.replace("\"\"", "\""))
+}
+
 /// The first rows of one that the other lacks, both in order.
 fn only_in<'a>(these: &'a [String], others: &[String]) -> impl Iterator<Item = &'a String> {
     let others: std::collections::BTreeSet<&String> = others.iter().collect();
@@ -216,6 +292,11 @@ fn only_in<'a>(these: &'a [String], others: &[String]) -> impl Iterator<Item = &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quoted_field_is_read_as_its_value() {
+        assert_eq!([r"/a b", r#""/a,b""#, r#""/a ""b"" c""#].map(unquoted), ["/a b", "/a,b", r#"/a "b" c"#]);
+    }
 
     #[test]
     fn rows_that_only_one_has_are_shown_up_to_a_limit() {

@@ -25,6 +25,12 @@ pub(super) struct CaseOutcome {
     pub(super) unknown: u64,
     /// Files beside the ledger that nobody needs.
     pub(super) left_behind: u64,
+    /// Ledgers that the program could not open after a kill.
+    pub(super) lost: u64,
+    /// Ledgers that were not as without kills.
+    pub(super) differing: u64,
+    /// Ledgers whose torn blocks the program restored from their copies.
+    pub(super) restored: u64,
     /// What was not as it must be.
     pub(super) failures: Vec<String>,
 }
@@ -45,10 +51,18 @@ pub(super) enum Moment {
     ShuttingDown,
     /// Too late to make a difference: the program ended as if nothing had been.
     AlreadyComplete,
+    /// In a command that changes nothing: a backup, or an edit that an earlier attempt committed.
+    NothingToChange,
+    /// The edit was not committed.
+    BeforeTheChange,
+    /// The edit was committed, and was still in the log.
+    BeforeTheCheckpoint,
+    /// The edit was in the ledger's file.
+    AfterTheCheckpoint,
 }
 
 impl Moment {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::BeforeTheLedger,
         Self::StartingUp,
         Self::Traversing,
@@ -57,6 +71,10 @@ impl Moment {
         Self::Verifying,
         Self::ShuttingDown,
         Self::AlreadyComplete,
+        Self::NothingToChange,
+        Self::BeforeTheChange,
+        Self::BeforeTheCheckpoint,
+        Self::AfterTheCheckpoint,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -69,6 +87,10 @@ impl Moment {
             Self::Verifying => "verifying",
             Self::ShuttingDown => "shutting down",
             Self::AlreadyComplete => "already complete",
+            Self::NothingToChange => "nothing to change",
+            Self::BeforeTheChange => "before the change",
+            Self::BeforeTheCheckpoint => "before the checkpoint",
+            Self::AfterTheCheckpoint => "after the checkpoint",
         }
     }
 }

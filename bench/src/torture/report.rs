@@ -33,6 +33,11 @@ pub struct Report {
     unknown: u64,
     /// Files that were left beside ledgers.
     left_behind: u64,
+    /// Ledgers that could not be opened after a kill, those that were not as without kills, and those of which torn blocks
+    /// were restored.
+    lost: u64,
+    differing: u64,
+    restored: u64,
     failures: Vec<Failure>,
 }
 
@@ -79,6 +84,9 @@ impl Report {
         self.at_the_destination += outcome.at_the_destination;
         self.unknown += outcome.unknown;
         self.left_behind += outcome.left_behind;
+        self.lost += outcome.lost;
+        self.differing += outcome.differing;
+        self.restored += outcome.restored;
         if !outcome.failures.is_empty() {
             self.failures.push(Failure { case, trees, what: outcome.failures, replay });
         }
@@ -113,6 +121,8 @@ impl Report {
             let _ = writeln!(text, "{all} {what}, {some} {which} ({share:.1} %)");
         }
         let _ = writeln!(text, "{} files left beside ledgers", self.left_behind);
+        let Self { lost, differing, restored, .. } = self;
+        let _ = writeln!(text, "ledgers: {lost} lost, {differing} different, {restored} restored");
         let _ = writeln!(text, "{} cases failed", self.failures.len());
         for failure in &self.failures {
             let _ = writeln!(text, "\ncase {} ({}); again with: {}", failure.case, failure.trees, failure.replay);
@@ -125,8 +135,10 @@ impl Report {
 
     fn kills_table(&self) -> Table {
         let mut table = Table::new();
-        let headings = Moment::ALL.map(Moment::name);
-        table.load_preset(presets::NOTHING).set_header([""].iter().chain(&headings).chain(&["all"]));
+        let is_hit = |moment: &Moment| self.kills.values().any(|moments| moments.contains_key(moment));
+        let hit: Vec<Moment> = Moment::ALL.into_iter().filter(is_hit).collect();
+        let headings = hit.iter().map(|moment| moment.name());
+        table.load_preset(presets::NOTHING).set_header([""].into_iter().chain(headings).chain(["all"]));
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -137,7 +149,7 @@ impl Report {
         let lines = Means::ALL.iter().map(|means| (means.name(), std::slice::from_ref(means)));
         for (name, means) in lines.chain([("all", Means::ALL.as_slice())]) {
             let mut cells = vec![name.to_owned()];
-            cells.extend(Moment::ALL.map(|moment| of(means, &[moment]).to_string()));
+            cells.extend(hit.iter().map(|moment| of(means, &[*moment]).to_string()));
             cells.push(of(means, &Moment::ALL).to_string());
             table.add_row(cells);
         }
@@ -156,11 +168,14 @@ mod tests {
         let outcome = CaseOutcome { kills, too_late: 1, ..CaseOutcome::default() };
         report.add(0, "Local".to_owned(), String::new(), outcome);
         assert_eq!((report.kills(), report.has_failures()), (2, false));
-        let outcome = CaseOutcome { failures: vec!["a difference".to_owned()], ..CaseOutcome::default() };
+        let failures = vec!["a difference".to_owned()];
+        let outcome = CaseOutcome { differing: 1, failures, ..CaseOutcome::default() };
         report.add(1, "Local".to_owned(), "the command".to_owned(), outcome);
         assert!(report.has_failures());
         let text = report.to_table();
         assert!(text.contains("case 1 (Local); again with: the command\n  a difference\n"), "{text}");
+        assert!(text.contains("ledgers: 0 lost, 1 different, 0 restored\n"), "{text}");
+        assert!(text.contains("discovery") && !text.contains("verifying"), "{text}");
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["kills"]["kill"]["traversing"], 1);
     }

@@ -52,6 +52,8 @@ pub(super) enum Kind {
 const FULL: [Kind; 6] = [Kind::Diverging, Kind::Local, Kind::Faults, Kind::Paged, Kind::LocalHuge, Kind::Diverging];
 const SMALL: [Kind; 7] =
     [Kind::Diverging, Kind::Local, Kind::Faults, Kind::Diverging, Kind::Paged, Kind::Local, Kind::Faults];
+/// Conflicts and odd names on this machine; folders that cannot be listed; more nodes.
+const EDITED: [Kind; 3] = [Kind::Local, Kind::Faults, Kind::Diverging];
 const MIGRATED: [Kind; 5] =
     [Kind::ToNothing, Kind::WorldToWorld, Kind::ToConflicts, Kind::WorldToLocal, Kind::ToConflicts];
 
@@ -89,6 +91,7 @@ impl Trees {
     pub(super) fn make(folder: &Path, what: What, seed: u64, number: u64, is_small: bool) -> Result<Self> {
         let kinds: &[Kind] = match what {
             What::Migrate => &MIGRATED,
+            What::Edit => &EDITED,
             What::Discover if is_small => &SMALL,
             What::Discover => &FULL,
         };
@@ -103,6 +106,8 @@ impl Trees {
             Kind::Faults => worlds(folder, &faults(&mut random))?,
             Kind::Paged => worlds(folder, &paged(&mut random, is_small))?,
             Kind::Diverging => worlds(folder, &diverging(&mut random, is_small))?,
+            // Editing does not depend on pages.
+            _ if what == What::Edit && is_small => local::make(folder, &mut random, 500)?,
             _ => local::make(folder, &mut random, 16_500)?,
         };
         Ok(Self { kind, locations, migration: None })
