@@ -162,7 +162,11 @@ impl Playing<'_> {
             // Between two phases of a migration there is nothing to be suspended.
             let is_between = self.reference.trees.is_migrated() && matches!(phase.as_str(), "review" | "verifying");
             ensure!(phase == "suspended" || is_between, "interrupted with {status}, and in phase {phase}");
-            ensure!(ledger.is_at_rest()?, "interrupted with {status}, and the ledger does not say how the run ended");
+            // A run that was killed before has no end, and the one that is interrupted may not have begun yet.
+            ensure!(
+                ledger.has_ended(killed.pid)?,
+                "interrupted with {status}, and the ledger does not say how the run ended"
+            );
             ensure!(!has_log, "interrupted with {status}, and the log is still there");
         }
         let is_migrated = self.reference.trees.is_migrated();

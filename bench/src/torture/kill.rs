@@ -80,6 +80,7 @@ pub(super) struct Kill {
 /// What came of it.
 #[derive(Debug)]
 pub(super) struct Killed {
+    pub(super) pid: u32,
     pub(super) status: ExitStatus,
     /// Signals that were sent while the program was there.
     pub(super) signals: u32,
@@ -108,20 +109,21 @@ impl Kill {
 
     /// Lets the program run until the moment has come, and sends it the signal.
     pub(super) fn deliver(self, child: &mut Child, limit: Duration, interrupt: &Interrupt) -> Result<Killed> {
+        let pid = child.id();
         if let Some(status) = wait_for(child, self.after, interrupt)? {
-            return Ok(Killed { status, signals: 0, at: SystemTime::now() });
+            return Ok(Killed { pid, status, signals: 0, at: SystemTime::now() });
         }
         let at = SystemTime::now();
         send(child, self.means.signal())?;
         let mut signals = 1;
         if self.means == Means::InterruptTwice {
             if let Some(status) = wait_for(child, self.second_after, interrupt)? {
-                return Ok(Killed { status, signals, at });
+                return Ok(Killed { pid, status, signals, at });
             }
             send(child, self.means.signal())?;
             signals += 1;
         }
-        Ok(Killed { status: wait_until_it_ends(child, limit, interrupt)?, signals, at })
+        Ok(Killed { pid, status: wait_until_it_ends(child, limit, interrupt)?, signals, at })
     }
 }
 

@@ -195,11 +195,9 @@ impl Ledger<'_> {
         self.number(&format!("SELECT count(*) FROM runs WHERE started_ns > {time_ns}"))
     }
 
-    /// Whether the last run has come to an end that is recorded.
-    pub(super) fn is_at_rest(self) -> Result<bool> {
-        let running =
-            self.number("SELECT count(*) FROM (FROM runs ORDER BY run DESC LIMIT 1) WHERE ended_ns IS NULL")?;
-        Ok(running == 0)
+    /// Whether the ledger records how the runs of this process ended.
+    pub(super) fn has_ended(self, pid: u32) -> Result<bool> {
+        Ok(self.number(&format!("SELECT count(*) FROM runs WHERE pid = {pid} AND ended_ns IS NULL"))? == 0)
     }
 
     /// The paths of source nodes that meet a condition in SQL, in order.
