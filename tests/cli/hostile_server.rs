@@ -2,66 +2,9 @@
 //! shown as it is.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::Command;
-use std::sync::Arc;
 
-use assert_cmd::cargo::cargo_bin;
-
+use crate::fake_server::{SECRETS, listing, run, server};
 use crate::program::{Place, Said};
-
-/// What no command may keep or show.
-const SECRETS: [&str; 4] = ["hunter2key", "hunter2session", "Signature=", "hunter2password"];
-
-type Answers = dyn Fn(&str) -> (u16, String) + Send + Sync;
-
-/// Listens for as long as the tests run, and gives each request, as it came, the answer of `answers`: status and body.
-fn server(answers: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("it has one").port();
-    let answers: Arc<Answers> = Arc::new(answers);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let answers = answers.clone();
-            std::thread::spawn(move || {
-                // Whoever asked may have gone.
-                let _ = answer(stream, &*answers);
-            });
-        }
-    });
-    port
-}
-
-fn answer(mut stream: TcpStream, answers: &Answers) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut byte = [0];
-    while !request.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte)?;
-        request.push(byte[0]);
-    }
-    let (status, body) = answers(&String::from_utf8_lossy(&request));
-    write!(stream, "HTTP/1.1 {status} Said\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
-}
-
-fn run(place: &Place, arguments: &[&str]) -> Said {
-    let mut command = Command::new(cargo_bin("longhaul"));
-    command
-        .current_dir(place.path(""))
-        .env_remove("LONGHAUL_LOG")
-        .env("AWS_ACCESS_KEY_ID", "hunter")
-        .env("AWS_SECRET_ACCESS_KEY", "hunter2key")
-        .env("AWS_SESSION_TOKEN", "hunter2session")
-        .env("WEBDAV_USERNAME", "hunter")
-        .env("WEBDAV_PASSWORD", "hunter2password")
-        .args(arguments)
-        .args(["--ledger", "ledger.duckdb"]);
-    Said::from(command.output().expect("the program starts"))
-}
-
-fn listing(entries: &str) -> String {
-    format!("<ListBucketResult><Name>b</Name>{entries}</ListBucketResult>")
-}
 
 #[test]
 fn what_is_no_listing_is_no_empty_folder() {

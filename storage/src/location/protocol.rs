@@ -67,6 +67,8 @@ pub(crate) struct Traits {
     pub(crate) keeps_times_beside: bool,
     /// Resolution of the times in listings, in nanoseconds.
     pub(crate) time_resolution_ns: u64,
+    /// A server may send a request elsewhere. Not where requests are signed: a signature is for one address.
+    pub(crate) follows_redirects: bool,
     /// Names that it rejects.
     pub(crate) names: RuleSet,
 }
@@ -86,6 +88,7 @@ const BUCKET: ProtocolSpec = ProtocolSpec {
         lists_itself: false,
         keeps_times_beside: true,
         time_resolution_ns: 1,
+        follows_redirects: false,
         names: RuleSet::S3,
     },
 };
@@ -97,6 +100,7 @@ const DRIVE: ProtocolSpec = ProtocolSpec {
         has_folders: true,
         keeps_times_beside: false,
         time_resolution_ns: 1_000_000_000,
+        follows_redirects: true,
         names: RuleSet::Linux,
         ..BUCKET.traits
     },

@@ -52,7 +52,7 @@ pub(super) fn client(url: &RemoteUrl, root: &str) -> Result<Operator, StoreError
         let wanted = if error.message().contains("region") { ": add ?region=…, or set AWS_REGION" } else { "" };
         StoreError::new(ErrorClass::Fatal, format!("{}{wanted}", error.message()))
     })?;
-    let context = operator.base_context().with_http_transport(transport());
+    let context = operator.base_context().with_http_transport(transport(url.protocol.spec().traits.follows_redirects));
     Ok(operator.with_context(context))
 }
 

@@ -83,20 +83,20 @@ pub(super) async fn watched<T>(additions: Additions, call: impl Future<Output = 
     .await
 }
 
-/// The connections of this process.
-pub(super) fn transport() -> HttpTransporter {
-    static CLIENT: LazyLock<HttpTransporter> = LazyLock::new(|| {
+/// The connections of this process, for a store whose requests may be redirected or not.
+pub(super) fn transport(follows_redirects: bool) -> HttpTransporter {
+    static CLIENTS: LazyLock<[HttpTransporter; 2]> = LazyLock::new(|| {
         let asking = client(reqwest::Client::builder().read_timeout(READ_TIMEOUT));
-        let sending = client(reqwest::Client::builder());
-        HttpTransporter::new(Watched { asking, sending })
+        [asking, client(reqwest::Client::builder())]
     });
-    CLIENT.clone()
+    let [asking, sending] = CLIENTS.clone();
+    HttpTransporter::new(Watched { asking, sending, follows_redirects })
 }
 
 fn client(builder: reqwest::ClientBuilder) -> HttpTransporter {
     let client = builder
         .connect_timeout(CONNECT_TIMEOUT)
-        // See `redirected`.
+        // See `Redirect`.
         .redirect(reqwest::redirect::Policy::none())
         .tcp_keepalive(Duration::from_secs(30))
         .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")))
@@ -109,6 +109,7 @@ fn client(builder: reqwest::ClientBuilder) -> HttpTransporter {
 struct Watched {
     asking: HttpTransporter,
     sending: HttpTransporter,
+    follows_redirects: bool,
 }
 
 /// How long an answer to something that is sent, or takes the server some work, is waited for at most; `None` for a
@@ -137,9 +138,15 @@ impl Watched {
         for _ in 0..=REDIRECTIONS_MAX {
             let again = request.clone();
             let response = self.send(request).await?;
-            match redirected(again, response.status(), response.headers()) {
-                Some(redirected) => request = redirected,
-                None => return Ok(response),
+            match Redirect::of(again, self.follows_redirects, response.status(), response.headers()) {
+                Redirect::None => return Ok(response),
+                Redirect::To(redirected) => request = redirected,
+                Redirect::Refused(origin) => {
+                    note(&response);
+                    let message =
+                        format!("it redirects to {origin}, which is not followed: use the store's final address");
+                    return Err(Error::new(ErrorKind::Unexpected, message));
+                }
             }
         }
         Err(Error::new(ErrorKind::Unexpected, "the server redirects without end"))
@@ -155,32 +162,73 @@ impl Watched {
     }
 }
 
-/// What a request becomes by an answer that redirects it; `None` where it does not, or where nothing may follow from it.
-///
-/// To another origin goes only a question, and nothing with it that could authenticate: what a client takes out by itself
-/// is what it knows of, and there are more headers of that kind than it knows.
-fn redirected(
-    mut request: http::Request<Buffer>,
-    status: http::StatusCode,
-    answer: &http::HeaderMap,
-) -> Option<http::Request<Buffer>> {
-    if !matches!(status.as_u16(), 301 | 302 | 307 | 308) {
-        return None;
+/// What follows from an answer.
+#[derive(Debug)]
+enum Redirect {
+    /// It does not redirect.
+    None,
+    /// This request.
+    To(http::Request<Buffer>),
+    /// Nothing, since it leads to this origin.
+    Refused(String),
+}
+
+impl Redirect {
+    /// Where requests are signed none is followed: a signature is for one address, and the rest of such a request
+    /// authenticates as well.
+    ///
+    /// To another origin goes only a question, and nothing with it that could authenticate: what a client takes out by
+    /// itself is what it knows of, and there are more headers of that kind than it knows.
+    fn of(
+        mut request: http::Request<Buffer>,
+        follows_redirects: bool,
+        status: http::StatusCode,
+        answer: &http::HeaderMap,
+    ) -> Redirect {
+        let location = answer.get(http::header::LOCATION).and_then(|location| location.to_str().ok());
+        let (true, Some(location)) = (matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308), location) else {
+            return Redirect::None;
+        };
+        let asked = Url::parse(&request.uri().to_string());
+        let Ok((told, asked)) = asked.and_then(|asked| Ok((asked.join(location)?, asked))) else {
+            return Redirect::Refused("an address that cannot be understood".to_owned());
+        };
+        let is_same = told.origin() == asked.origin();
+        let is_question = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+        // What is told to look elsewhere for the answer (RFC 9110, 15.4.4) is not to be carried out there.
+        let may_follow = follows_redirects && (is_question || is_same && status != http::StatusCode::SEE_OTHER);
+        let is_http = matches!(told.scheme(), "http" | "https");
+        let redirected = told.as_str().parse();
+        let (true, Ok(redirected)) = (is_http && may_follow, redirected) else {
+            return Redirect::Refused(origin_of(&told));
+        };
+        if is_same {
+            request.headers_mut().remove(http::header::HOST);
+        } else {
+            let kept = request.headers().iter().filter(|(name, _)| HARMLESS.contains(name));
+            let kept = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+            *request.headers_mut() = kept;
+        }
+        *request.uri_mut() = redirected;
+        Redirect::To(request)
     }
-    let location = answer.get(http::header::LOCATION)?.to_str().ok()?;
-    let asked = Url::parse(&request.uri().to_string()).ok()?;
-    let told = asked.join(location).ok().filter(|told| matches!(told.scheme(), "http" | "https"))?;
-    if told.origin() == asked.origin() {
-        request.headers_mut().remove(http::header::HOST);
-    } else if matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
-        let kept = request.headers().iter().filter(|(name, _)| HARMLESS.contains(name));
-        let kept = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-        *request.headers_mut() = kept;
-    } else {
-        return None;
+}
+
+/// Scheme, host and port: nothing else of an address is shown, which a server may have put anything into.
+fn origin_of(url: &Url) -> String {
+    match url.origin() {
+        origin if origin.is_tuple() => origin.ascii_serialization(),
+        _ => format!("{}:", url.scheme()),
     }
-    *request.uri_mut() = told.as_str().parse().ok()?;
-    Some(request)
+}
+
+/// Notes an answer that is no success for whoever makes the call. Where a client makes calls on tasks of its own nobody
+/// listens.
+fn note<T>(answer: &http::Response<T>) {
+    let retry_after = answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.and_then(|text| delay(text, SystemTime::now()));
+    let refusal = Refusal { status: answer.status().as_u16(), retry_after };
+    let _ = CALL.try_with(|call| call.borrow_mut().refusal = Some(refusal));
 }
 
 impl HttpTransport for Watched {
@@ -201,11 +249,7 @@ impl HttpTransport for Watched {
         }
         let is_redirection = status.is_redirection() && status != http::StatusCode::NOT_MODIFIED;
         if status.is_client_error() || status.is_server_error() || is_redirection {
-            let retry_after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let retry_after = retry_after.and_then(|text| delay(text, SystemTime::now()));
-            let refusal = Refusal { status: status.as_u16(), retry_after };
-            // Where a client makes calls on tasks of its own nobody listens.
-            let _ = CALL.try_with(|call| call.borrow_mut().refusal = Some(refusal));
+            note(&response);
         }
         match listing.filter(|_| status.is_success()) {
             Some(question) => question.answered(response).await,
@@ -257,39 +301,66 @@ mod tests {
         http::HeaderMap::from_iter([(http::header::LOCATION, location.parse().unwrap())])
     }
 
+    fn redirected(method: &str, follows_redirects: bool, status: u16, location: &str) -> Redirect {
+        let status = http::StatusCode::from_u16(status).unwrap();
+        Redirect::of(asked(method), follows_redirects, status, &answered(location))
+    }
+
+    fn request_to(redirect: Redirect) -> http::Request<Buffer> {
+        match redirect {
+            Redirect::To(request) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(redirect: Redirect) -> String {
+        match redirect {
+            Redirect::Refused(origin) => origin,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn nothing_that_authenticates_is_sent_to_another_origin() {
-        for location in [
-            "https://elsewhere.example/c",
-            "http://store.example/c",
-            "https://store.example:8443/c",
-            "//elsewhere.example/c",
-            "https://store.example@elsewhere.example/c",
+        for (location, origin) in [
+            ("https://elsewhere.example/c?X-Amz-Signature=x", "https://elsewhere.example"),
+            ("http://store.example/c", "http://store.example"),
+            ("https://store.example:8443/c", "https://store.example:8443"),
+            ("//elsewhere.example/c", "https://elsewhere.example"),
+            ("https://store.example@elsewhere.example/c", "https://elsewhere.example"),
         ] {
-            for status in [301, 302, 307, 308] {
-                let status = http::StatusCode::from_u16(status).unwrap();
-                let request = redirected(asked("GET"), status, &answered(location)).unwrap();
+            for status in [301, 302, 303, 307, 308] {
+                let request = request_to(redirected("GET", true, status, location));
                 let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
                 assert_eq!(names, ["range"], "{location}");
-                assert!(redirected(asked("PUT"), status, &answered(location)).is_none(), "{location}");
-                assert!(redirected(asked("PROPFIND"), status, &answered(location)).is_none(), "{location}");
+                for method in ["PUT", "PROPFIND"] {
+                    assert_eq!(refused(redirected(method, true, status, location)), origin);
+                }
+                assert_eq!(refused(redirected("GET", false, status, location)), origin);
             }
         }
     }
 
     #[test]
+    fn a_signed_request_is_not_redirected_at_all() {
+        assert_eq!(refused(redirected("GET", false, 307, "/c")), "https://store.example");
+        assert_eq!(refused(redirected("HEAD", false, 301, "https://store.example/a/")), "https://store.example");
+    }
+
+    #[test]
     fn a_server_may_redirect_to_another_place_of_its_own() {
         for (location, place) in [("/a/b/", "https://store.example/a/b/"), ("c?d", "https://store.example/a/c?d")] {
-            let moved = http::StatusCode::MOVED_PERMANENTLY;
-            let request = redirected(asked("PROPFIND"), moved, &answered(location)).unwrap();
+            let request = request_to(redirected("PROPFIND", true, 301, location));
             assert_eq!(request.uri(), place);
             assert_eq!(request.method(), "PROPFIND");
             assert!(request.headers().contains_key("authorization"));
         }
-        for location in ["file:///etc/passwd", "data:,x", "ftp://store.example/"] {
-            assert!(redirected(asked("GET"), http::StatusCode::FOUND, &answered(location)).is_none(), "{location}");
+        for (location, scheme) in
+            [("file:///etc/passwd", "file:"), ("data:,x", "data:"), ("sftp://store.example/", "sftp:")]
+        {
+            assert_eq!(refused(redirected("GET", true, 302, location)), scheme);
         }
-        assert!(redirected(asked("GET"), http::StatusCode::OK, &answered("/c")).is_none());
+        assert!(matches!(redirected("GET", true, 200, "/c"), Redirect::None));
     }
 
     #[test]
