@@ -192,16 +192,33 @@ pub(crate) struct DiscoverArguments {
     pub(crate) json: bool,
 }
 
-/// An error about what was typed. What there may be credentials in is not repeated.
-pub(crate) fn without_secrets(error: clap::Error) -> clap::Error {
-    let about = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<LocationError>());
-    let Some(wrong) = about else { return error };
-    match wrong {
-        LocationError::Credentials(_)
-        | LocationError::UnknownOption { .. }
-        | LocationError::UnknownScheme(..)
-        | LocationError::BadUrl(_) => Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong),
-        LocationError::Empty | LocationError::NotRecorded(_) | LocationError::BadSpectra(_) => error,
+/// Reads the command line. What may have credentials in it is refused whatever it is for, and is not repeated.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    let typed: Vec<String> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
+    // An option may have its value behind it.
+    let values =
+        || typed.iter().flat_map(|text| [Some(&**text), text.split_once('=').map(|(_, value)| value)]).flatten();
+    let parsed = Cli::try_parse();
+    let (kind, why) = match &parsed {
+        Err(error) if !error.use_stderr() => return parsed,
+        Err(error) => {
+            let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<LocationError>());
+            // Clap would repeat what was typed, wherever that is wrong.
+            let may_be_repeated = |text: &str| !text.contains("://") && text.contains(char::is_whitespace);
+            let others = values().filter(|text| !may_be_repeated(text)).filter_map(|text| Location::parse(text).err());
+            let mut wrong = source.cloned().into_iter().chain(others).filter(|wrong| *wrong != LocationError::Empty);
+            (error.kind(), wrong.next().map(|wrong| wrong.to_string()))
+        }
+        Ok(_) => {
+            let shown = values().find_map(longhaul_storage::without_credentials);
+            let why =
+                |shown| format!("{shown}: credentials do not belong on the command line, where others can see them");
+            (clap::error::ErrorKind::ValueValidation, shown.map(why))
+        }
+    };
+    match why {
+        Some(why) => Err(Cli::command().error(kind, why)),
+        None => parsed,
     }
 }
 

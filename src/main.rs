@@ -60,13 +60,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use longhaul_model::harmless;
 
 use crate::cli::{Cli, Command, SpectraCommand};
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| cli::without_secrets(error).exit());
+    let cli = cli::parse().unwrap_or_else(|error| error.exit());
     match run(&cli).and_then(|code| Ok(io::stdout().flush().map(|()| code)?)) {
         Ok(code) => code.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

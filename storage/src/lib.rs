@@ -31,7 +31,7 @@ pub use folder::{
     Target,
 };
 pub use local::LocalStore;
-pub use location::{Location, LocationError, ServedWorld};
+pub use location::{Location, LocationError, ServedWorld, without_credentials};
 pub use opening::{OPENING_THREAD, OpenError, OpenOptions, open_pair, while_opening};
 pub use spectra::SpectraStore;
 pub use store::{PageStream, Store};

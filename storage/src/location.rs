@@ -7,6 +7,7 @@
 //! | `s3://…`, `webdav+https://…`, `sftp://…` and more | a tree behind a network: see [`RemoteUrl`] |
 //! | anything else | a path of this machine (`./spectra:x` is a path, too) |
 
+mod credentials;
 mod error;
 mod protocol;
 mod remote_url;
@@ -16,6 +17,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub(crate) use credentials::may_have_credentials;
+pub use credentials::without_credentials;
 pub use error::LocationError;
 pub(crate) use protocol::{Protocol, Traits};
 pub(crate) use remote_url::RemoteUrl;
@@ -54,7 +57,7 @@ impl Location {
                 None => (rest, DEFAULT_SPECTRA_CONFIG),
             };
             if world.is_empty() || config.is_empty() || world.contains(['?', '/']) {
-                return Err(LocationError::BadSpectra(text.to_owned()));
+                return Err(LocationError::BadSpectra(credentials::shown(text)));
             }
             return Ok(Location::Spectra { world: world.to_owned(), config: PathBuf::from(config) });
         }
@@ -63,11 +66,16 @@ impl Location {
         }
         match text.split_once("://") {
             Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme_character) => {
-                // There may be a password in what is before an `@`.
-                let shown = if text.contains('@') { format!("{scheme}://…") } else { text.to_owned() };
-                Err(LocationError::UnknownScheme(shown, scheme.to_owned()))
+                return Err(LocationError::UnknownScheme(credentials::shown(text), scheme.to_owned()));
             }
-            _ => Ok(Location::Local(PathBuf::from(text))),
+            _ => {}
+        }
+        if let Some(shown) = credentials::without_credentials_at_host(text) {
+            return Err(LocationError::UserAtHost(shown));
+        }
+        match text.split_once(':').and_then(|(scheme, _)| Protocol::scheme(scheme)) {
+            Some(scheme) => Err(LocationError::NoSlashes { scheme }),
+            None => Ok(Location::Local(PathBuf::from(text))),
         }
     }
 

@@ -7,6 +7,7 @@ mod coarse_times;
 mod confined;
 mod copy;
 mod copy_bad_input;
+mod credentials;
 mod discover;
 mod durable;
 mod failed_looks;

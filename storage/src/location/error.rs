@@ -1,7 +1,7 @@
 //! Why a text is no location.
 
 /// A text that is no location.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
     /// Nothing at all.
     #[error("an empty location: give a path or a URL")]
@@ -12,16 +12,34 @@ pub enum LocationError {
     /// A URL that is not complete, or not one.
     #[error("the URL cannot be understood: {0}")]
     BadUrl(String),
-    /// A URL with a user or password in it.
-    #[error("credentials do not belong into a URL, where others can see them: they come from {0}")]
-    Credentials(&'static str),
+    /// A URL with credentials in it.
+    #[error(
+        "{shown}: credentials do not belong in a location, where others can see them; they come from {source_of_them}"
+    )]
+    Credentials {
+        /// What was written, without them.
+        shown: String,
+        /// Where they are read from.
+        source_of_them: &'static str,
+    },
+    /// Something with a user in it that is no URL.
+    #[error(
+        "{0}: write sftp://USER@HOST/PATH for a server, without a password, and ./… for a local path with an @ in it"
+    )]
+    UserAtHost(String),
     /// Something behind the `?` of a URL that means nothing to its store.
-    #[error("{option:?} is no option of this store (there are: {known})")]
+    #[error("unknown option {option:?} for this store (available: {known})")]
     UnknownOption {
-        /// What was written, without its value.
+        /// Its name, without its value.
         option: String,
         /// What can be.
         known: String,
+    },
+    /// A URL of a store without what begins a URL.
+    #[error("{scheme}: is followed by // (for a local path that begins so write ./{scheme}:…)")]
+    NoSlashes {
+        /// What the URL begins with.
+        scheme: &'static str,
     },
     /// A text that no location prints as.
     #[error("{0:?} is not how any location is recorded")]

@@ -44,7 +44,7 @@ pub(crate) struct ProtocolSpec {
     /// A URL of it, for error messages.
     pub(super) example: &'static str,
     /// Where credentials come from.
-    pub(super) credentials: &'static str,
+    pub(crate) credentials: &'static str,
     /// The feature of this crate that a build needs for it.
     pub(crate) feature: &'static str,
     /// A missing root can be created; buckets and containers are created by whoever pays for them.
@@ -132,8 +132,14 @@ impl Protocol {
 
     /// The protocol whose URLs have this scheme.
     pub(super) fn of_scheme(scheme: &str) -> Option<Protocol> {
-        let has_it = |known: &&str| scheme.eq_ignore_ascii_case(known);
-        Self::ALL.into_iter().find(|protocol| protocol.spec().schemes.iter().any(has_it))
+        let scheme = Self::scheme(scheme)?;
+        Self::ALL.into_iter().find(|protocol| protocol.spec().schemes.contains(&scheme))
+    }
+
+    /// A scheme as the protocol that has it writes it.
+    pub(super) fn scheme(scheme: &str) -> Option<&'static str> {
+        let mut schemes = Self::ALL.into_iter().flat_map(|protocol| protocol.spec().schemes);
+        schemes.find(|known| scheme.eq_ignore_ascii_case(known)).copied()
     }
 
     /// Its row.

@@ -19,6 +19,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::credentials::{may_have_credentials, shown};
 use super::error::LocationError;
 use super::protocol::Protocol;
 
@@ -40,27 +41,36 @@ impl RemoteUrl {
 
     fn parse_as(text: &str, protocol: Protocol) -> Result<RemoteUrl, LocationError> {
         let spec = protocol.spec();
+        let refused = || LocationError::Credentials { shown: shown(text), source_of_them: spec.credentials };
         // What was typed is not shown where it may have a password in it.
         let mut url = Url::parse(text).map_err(|error| LocationError::BadUrl(error.to_string()))?;
-        let has_user = !url.username().is_empty() && protocol != Protocol::Sftp;
-        if url.password().is_some() || has_user {
-            return Err(LocationError::Credentials(spec.credentials));
+        let user = percent_decode_str(url.username()).decode_utf8_lossy().into_owned();
+        // An old form of URLs for SFTP has parameters there: `me;password=…`.
+        let has_more = user.contains([':', ';']) || !user.is_empty() && protocol != Protocol::Sftp;
+        if url.password().is_some() || has_more || url.query_pairs().any(|(_, value)| may_have_credentials(&value)) {
+            return Err(refused());
         }
         if url.fragment().is_some() {
             return Err(LocationError::BadUrl("a # in a name is written %23".to_owned()));
         }
-        for (option, _) in url.query_pairs() {
+        for (option, value) in url.query_pairs() {
             if !spec.options.contains(&option.as_ref()) {
                 let known = if spec.options.is_empty() { "none".to_owned() } else { spec.options.join(", ") };
-                return Err(LocationError::UnknownOption { option: option.into_owned(), known });
+                // Anything else but a name may be a secret itself.
+                let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+                let is_shown = !value.is_empty() && option.bytes().all(is_name);
+                let option = if is_shown { option.into_owned() } else { "…".to_owned() };
+                return Err(LocationError::UnknownOption { option, known });
             }
-        }
-        if url.query_pairs().any(|(_, value)| may_have_credentials(&value)) || has_parameters(url.username()) {
-            return Err(LocationError::Credentials(spec.credentials));
         }
         let has_path = !matches!(url.path(), "" | "/");
         if spec.has_host && url.host_str().is_none_or(str::is_empty) || protocol == Protocol::Memory && has_path {
             return Err(LocationError::BadUrl(format!("write {}", spec.example)));
+        }
+        let host = url.host_str().unwrap_or_default();
+        if [&user, &*percent_decode_str(host).decode_utf8_lossy()].iter().any(|name| name.starts_with('-')) {
+            // It is handed to another program, for which it would be an option.
+            return Err(LocationError::BadUrl("neither a host nor a user begins with a -".to_owned()));
         }
         // One way of writing it, so that the same place is told to be the same.
         let path = format!("/{}", url.path().trim_matches('/'));
@@ -122,18 +132,6 @@ impl RemoteUrl {
     }
 }
 
-/// Whether an option may have a user and a password in it, however it is written: an endpoint is a URL of its own, or a
-/// host. What has none has no `@` either, and an endpoint no `?`.
-fn may_have_credentials(value: &str) -> bool {
-    let decoded = percent_decode_str(value).decode_utf8_lossy();
-    value.contains(['@', '?']) || decoded != value && may_have_credentials(&decoded)
-}
-
-/// Whether a user is written with parameters (`me;password=…`), as an old form of URLs for SFTP has it.
-fn has_parameters(user: &str) -> bool {
-    percent_decode_str(user).decode_utf8_lossy().contains(';')
-}
-
 impl fmt::Display for RemoteUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.url.as_str())
@@ -164,7 +162,7 @@ mod tests {
     fn credentials_are_refused_and_not_repeated() {
         for text in ["webdav+https://me:secret@host/", "s3://AKIA:secret@bucket/", "sftp://me:secret@host/"] {
             let refused = RemoteUrl::parse(text).unwrap().unwrap_err();
-            assert!(matches!(refused, LocationError::Credentials(_)), "{refused}");
+            assert!(matches!(refused, LocationError::Credentials { .. }), "{refused}");
             assert!(!refused.to_string().contains("secret") && !refused.to_string().contains("AKIA"));
         }
         for text in [
@@ -177,13 +175,30 @@ mod tests {
             "s3://b?endpoint=http://host/?token=secret",
             "sftp://u;password=secret@h/",
             "sftp://u%3Bpassword=secret@h/",
+            "sftp://u%3Asecret@h/",
+            "s3://b?endpoint=http://host/%23secret",
+            "s3://b?endpoint=http://host/;secret",
         ] {
             let refused = RemoteUrl::parse(text).unwrap().unwrap_err();
-            assert!(matches!(refused, LocationError::Credentials(_)), "{text}: {refused}");
+            assert!(matches!(refused, LocationError::Credentials { .. }), "{text}: {refused}");
             assert!(!refused.to_string().contains("secret"), "{refused}");
         }
         let refused = RemoteUrl::parse("s3://b/?secret_access_key=abc").unwrap().unwrap_err().to_string();
         assert!(refused.contains("secret_access_key") && refused.contains("endpoint") && !refused.contains("abc"));
+        for text in ["s3://b/?secret", "s3://b/?password%3Dsecret=", "s3://b/?password%3Dsecret=x"] {
+            let refused = RemoteUrl::parse(text).unwrap().unwrap_err().to_string();
+            assert!(refused.contains('…') && !refused.contains("secret"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_would_be_an_option_of_ssh_is_refused() {
+        for text in
+            ["sftp://-oProxyCommand=id/x", "sftp://%2DoProxyCommand=id/x", "sftp://-l@host/", "sftp://%2Dl@host/"]
+        {
+            let refused = RemoteUrl::parse(text).unwrap().unwrap_err().to_string();
+            assert!(refused.contains("begins with a -"), "{text}: {refused}");
+        }
     }
 
     #[test]
