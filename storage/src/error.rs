@@ -5,6 +5,7 @@ use std::time::Duration;
 use longhaul_model::ErrorClass;
 
 use crate::network::Broken;
+use crate::secrets::kept;
 
 /// A call to a store that failed. The class says what is done about it, the message is for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
@@ -27,7 +28,8 @@ impl StoreError {
 
 impl From<Broken> for StoreError {
     fn from(broken: Broken) -> Self {
-        StoreError::new(ErrorClass::Denied, broken.to_string())
+        // What broke it may be what a server said, whatever its length.
+        StoreError::new(ErrorClass::Denied, kept(&broken.to_string()))
     }
 }
 

@@ -16,6 +16,7 @@ mod opening;
 // What stores share.
 mod name;
 mod network;
+mod secrets;
 
 // The stores.
 mod local;

@@ -7,7 +7,6 @@
 // Clients, and what they say.
 mod facts;
 mod failure;
-mod secrets;
 mod service;
 mod times;
 mod transport;

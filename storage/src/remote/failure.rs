@@ -3,12 +3,9 @@
 use longhaul_model::ErrorClass;
 use opendal::{Error, ErrorKind};
 
-use super::secrets::without_secrets;
 use super::transport::Refusal;
 use crate::error::StoreError;
-
-/// The longest message that is kept of a server's.
-const MESSAGE_CHARACTERS_MAX: usize = 240;
+use crate::secrets::kept;
 
 /// What servers of S3 say that have no room, with a status that says otherwise.
 const FULL: [&str; 3] = ["QuotaExceeded", "StorageFull", "InsufficientStorage"];
@@ -33,8 +30,7 @@ pub(super) fn store_error(error: &Error, refusal: Option<Refusal>) -> StoreError
         },
     };
     let retry_after = refusal.and_then(|refusal| refusal.retry_after).filter(|_| class == ErrorClass::Throttled);
-    let message = without_secrets(&message).chars().take(MESSAGE_CHARACTERS_MAX).collect();
-    StoreError { class, message, retry_after }
+    StoreError { class, message: kept(&message), retry_after }
 }
 
 fn class(error: &Error, status: Option<u16>) -> ErrorClass {

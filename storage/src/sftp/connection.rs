@@ -18,6 +18,7 @@ use super::failure;
 use crate::error::StoreError;
 use crate::location::RemoteUrl;
 use crate::network::on_network;
+use crate::secrets::kept;
 
 /// Each has a process at the other end, which does one thing after the other.
 const CONNECTIONS: usize = 4;
@@ -145,7 +146,10 @@ async fn connect(builder: &SessionBuilder, host: &str) -> Result<Sftp, StoreErro
         let message = innermost(&error);
         // A key that is not accepted, or a host that is not known, will be no better the next time.
         let is_refused = ["denied", "verification failed", "host key"].iter().any(|word| message.contains(word));
-        StoreError::new(if is_refused { ErrorClass::Fatal } else { ErrorClass::Transient }, format!("ssh: {message}"))
+        let class = if is_refused { ErrorClass::Fatal } else { ErrorClass::Transient };
+        // What the server greets with comes before it.
+        let told = &message[message.ceil_char_boundary(message.len().saturating_sub(200))..];
+        StoreError::new(class, kept(&format!("ssh: {told}")))
     })?;
     let opened = tokio::time::timeout(CONNECT_TIMEOUT, Sftp::from_session(session, SftpOptions::default())).await;
     let silent = |_| StoreError::new(ErrorClass::Transient, "ssh: the server says nothing");

@@ -8,6 +8,7 @@ use openssh_sftp_client::Error;
 use openssh_sftp_client::error::SftpErrorKind;
 
 use crate::error::StoreError;
+use crate::secrets::kept;
 
 /// An answer that has not come after this time will not come any more: a server may hang without its connection breaking.
 /// The longest call is to write a few hundred KiB.
@@ -53,7 +54,7 @@ pub(super) fn store_error(error: &Error) -> StoreError {
         Error::SftpError(kind, message) => format!("the server answers {kind:?}: {message}"),
         error => error.to_string(),
     };
-    StoreError::new(class, message.chars().take(240).collect::<String>())
+    StoreError::new(class, kept(&message))
 }
 
 fn is_broken(error: &Error) -> bool {
