@@ -26,11 +26,12 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use longhaul_model::ErrorClass;
 use opendal::options::{CopyOptions, WriteOptions};
-use opendal::raw::{OpCopy, OpCreateDir, OpList, OpStat, OpWrite, Servicer};
+use opendal::raw::{OpCopy, OpCreateDir, OpList, OpStat, OpWrite, Servicer, oio};
 use opendal::{Buffer, Capability, OperationContext, Operator};
 
 use self::folder::RemoteFolder;
-use self::transport::{Additions, watched};
+use self::listed::Odd;
+use self::transport::{Additions, watched, watched_listing};
 use crate::capabilities::{Capabilities, Keeps};
 use crate::error::StoreError;
 use crate::folder::{Answer, Folder, RemoteFile};
@@ -229,12 +230,22 @@ impl RemoteStore {
         answer.map_err(|error| failure::store_error(&error, refusal))
     }
 
+    /// The next entry of a listing, and what was found on the way to it that is none for the client.
+    async fn next_listed(&self, lister: &mut oio::Lister) -> (Result<Option<oio::Entry>, StoreError>, Vec<Odd>) {
+        let (entry, refusal, odd) = watched_listing(lister.next_dyn()).await;
+        (entry.map_err(|error| failure::store_error(&error, refusal)), odd)
+    }
+
     /// Asks for the root. Lists it, which everybody may who can do anything with it. Returns whether there is nothing.
     async fn look_at_root(&self) -> Result<bool, StoreError> {
         let (service, context) = self.raw();
         let lister = service.list_dyn(context, "/", OpList::default());
         let mut lister = lister.map_err(|error| failure::store_error(&error, None))?;
-        let first = self.call(Additions::default(), lister.next_dyn()).await?;
+        let (first, odd) = self.next_listed(&mut lister).await;
+        let first = first?;
+        if let (None, Some(odd)) = (&first, odd.into_iter().find(|odd| odd.name.is_none())) {
+            return Err(StoreError::new(ErrorClass::BadName, odd.why));
+        }
         if first.is_none() && self.traits.lists_itself {
             // Its client takes what is not there for an empty folder; one that is there has itself in its listing.
             return Err(StoreError::new(ErrorClass::Vanished, "it is not there"));

@@ -18,6 +18,7 @@ mod hostile_server;
 mod lint;
 mod migrate;
 mod mounted;
+mod odd_entries;
 mod opening;
 mod other_migration;
 mod plan;

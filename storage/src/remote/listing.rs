@@ -3,7 +3,7 @@
 //! Where a store has keys instead of folders, what they have in common up to the next `/` is a folder. Not every key can
 //! be a path: one that cannot is recorded as an entry that is not carried over, and says why.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -13,6 +13,7 @@ use opendal::raw::oio;
 use opendal::raw::{OpList, OpStat};
 use opendal::{EntryMode, Metadata};
 
+use super::listed::Odd;
 use super::original::has_contents;
 use super::transport::Additions;
 use super::{RemoteStore, folder_key, times};
@@ -40,6 +41,11 @@ struct Listing {
     lister: Option<oio::Lister>,
     /// Came behind entries that were to be handed out first.
     failed: Option<StoreError>,
+    /// Entries that the client was not told of, and why.
+    odd: VecDeque<(String, String)>,
+    /// Something in the listing has no name in this folder: what it is, and how often that happened. What has one is handed
+    /// out first.
+    nameless: Option<(String, u64)>,
     /// Whether anything has been found, the folder itself included.
     is_found: bool,
     is_over: bool,
@@ -52,8 +58,17 @@ pub(super) fn list(store: Arc<RemoteStore>, path: &[u8]) -> PageStream {
         Ok(folder) => folder,
         Err(error) => return stream::iter([Err(error)]).boxed(),
     };
-    let recent = HashSet::new();
-    let listing = Listing { store, folder, lister: None, failed: None, is_found: false, is_over: false, recent };
+    let listing = Listing {
+        store,
+        folder,
+        lister: None,
+        failed: None,
+        odd: VecDeque::new(),
+        nameless: None,
+        is_found: false,
+        is_over: false,
+        recent: HashSet::new(),
+    };
     stream::unfold(Ok(listing), |listing: Result<Listing, StoreError>| async move {
         let mut listing = match listing {
             Ok(listing) => listing,
@@ -61,7 +76,8 @@ pub(super) fn list(store: Arc<RemoteStore>, path: &[u8]) -> PageStream {
             Err(error) => return Some((Err(error.clone()), Err(error))),
         };
         if listing.is_over {
-            return None;
+            let error = listing.error_at_end()?;
+            return Some((Err(error.clone()), Err(error)));
         }
         if let Some(error) = listing.failed.take() {
             return Some((Err(error), Ok(listing)));
@@ -75,10 +91,21 @@ pub(super) fn list(store: Arc<RemoteStore>, path: &[u8]) -> PageStream {
 }
 
 impl Listing {
+    /// Whatever is asked again, such a folder is not listed as a whole.
+    fn error_at_end(&self) -> Option<StoreError> {
+        let (why, times) = self.nameless.as_ref()?;
+        let more = if *times > 1 { format!(" (and {} more like it)", times - 1) } else { String::new() };
+        Some(StoreError::new(ErrorClass::BadName, format!("{why}{more}")))
+    }
+
     async fn next_page(mut self) -> (Result<Page, StoreError>, Self) {
         let mut page = Page::with_capacity(256);
         while page.len() < PAGE_ENTRIES_MAX {
-            match self.next_entry().await {
+            let next = self.next_entry().await;
+            while let Some((name, why)) = self.odd.pop_front() {
+                add_other(&mut page, name.trim_end_matches('/'), why);
+            }
+            match next {
                 Ok(Some(entry)) => {
                     if self.may_have_contents(&entry) {
                         self.look_at_marker(&mut page).await;
@@ -116,7 +143,13 @@ impl Listing {
             let lister = service.list_dyn(context, &self.folder, OpList::default());
             lister.map_err(|error| super::failure::store_error(&error, None))?
         };
-        let entry = self.store.call(Additions::default(), lister.next_dyn()).await;
+        let (entry, odd) = self.store.next_listed(&mut lister).await;
+        for Odd { name, why } in odd {
+            match name {
+                Some(name) => self.odd.push_back((name, why)),
+                None => self.nameless.get_or_insert((why, 0)).1 += 1,
+            }
+        }
         // It goes on where it was after an error as well.
         self.lister = Some(lister);
         entry
@@ -162,17 +195,11 @@ impl Listing {
         let name = rest.strip_suffix('/').unwrap_or(rest);
         match name {
             "" => {
-                page.push(EMPTY_NAME, NodeKind::Other, None, None);
-                page.remark(format!("keys beginning with {key:?} have a part without a name, which no path can have"));
+                let why = format!("keys beginning with {key:?} have a part without a name, which no path can have");
+                add_other(page, name, why);
             }
-            "." | ".." => {
-                page.push(name.as_bytes(), NodeKind::Other, None, None);
-                page.remark(format!("keys beginning with {key:?} would lead elsewhere as a path"));
-            }
-            _ if name.contains(['/', '\0']) => {
-                page.push(name.replace(['/', '\0'], "%").as_bytes(), NodeKind::Other, None, None);
-                page.remark(format!("{key:?} cannot be a path"));
-            }
+            "." | ".." => add_other(page, name, format!("keys beginning with {key:?} would lead elsewhere as a path")),
+            _ if name.contains(['/', '\0']) => add_other(page, name, format!("{key:?} cannot be a path")),
             _ => self.add_named(page, name, &metadata),
         }
     }
@@ -187,7 +214,15 @@ impl Listing {
         let modified_ns = times::from_metadata(metadata).or_else(|| times::written_ns(metadata));
         match metadata.mode() {
             EntryMode::FILE => {
-                page.push(name.as_bytes(), NodeKind::File, i64::try_from(metadata.content_length()).ok(), modified_ns);
+                let size = i64::try_from(metadata.content_length()).ok();
+                page.push(name.as_bytes(), NodeKind::File, size, modified_ns);
+                let has_no_time = metadata.last_modified().is_some() && modified_ns.is_none();
+                match (size, has_no_time) {
+                    (Some(_), false) => {}
+                    (None, false) => page.remark("the listing has no valid size of it"),
+                    (Some(_), true) => page.remark("the listing has no valid modification time of it"),
+                    (None, true) => page.remark("the listing has no valid size and no valid modification time of it"),
+                }
             }
             EntryMode::DIR => page.push(name.as_bytes(), NodeKind::Folder, None, modified_ns),
             EntryMode::Unknown => {
@@ -202,4 +237,13 @@ impl Listing {
             page.remark("something else in the folder has the same name: a key that others continue with a /");
         }
     }
+}
+
+/// Records what is not carried over. A name that no path can have is shown as near to it as one can be.
+fn add_other(page: &mut Page, name: &str, why: String) {
+    match name {
+        "" => page.push(EMPTY_NAME, NodeKind::Other, None, None),
+        _ => page.push(name.replace(['/', '\0'], "%").as_bytes(), NodeKind::Other, None, None),
+    }
+    page.remark(why);
 }

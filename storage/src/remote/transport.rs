@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter};
 use url::Url;
 
-use super::listed::Question;
+use super::listed::{Odd, Question};
 
 /// Time to come to a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -66,6 +66,7 @@ pub(super) struct Additions {
 struct Call {
     additions: Additions,
     refusal: Option<Refusal>,
+    odd: Vec<Odd>,
 }
 
 tokio::task_local! {
@@ -74,11 +75,21 @@ tokio::task_local! {
 
 /// Makes a call. Returns with its answer the last refusal of the server, if there was one.
 pub(super) async fn watched<T>(additions: Additions, call: impl Future<Output = T>) -> (T, Option<Refusal>) {
-    let scope = RefCell::new(Call { additions, refusal: None });
+    let (answer, call) = in_call(additions, call).await;
+    (answer, call.refusal)
+}
+
+/// The same for a call that lists something. Returns as well what of it the client cannot be told.
+pub(super) async fn watched_listing<T>(call: impl Future<Output = T>) -> (T, Option<Refusal>, Vec<Odd>) {
+    let (answer, call) = in_call(Additions::default(), call).await;
+    (answer, call.refusal, call.odd)
+}
+
+async fn in_call<T>(additions: Additions, call: impl Future<Output = T>) -> (T, Call) {
+    let scope = RefCell::new(Call { additions, ..Call::default() });
     CALL.scope(scope, async move {
         let answer = call.await;
-        let refusal = CALL.with(|call| call.borrow().refusal);
-        (answer, refusal)
+        (answer, CALL.with(RefCell::take))
     })
     .await
 }
@@ -252,7 +263,11 @@ impl HttpTransport for Watched {
             note(&response);
         }
         match listing.filter(|_| status.is_success()) {
-            Some(question) => question.answered(response).await,
+            Some(question) => {
+                let (response, odd) = question.answered(response).await?;
+                let _ = CALL.try_with(|call| call.borrow_mut().odd.extend(odd));
+                Ok(response)
+            }
             None => Ok(response),
         }
     }
