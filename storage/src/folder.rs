@@ -229,6 +229,12 @@ pub trait Original: Send + Sync + std::fmt::Debug {
     /// What is known of it at this moment.
     fn facts(&self) -> Answer<'_, Facts>;
 
+    /// Makes sure that a file whose size is not the listed one has changed since it was listed. It is an error where the
+    /// store still lists another size of the version that was opened: one of its answers is wrong.
+    fn confirm_size(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Whether what is read is one version of it from beginning to end, whatever becomes of its name: then its facts stay
     /// what they were, and nobody is asked for them.
     fn is_one_version(&self) -> bool {

@@ -16,6 +16,7 @@ mod filter;
 mod full_destination;
 mod hostile_server;
 mod lint;
+mod listed_sizes;
 mod migrate;
 mod mounted;
 mod odd_entries;

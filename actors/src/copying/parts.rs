@@ -32,6 +32,7 @@ impl Transfer<'_> {
         let Transfer { context, folders, item, names, .. } = *self;
         let source = folders.source.open(names.src).await.at_side(Side::Source)?;
         let facts = source.facts_at_opening();
+        self.confirm_size(source.as_ref()).await?;
         let part_bytes = tree_hash::part_bytes(context.copying.large_from);
         let size = size_of(&facts);
 

@@ -51,6 +51,7 @@ impl Transfer<'_> {
         let source = self.folders.source.open(self.names.src).await.at_side(Side::Source)?;
         let source = source.as_ref();
         let facts = source.facts_at_opening();
+        self.confirm_size(source).await?;
 
         // Remove the temporary file that an earlier run or attempt may have left.
         if self.may_be_begun() {
@@ -118,6 +119,15 @@ impl Transfer<'_> {
             return Ok(self.copied(&facts, copy.checksum, None));
         }
         Err(AttemptError::Changed("the destination changed again and again while the file was copied".to_owned()))
+    }
+
+    /// Fails where the source's file has another size than was listed, and its store does not say that it has changed.
+    pub(super) async fn confirm_size(&self, source: &dyn Original) -> Attempt<()> {
+        let listed = self.item.facts.size;
+        if listed.is_some() && source.facts_at_opening().size != listed {
+            source.confirm_size().await.at_side(Side::Source)?;
+        }
+        Ok(())
     }
 
     /// Looks at the destination and decides where the file goes. Reads both files if their contents decide.

@@ -244,6 +244,10 @@ impl Original for PacedOriginal {
         })
     }
 
+    fn confirm_size(&self) -> Answer<'_, ()> {
+        Box::pin(async move { paced!(self.store, Meta, self.inner.confirm_size()) })
+    }
+
     fn is_one_version(&self) -> bool {
         self.inner.is_one_version()
     }

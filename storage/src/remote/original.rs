@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use longhaul_model::{ErrorClass, NodeKind};
 use opendal::options::ReaderOptions;
-use opendal::raw::{OpRead, OpReader, oio};
+use opendal::raw::{OpList, OpRead, OpReader, oio};
 use opendal::{Buffer, BytesRange, Metadata};
 use tokio::sync::Mutex;
 
@@ -25,6 +25,8 @@ pub(super) struct RemoteOriginal {
     at_opening: Facts,
     /// Tells this version of it from others, where the store has such a thing.
     version: Option<String>,
+    /// What the answer to opening it said.
+    metadata: Metadata,
     /// Its time is kept with it, wherever its store copies it to.
     has_time_beside: bool,
     /// Where its bytes come from.
@@ -76,7 +78,7 @@ impl RemoteOriginal {
             Some(size) => Bytes::Here(stream.take(&store, size).await?),
             None => Bytes::Coming(Mutex::new(Some(stream))),
         };
-        Ok(RemoteOriginal { store, key, at_opening, version, has_time_beside, bytes })
+        Ok(RemoteOriginal { store, key, at_opening, version, metadata, has_time_beside, bytes })
     }
 }
 
@@ -102,6 +104,16 @@ pub(super) async fn has_contents(store: &RemoteStore, key: &str) -> Result<bool,
     let (_, mut incoming) = open_at(store, key, BytesRange::default(), None).await?;
     let first = store.call(Additions::default(), incoming.read_dyn()).await?;
     Ok(!first.is_empty())
+}
+
+/// What the listing says of an object; `None` where it is not in there.
+async fn listed_now(store: &RemoteStore, key: &str) -> Result<Option<Metadata>, StoreError> {
+    let (service, context) = store.raw();
+    // What begins with the key comes behind the key itself.
+    let lister = service.list_dyn(context, key, OpList::default());
+    let mut lister = lister.map_err(|error| super::failure::store_error(&error, None))?;
+    let (first, _) = store.next_listed(&mut lister).await;
+    Ok(first?.filter(|first| first.path() == key).map(|first| first.into_parts().1))
 }
 
 impl Stream {
@@ -143,8 +155,35 @@ impl Original for RemoteOriginal {
         if self.is_one_version() {
             return Box::pin(std::future::ready(Ok(self.at_opening)));
         }
-        let (store, key) = (self.store.clone(), self.key.clone());
-        Box::pin(on_network(async move { Ok(facts_of(&store.stat(&key).await?)) }))
+        let (store, key, at_opening) = (self.store.clone(), self.key.clone(), self.at_opening);
+        Box::pin(on_network(async move {
+            let now = facts_of(&store.stat(&key).await?);
+            // What one of two answers does not say has not changed.
+            let size = now.size.or(at_opening.size);
+            let modified_ns = at_opening.modified_ns.and(now.modified_ns.or(at_opening.modified_ns));
+            Ok(Facts { size, modified_ns, ..now })
+        }))
+    }
+
+    fn confirm_size(&self) -> Answer<'_, ()> {
+        if self.store.traits.has_folders {
+            return Box::pin(std::future::ready(Ok(())));
+        }
+        let (store, key, opened) = (self.store.clone(), self.key.clone(), self.metadata.clone());
+        Box::pin(on_network(async move {
+            let Some(listed) = listed_now(&store, &key).await? else { return Ok(()) };
+            let etags = listed.etag().zip(opened.etag());
+            let is_same = match etags {
+                Some((listed, opened)) => listed.trim_matches('"') == opened.trim_matches('"'),
+                None => listed.last_modified() == opened.last_modified(),
+            };
+            let (listed, opened) = (listed.content_length(), opened.content_length());
+            if is_same && listed != opened {
+                let message = format!("the store lists {listed} bytes of it, and sends {opened} of the same version");
+                return Err(StoreError::new(ErrorClass::Transient, message));
+            }
+            Ok(())
+        }))
     }
 
     fn asks_to_read(&self) -> bool {
