@@ -56,7 +56,7 @@ impl Location {
                 Some((world, config)) => (world, config),
                 None => (rest, DEFAULT_SPECTRA_CONFIG),
             };
-            if world.is_empty() || config.is_empty() || world.contains(['?', '/']) {
+            if !is_world_name(world) || config.is_empty() {
                 return Err(LocationError::BadSpectra(credentials::shown(text)));
             }
             return Ok(Location::Spectra { world: world.to_owned(), config: PathBuf::from(config) });
@@ -81,16 +81,16 @@ impl Location {
 
     /// The location that prints as `text`: the other direction of [`Location::to_string`].
     pub fn from_recorded(text: &str) -> Result<Location, LocationError> {
+        // A URL is printed as it is, and a path that is recorded begins with a slash.
+        if let Some(networked) = Self::parse_networked(text) {
+            return networked;
+        }
         let bytes = longhaul_model::decode_name(text).map_err(|_| LocationError::NotRecorded(text.to_owned()))?;
         // A world's name has nothing in it that is printed differently, so what is decoded is a path in either case.
         let decoded = os_string(bytes);
         if text.starts_with("spectra:") {
             let decoded = decoded.into_string().map_err(|_| LocationError::NotRecorded(text.to_owned()))?;
             return Location::parse(&decoded);
-        }
-        // A URL has nothing in it that is printed differently either, and a path that is recorded begins with a slash.
-        if let Some(networked) = Self::parse_networked(text) {
-            return networked;
         }
         Ok(Location::Local(PathBuf::from(decoded)))
     }
@@ -161,6 +161,11 @@ pub enum Overlap {
     Around,
 }
 
+/// Whether a world may be called so: as in the simulator's configuration. Such a name is printed as it is.
+fn is_world_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
 fn is_scheme_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '+' | '-' | '.')
 }
@@ -199,7 +204,16 @@ mod tests {
             Location::parse("spectra:s1?config=x.json"),
             Ok(Location::Spectra { world: "s1".into(), config: "x.json".into() })
         );
-        for wrong in ["spectra:", "spectra:?config=x", "spectra:a?config=", "spectra:a?world=b"] {
+        for wrong in [
+            "spectra:",
+            "spectra:?config=x",
+            "spectra:a?config=",
+            "spectra:a?world=b",
+            // They would be printed as something else, and read back as another world.
+            "spectra:a\u{1b}[2J",
+            r"spectra:a\n?config=x",
+            "spectra:a b",
+        ] {
             assert!(matches!(Location::parse(wrong), Err(LocationError::BadSpectra(_))), "{wrong}");
         }
     }
@@ -207,8 +221,9 @@ mod tests {
     #[test]
     fn a_location_is_read_back_from_how_it_is_recorded() {
         let odd: OsString = std::os::unix::ffi::OsStringExt::from_vec(b"/caf\xe9 \\ \n spectra:".to_vec());
-        for location in [Location::Local(PathBuf::from(odd)), Location::parse("spectra:s1?config=/a\\b.json").unwrap()]
-        {
+        let texts = [r"spectra:s1?config=/a\b.json", r"s3://bucket/a\b", r"azblob://c/p?endpoint=a\/b"];
+        let parsed = texts.map(|text| Location::parse(text).unwrap());
+        for location in [Location::Local(PathBuf::from(odd))].into_iter().chain(parsed) {
             assert_eq!(Location::from_recorded(&location.to_string()), Ok(location));
         }
     }

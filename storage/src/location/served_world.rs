@@ -5,6 +5,7 @@ use std::fmt;
 use url::Url;
 
 use super::error::LocationError;
+use super::is_world_name;
 
 /// A world of a simulator that is served over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl ServedWorld {
         if url.scheme() != "http" || has_more || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("a server is a host and a port"));
         }
-        if world.is_empty() || !world.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+        if !is_world_name(world) {
             return Err(wrong("a world has a name of letters, digits, _ and -"));
         }
         Ok(ServedWorld { server: url.as_str().trim_end_matches('/').to_owned(), world: world.to_owned() })
