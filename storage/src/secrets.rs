@@ -49,14 +49,17 @@ const SCHEMES: [&str; 2] = ["basic ", "bearer "];
 
 static KNOWN: Mutex<Vec<SecretString>> = Mutex::new(Vec::new());
 
-/// From now on a value is not shown, nor how it is written in a URL.
+/// From now on a value is not shown, nor how it is written in a URL, or between quotes, as clients show what a server has
+/// said.
 pub(crate) fn know(secret: &SecretString) {
     let secret = secret.expose_secret();
     if secret.len() < SECRET_BYTES_MIN {
         return;
     }
     let mut known = KNOWN.lock();
-    for form in [secret.to_owned(), utf8_percent_encode(secret, ENCODED).to_string()] {
+    let forms =
+        [secret.to_owned(), utf8_percent_encode(secret, ENCODED).to_string(), secret.escape_debug().to_string()];
+    for form in forms {
         if !known.iter().any(|other| other.expose_secret() == form) {
             known.push(form.into());
         }
@@ -77,7 +80,8 @@ pub(crate) fn kept(text: &str) -> String {
     without_secrets(text).chars().take(CHARACTERS_MAX).collect()
 }
 
-fn without_secrets(text: &str) -> Cow<'_, str> {
+/// The same, of any length.
+pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for secret in KNOWN.lock().iter().map(ExposeSecret::expose_secret) {
         if text.contains(secret) {
@@ -105,9 +109,11 @@ mod tests {
     #[test]
     fn what_a_server_repeats_of_a_request_is_not_shown() {
         know(&"hunter2-and/more".into());
+        know(&"quoted\"and\\more".into());
         know_password(Some(&"somebody".into()), Some(&"correct horse".into()));
         for text in [
             "denied: hunter2-and/more is wrong",
+            "S3Error { message: \"you sent quoted\\\"and\\\\more\" }",
             "denied: ?x=hunter2-and%2Fmore",
             "you sent correct horse",
             "you sent c29tZWJvZHk6Y29ycmVjdCBob3JzZQ==",
@@ -119,7 +125,7 @@ mod tests {
             "you sent BASIC abcdefghijklmnopqrstuvwxyz==",
         ] {
             let shown = without_secrets(text);
-            for secret in ["hunter2", "correct horse", "c29tZ", "AKIA", "abc"] {
+            for secret in ["hunter2", "quoted", "correct horse", "c29tZ", "AKIA", "abc"] {
                 assert!(!shown.contains(secret), "{shown}");
             }
             assert!(shown.contains(HIDDEN), "{shown}");

@@ -5,7 +5,7 @@ use opendal::{Error, ErrorKind};
 
 use super::transport::Refusal;
 use crate::error::StoreError;
-use crate::secrets::kept;
+use crate::secrets::{kept, without_secrets};
 
 /// What servers of S3 say that have no room, with a status that says otherwise.
 const FULL: [&str; 3] = ["QuotaExceeded", "StorageFull", "InsufficientStorage"];
@@ -17,7 +17,8 @@ pub(super) const NOT_MET: &str = "the condition is not met";
 pub(super) fn store_error(error: &Error, refusal: Option<Refusal>) -> StoreError {
     let class = class(error, refusal.map(|refusal| refusal.status));
     // Not what the client says of the request: there may be something in it that nobody should see.
-    let said: String = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    // Secrets go first: what is done with the text afterwards could leave a part of one.
+    let said: String = without_secrets(error.message()).split_whitespace().collect::<Vec<_>>().join(" ");
     let said = said_by_server(&said);
     let message = match refusal {
         Some(Refusal { status, .. }) => format!("the server answers {status}: {said}"),
