@@ -25,6 +25,10 @@ mod remote;
 mod sftp;
 mod spectra;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use capabilities::{Capabilities, Keeps};
 pub use error::StoreError;
 pub use folder::{

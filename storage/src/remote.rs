@@ -17,6 +17,8 @@ mod folder;
 mod listed;
 mod listing;
 mod original;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod scripted;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -86,11 +88,22 @@ impl RemoteStore {
     /// Where folders come with what is in them, a place in which nothing is cannot be told from one that is not there: it
     /// is an error where there is `to_be_something`.
     pub(crate) fn open(url: &RemoteUrl, to_be_something: bool) -> Result<Self, StoreError> {
-        let operator = service::client(url, &format!("{}/", url.path().trim_end_matches('/')))?;
-        let (can, traits) = (operator.info().capability(), url.protocol.spec().traits);
+        let store = Arc::new(RemoteStore::unopened(url)?);
+        let asked = store.clone();
+        let is_empty = wait_for(async move { asked.look_at_root().await })?;
+        if is_empty && to_be_something && !store.traits.has_folders && url.path() != "/" {
+            return Err(StoreError::new(ErrorClass::Vanished, "nothing is there: check the path"));
+        }
+        Ok(Arc::into_inner(store).expect("the answer has come"))
+    }
+
+    /// The store at a URL, of which nothing has been asked yet.
+    fn unopened(url: &RemoteUrl) -> Result<Self, StoreError> {
         let path = url.path();
+        let operator = service::client(url, &format!("{}/", path.trim_end_matches('/')))?;
+        let (can, traits) = (operator.info().capability(), url.protocol.spec().traits);
         let root = path.trim_matches('/');
-        let store = RemoteStore {
+        Ok(RemoteStore {
             operator,
             can,
             traits,
@@ -101,14 +114,7 @@ impl RemoteStore {
             whole: Arc::default(),
             ignores_conditions: Arc::default(),
             cuts_new_names: Arc::default(),
-        };
-        let store = Arc::new(store);
-        let asked = store.clone();
-        let is_empty = wait_for(async move { asked.look_at_root().await })?;
-        if is_empty && to_be_something && !store.traits.has_folders && url.path() != "/" {
-            return Err(StoreError::new(ErrorClass::Vanished, "nothing is there: check the path"));
-        }
-        Ok(Arc::into_inner(store).expect("the answer has come"))
+        })
     }
 
     /// Makes the root, and all folders above it, where the store has folders.

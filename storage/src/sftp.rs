@@ -9,6 +9,8 @@ mod failure;
 mod file;
 mod folder;
 mod open_folder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod scripted;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};

@@ -46,9 +46,7 @@ fn a_file_that_has_changed_since_it_was_listed_is_copied() {
             return (200, listing(&object("file", size, WRITTEN))).into();
         }
         first.store(false, Relaxed);
-        Answer::from((200, "abcde".to_owned()))
-            .with("ETag", "\"x\"")
-            .with("Last-Modified", MODIFIED)
+        Answer::from((200, "abcde".to_owned())).with("ETag", "\"x\"").with("Last-Modified", MODIFIED)
     });
     let place = Place::new();
     let source = format!("s3://b/?endpoint=http://127.0.0.1:{port}");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use longhaul_model::{ErrorClass, NodeKind, Page};
+use longhaul_model::{ErrorClass, NodeKind, Page, shown_path};
 use opendal::raw::oio;
 use opendal::raw::{OpList, OpStat};
 use opendal::{EntryMode, Metadata};
@@ -110,7 +110,14 @@ impl Listing {
                     if self.may_have_contents(&entry) {
                         self.look_at_marker(&mut page).await;
                     }
-                    self.add(&mut page, entry);
+                    match self.add(&mut page, entry) {
+                        Ok(()) => {}
+                        Err(error) if page.is_empty() => return (Err(error), self),
+                        Err(error) => {
+                            self.failed = Some(error);
+                            break;
+                        }
+                    }
                 }
                 Ok(None) => {
                     self.is_over = true;
@@ -183,15 +190,24 @@ impl Listing {
         page.remark(remark);
     }
 
-    fn add(&mut self, page: &mut Page, entry: oio::Entry) {
+    /// Fails where a server lists what is not in the folder: one that spells names in another way than it was asked, say, whose
+    /// folders would all look empty.
+    fn add(&mut self, page: &mut Page, entry: oio::Entry) -> Result<(), StoreError> {
         self.is_found = true;
         let (key, metadata) = entry.into_parts();
         let prefix = if self.folder == "/" { "" } else { &self.folder };
-        let itself = key == "/" && !self.is_nameless(&metadata);
-        let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty() && !itself) else {
-            // The folder itself, or what marks it.
-            return;
+        let Some(rest) = key.strip_prefix(prefix) else {
+            if metadata.mode() == EntryMode::FILE && Some(key.as_str()) == prefix.strip_suffix('/') {
+                return Err(StoreError::new(ErrorClass::Vanished, "it is a file, and no folder"));
+            }
+            let message = format!("the server lists {:?}, which is not in the folder", shown_path(&key));
+            return Err(StoreError::new(ErrorClass::Denied, message));
         };
+        let itself = key == "/" && !self.is_nameless(&metadata);
+        if rest.is_empty() || itself {
+            // The folder itself, or what marks it.
+            return Ok(());
+        }
         let name = rest.strip_suffix('/').unwrap_or(rest);
         match name {
             "" => {
@@ -202,6 +218,7 @@ impl Listing {
             _ if name.contains(['/', '\0']) => add_other(page, name, format!("{key:?} cannot be a path")),
             _ => self.add_named(page, name, &metadata),
         }
+        Ok(())
     }
 
     /// Whether what is called `/` in the root is not the root: keys begin with a `/` there. What marks a root is an
@@ -246,4 +263,42 @@ fn add_other(page: &mut Page, name: &str, why: String) {
         _ => page.push(name.replace(['/', '\0'], "%").as_bytes(), NodeKind::Other, None, None),
     }
     page.remark(why);
+}
+
+#[cfg(all(test, feature = "webdav"))]
+mod tests {
+    use super::super::scripted::{HttpAnswer, list_over_http};
+    use super::*;
+
+    fn listed(hrefs: &[(&str, &str)]) -> Vec<Result<Page, StoreError>> {
+        let responses: String = hrefs
+            .iter()
+            .map(|(href, kind)| {
+                format!(
+                    "<D:response><D:href>{href}</D:href><D:propstat><D:prop><D:resourcetype>{kind}</D:resourcetype>\
+                     <D:getcontentlength>1</D:getcontentlength></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>\
+                     </D:response>"
+                )
+            })
+            .collect();
+        let body = format!("<D:multistatus xmlns:D=\"DAV:\">{responses}</D:multistatus>").into_bytes();
+        let answer = HttpAnswer { status: 207, headers: Vec::new(), body };
+        list_over_http("webdav+http://dav.invalid/dav", "/é".as_bytes(), "", vec![answer])
+    }
+
+    #[test]
+    fn a_server_that_spells_a_folder_in_another_way_does_not_make_it_look_empty() {
+        let composed = listed(&[("/dav/%C3%A9/", "<D:collection/>"), ("/dav/%C3%A9/a", "")]);
+        assert_eq!(composed[0].as_ref().unwrap().iter().map(|entry| entry.name).collect::<Vec<_>>(), ["a"]);
+        let decomposed = listed(&[("/dav/e%CC%81/", "<D:collection/>"), ("/dav/e%CC%81/a", "")]);
+        let error = decomposed[0].as_ref().unwrap_err();
+        assert_eq!(error.class, ErrorClass::Denied);
+        assert!(error.message.contains("not in the folder"), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_place_of_a_folder_is_no_empty_folder() {
+        let error = listed(&[("/dav/%C3%A9", "")]).remove(0).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Vanished, "{error}");
+    }
 }

@@ -104,6 +104,12 @@ pub(super) fn transport(follows_redirects: bool) -> HttpTransporter {
     HttpTransporter::new(Watched { asking, sending, follows_redirects })
 }
 
+/// The same over something else than the network.
+#[cfg(any(test, fuzzing))]
+pub(super) fn transport_over(answers: HttpTransporter) -> HttpTransporter {
+    HttpTransporter::new(Watched { asking: answers.clone(), sending: answers })
+}
+
 fn client(builder: reqwest::ClientBuilder) -> HttpTransporter {
     let client = builder
         .connect_timeout(CONNECT_TIMEOUT)

@@ -71,6 +71,15 @@ impl Connections {
         KNOWN.lock().entry(server.clone()).or_insert_with(|| make(server)).clone()
     }
 
+    /// One connection that is open already, to no server that could be connected to again.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn over(sftp: Sftp) -> Arc<Self> {
+        let connection = Arc::new(Connection { sftp, is_given_up: AtomicBool::new(false) });
+        let server = Server { host: "server.invalid".to_owned(), user: None, port: None };
+        let open = std::array::from_fn(|_| Mutex::new(Some(connection.clone())));
+        Arc::new(Connections { server, open, turn: AtomicUsize::new(0) })
+    }
+
     /// One of them, in turn.
     pub(super) async fn any(&self) -> Result<Arc<Connection>, StoreError> {
         let turn = self.turn.fetch_add(1, Relaxed) % CONNECTIONS;
