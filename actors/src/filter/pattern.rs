@@ -31,6 +31,15 @@ pub(super) fn for_globs(pattern: &str) -> Result<String, Wrong> {
                 out.push('\\');
                 out.push(escaped);
             }
+            '*' => {
+                // Three stars and more are what two are, where two mean something, and otherwise what one is.
+                let end = position + pattern[position..].len() - pattern[position..].trim_start_matches('*').len();
+                rest = pattern.char_indices();
+                rest.by_ref().take_while(|(at, _)| *at + 1 < end).for_each(drop);
+                let is_first = matches!(&pattern[..position], "" | "!") || pattern[..position].ends_with('/');
+                let is_last = end == pattern.len() || pattern[end..].starts_with('/');
+                out.push_str(if end - position >= 2 && is_first && is_last { "**" } else { "*" });
+            }
             '{' | '}' => {
                 out.push('\\');
                 out.push(character);
