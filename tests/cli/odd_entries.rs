@@ -10,7 +10,7 @@ const MODIFIED: &str = "Mon, 06 Jan 2020 00:00:00 GMT";
 fn assert_listed(place: &Place, source: &str, code: i32, rows: &[&str]) {
     let said = run(place, &["discover", source, "dst"]);
     assert_eq!(said.code, Some(code), "{}{}", said.out, said.err);
-    let sql = "SELECT path, kind, size, modified_ns IS NOT NULL, coalesce(reason, '') FROM src_status WHERE path <> '/' \
+    let sql = "SELECT path, kind, size, modified_ns IS NOT NULL, coalesce(error, '') FROM src_status WHERE path <> '/' \
                ORDER BY path";
     assert_eq!(place.query(sql), rows);
 }
@@ -87,7 +87,7 @@ fn a_server_may_write_whole_addresses() {
     let port = server(move |request| {
         let body = if request.starts_with("GET ") {
             return (200, "abc".to_owned());
-        } else if request.starts_with("PROPFIND /my%20dav/sub/ ") {
+        } else if request.starts_with("PROPFIND /my%20dav/sub/ ") || request.starts_with("PROPFIND /my%20dav/sub ") {
             [
                 response("http://internal:8080/my%20dav/sub/", None, MODIFIED),
                 response("http://internal:8080/my%20dav/sub/%C3%BC", Some("3"), MODIFIED),
