@@ -55,6 +55,13 @@ mod traffic;
 pub use config::{CopyConfig, MigrationConfig, RefreshConfig, ResumeConfig, Tuning, VerifyConfig};
 pub use controller::{Backups, Controller};
 pub use ending::{Ended, Outcome};
+/// What the fuzz targets in `fuzz/` call of private code.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::filter::{Filter, FilterError};
+}
+
 pub use engine::{Engine, Placement, Run, Task};
 pub use filter::read_rules;
 pub use messages::Interrupt;
