@@ -1,6 +1,9 @@
 //! The command line of Longhaul: what was typed, turned into one call of the library, and its result into text and an
 //! exit code.
 
+// What cannot fail says why: `expect`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 /// Says a line on standard error. A standard error that cannot be written changes nothing.
 macro_rules! tell {
     ($($line:tt)*) => {{

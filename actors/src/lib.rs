@@ -8,6 +8,9 @@
 //! [`discover`], [`resume`], [`refresh`], [`retry`], [`copy`] and [`verify`] are the front door. A [`Controller`] watches
 //! the run, stops it and waits for its end.
 
+// What cannot fail says why: `expect`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 // The front door: what is asked for, and what one can do with a run.
 mod config;
 mod controller;
@@ -52,9 +55,6 @@ mod observer;
 mod progress;
 mod traffic;
 
-pub use config::{CopyConfig, MigrationConfig, RefreshConfig, ResumeConfig, Tuning, VerifyConfig};
-pub use controller::{Backups, Controller};
-pub use ending::{Ended, Outcome};
 /// What the fuzz targets in `fuzz/` call of private code.
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -62,6 +62,9 @@ pub mod fuzzing {
     pub use crate::filter::{Filter, FilterError};
 }
 
+pub use config::{CopyConfig, MigrationConfig, RefreshConfig, ResumeConfig, Tuning, VerifyConfig};
+pub use controller::{Backups, Controller};
+pub use ending::{Ended, Outcome};
 pub use engine::{Engine, Placement, Run, Task};
 pub use filter::read_rules;
 pub use messages::Interrupt;

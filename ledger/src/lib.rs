@@ -4,6 +4,9 @@
 //! ([`DiscoverWriter`], [`CopyWriter`], [`VerifyWriter`]) or to an [`Editor`]; a [`Reader`] opens the file when there is
 //! no writer. What must hold of the tables is written beside the tables, in `schema.sql`.
 
+// What cannot fail says why: `expect`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 // The way in: what may be done with a ledger follows from how far its migration has come.
 mod idle;
 mod migration;

@@ -3,6 +3,9 @@
 //! Everything here is a value or a pure function. The status tables are functions that say which change is allowed;
 //! whoever changes a status goes through them.
 
+// What cannot fail says why: `expect`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 // What a tree is made of.
 mod name;
 mod node;

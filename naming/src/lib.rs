@@ -4,6 +4,9 @@
 //! has against a name is a [`RuleSet`]; what a name is at odds with is [`Broken`]; which names are one to it is a matter of
 //! [`RuleSet::fold`]; and [`RuleSet::candidate`] gives names that it takes.
 
+// What cannot fail says why: `expect`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 // What a destination has against names, and what a name is at odds with.
 mod rule_set;
 

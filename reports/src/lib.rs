@@ -13,6 +13,9 @@
 //! Names come from whoever could make a file, so everything is taken to be hostile: the page is made by a template engine
 //! that escapes what it is given, and forbids scripts besides; the table guards cells that a spreadsheet would run.
 
+// What cannot fail says why: `expect`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 // What a report says.
 mod conclusion;
 mod figures;

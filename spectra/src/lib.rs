@@ -7,6 +7,9 @@
 //! clock: the caller says what time it is, and is told how long an operation would have taken. Only the server in
 //! [`http`] has a clock, and takes as long as it says.
 
+// What cannot fail says why: `expect`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 mod error;
 
 // What a tree is to be like, as people write it.

@@ -3,6 +3,9 @@
 //! A [`Store`] is one tree in one place. The engine never asks which store it has, only what it can do
 //! ([`Capabilities`]). Paths are bytes, begin with `/` and are relative to the store's root, whatever is above that.
 
+// What cannot fail says why: `expect`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 // What a store is: what can be asked of it, and what it answers.
 mod capabilities;
 mod error;

@@ -52,10 +52,11 @@ fn model_node(
         Some(there) => {
             let (mine, theirs) = (entry.facts(), there.facts());
             let replace = if entry.kind == NodeKind::Symlink { PlanAction::MakeLink } else { PlanAction::Overwrite };
+            // What could not be looked at is, when its turn comes.
+            let is_unknown = mine.size.is_none() && mine.modified_ns.is_none();
+            let is_open = is_unknown || settings.comparison.needs_reading(mine, theirs);
             let action = match settings.on_conflict {
-                _ if entry.kind == NodeKind::File && settings.comparison.needs_reading(mine, theirs) => {
-                    PlanAction::Compare
-                }
+                _ if entry.kind == NodeKind::File && is_open => PlanAction::Compare,
                 ConflictPolicy::Newer if settings.comparison.is_newer(mine, theirs) => replace,
                 ConflictPolicy::Newer | ConflictPolicy::Skip => PlanAction::Skip,
                 ConflictPolicy::Overwrite => replace,
