@@ -79,7 +79,7 @@ pub(crate) enum Mended {
     /// Its log was damaged.
     Log(Repaired),
     /// It is damaged itself, in this way, and is as it was.
-    NotMended(String),
+    Damaged(String),
 }
 
 /// Cuts a damaged log off, and says so. A ledger that is damaged itself is refused.
@@ -90,7 +90,7 @@ pub(crate) fn mend_log(ledger: &Path) -> anyhow::Result<()> {
             repaired.tell(ledger);
             Ok(())
         }
-        Mended::NotMended(reason) => {
+        Mended::Damaged(reason) => {
             bail!("ledger {} is damaged ({reason}): {}", ledger.display(), hints::rescue(ledger))
         }
     }
@@ -100,7 +100,7 @@ pub(crate) fn mend_log(ledger: &Path) -> anyhow::Result<()> {
 pub(crate) fn mend(ledger: &Path) -> anyhow::Result<Mended> {
     if !has_log(ledger) {
         return Ok(match look(ledger)? {
-            Soundness::Damaged(reason) if ledger.exists() => Mended::NotMended(reason),
+            Soundness::Damaged(reason) if ledger.exists() => Mended::Damaged(reason),
             Soundness::Damaged(_) | Soundness::Sound => Mended::Sound,
         });
     }
@@ -115,7 +115,7 @@ pub(crate) fn mend(ledger: &Path) -> anyhow::Result<Mended> {
         look(&trial)
     };
     if let Soundness::Damaged(reason) = is_sound(0)? {
-        return Ok(Mended::NotMended(reason));
+        return Ok(Mended::Damaged(reason));
     }
     let (mut kept_bytes, mut too_many) = (0, log_bytes);
     while too_many - kept_bytes > 1 {

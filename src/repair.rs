@@ -24,7 +24,7 @@ pub(crate) fn run(ledger: &Path) -> anyhow::Result<Exit> {
         )?;
     }
     let is_sound = match ledger_probe::mend(ledger)? {
-        Mended::NotMended(reason) => return rescue(ledger, &reason),
+        Mended::Damaged(reason) => return rescue(ledger, &reason),
         Mended::Log(repaired) => {
             repaired.tell(ledger);
             false

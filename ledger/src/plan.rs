@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use duckdb::{Connection, params};
-use longhaul_model::{CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, PolicyVerdict, ReasonCode};
+use longhaul_model::{Comparison, CopyStatus, FIRST_NODE_ID, NodeKind, PlanAction, PolicyVerdict, ReasonCode};
 
 use crate::error::Result;
 use crate::events::{ChangedAtDepth, CopyChanges, Events, SAME_NOW};
@@ -154,13 +154,7 @@ fn plan_range(connection: &Connection, settings: &Settings, in_conflict: &TempTa
         ancestor_in_conflict = sql::reason(ReasonCode::AncestorInConflict, &["x.top"]),
         no_symlinks = sql::reason(ReasonCode::NoSymlinks, &[]),
         already_there = sql::reason(ReasonCode::AlreadyThere, &[]),
-        // One that looks like a copy is looked at, and made again if it points elsewhere.
-        is_adopted_link = format!(
-            "({} AND w.kind = '{}' AND {})",
-            comparison.adopts,
-            NodeKind::Symlink,
-            sql::is_same(comparison.adopting(false), "w", "d")
-        ),
+        is_adopted_link = is_adopted_link(*comparison),
         adopts = comparison.adopts,
         adopted = sql::reason(ReasonCode::Adopted, &[]),
         difference = difference(settings),
@@ -203,6 +197,14 @@ fn find_folders_in_conflict(connection: &Connection) -> Result<TempTable> {
 /// compared then, because a filter excluded it.
 fn is_same_unless_compared(settings: &Settings) -> String {
     if settings.filter.is_empty() { "false".to_owned() } else { sql::is_same(settings.comparison, "w", "d") }
+}
+
+/// Whether a link is adopted: one that looks like a copy is looked at, and made again if it points elsewhere.
+fn is_adopted_link(comparison: Comparison) -> String {
+    if !comparison.adopts {
+        return "false".to_owned();
+    }
+    format!("(w.kind = '{}' AND {})", NodeKind::Symlink, sql::is_same(comparison.adopting(false), "w", "d"))
 }
 
 /// The reason that says how the destination's differs, and what the policy is.

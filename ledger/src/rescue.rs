@@ -25,7 +25,7 @@ use crate::sql;
 use crate::words::ExclusionOrigin;
 
 /// Rows that DuckDB keeps together: none of them can be read where one cannot.
-const ROWS_TOGETHER: i64 = 2_048;
+const ROWS_TOGETHER: u16 = 2_048;
 
 /// Nodes whose paths are looked up in one statement.
 const PATHS_TOGETHER: usize = 1_024;
@@ -130,6 +130,9 @@ struct Said {
     what: What,
 }
 
+/// Reads it from a row, behind the id of the node.
+type ReadWhat = fn(&Row<'_>) -> duckdb::Result<What>;
+
 enum What {
     Excluded { reason: String },
     Decided { action: String },
@@ -139,7 +142,7 @@ enum What {
 /// Everything that somebody has said about a node and that can be read. Notes what cannot be.
 fn read_said(damaged: &Connection, rescued: &mut Rescued) -> Vec<Said> {
     let by_people = format!("origin = '{}'", ExclusionOrigin::Person.as_str());
-    let tables: [(&str, &str, &str, fn(&Row<'_>) -> duckdb::Result<What>); 3] = [
+    let tables: [(&str, &str, &str, ReadWhat); 3] = [
         ("exclusions", "node_id, reason", &by_people, |row| Ok(What::Excluded { reason: row.get(1)? })),
         ("decisions", "src_id, action::VARCHAR", "true", |row| Ok(What::Decided { action: row.get(1)? })),
         ("renames", "src_id, name, rule", "true", |row| Ok(What::Renamed { name: row.get(1)?, rule: row.get(2)? })),
@@ -182,7 +185,8 @@ fn read_said(damaged: &Connection, rescued: &mut Rescued) -> Vec<Said> {
 
 /// The rows of a table that can be read or not together.
 fn stretches(rows: i64) -> impl Iterator<Item = Range<i64>> {
-    (0..rows.max(0)).step_by(ROWS_TOGETHER as usize).map(move |start| start..rows.min(start + ROWS_TOGETHER))
+    let starts = (0..rows.max(0)).step_by(usize::from(ROWS_TOGETHER));
+    starts.map(move |start| start..rows.min(start + i64::from(ROWS_TOGETHER)))
 }
 
 /// Reads the paths of these nodes, halving what cannot be read until it is clear which it is.

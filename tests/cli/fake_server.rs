@@ -27,7 +27,7 @@ impl From<(u16, String)> for Answer {
 impl Answer {
     /// Adds a header.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        self.headers += &format!("{name}: {value}\r\n");
+        self.headers.extend([name, ": ", value, "\r\n"]);
         self
     }
 
@@ -114,7 +114,7 @@ pub(crate) fn object(key: &str, size: &str, modified: &str) -> String {
     )
 }
 
-/// A folder's listing as WebDAV has it.
+/// A folder's listing as `WebDAV` has it.
 pub(crate) fn multistatus(responses: &[String]) -> String {
     format!("<D:multistatus xmlns:D=\"DAV:\">{}</D:multistatus>", responses.concat())
 }

@@ -42,7 +42,7 @@ const NO_SIZE: &str = "18446744073709551615";
 /// Stands for a time that cannot be read: too early for the nanoseconds of the ledger.
 const NO_TIME_OF_BUCKET: &str = "0001-01-01T00:00:00Z";
 
-/// The same as WebDAV writes it.
+/// The same as `WebDAV` writes it.
 const NO_TIME_OF_FOLDER: &str = "Mon, 01 Jan 0001 00:00:00 GMT";
 
 /// What is not encoded in a path.
@@ -136,8 +136,9 @@ impl Question {
         let mut rewriting =
             Rewriting { question: self, has_response: false, text: format!("<{due}>"), odd: Vec::new() };
         let mut page = Page::default();
-        while !is_empty {
+        loop {
             let child = match reader.read_event().map_err(|error| broken(&error))? {
+                _ if is_empty => break,
                 Event::Start(start) => element(&mut reader, &start, 1)?,
                 Event::Empty(start) => Element::of(&start),
                 Event::End(_) => break,
@@ -148,7 +149,7 @@ impl Question {
                 (Question::Bucket { .. }, "Contents") => rewriting.object(&child),
                 (Question::Bucket { .. }, "CommonPrefixes") => rewriting.prefix(&child),
                 (Question::Bucket { .. }, "IsTruncated") => page.is_truncated = Some(yes_or_no(child.text.trim())?),
-                (Question::Bucket { .. }, "NextContinuationToken") => page.next = child.text.trim().to_owned(),
+                (Question::Bucket { .. }, "NextContinuationToken") => child.text.trim().clone_into(&mut page.next),
                 (Question::Folder { .. } | Question::Itself, "response") => rewriting.response(&child)?,
                 _ => {}
             }
@@ -157,7 +158,7 @@ impl Question {
         if let Question::Bucket { token, .. } = self {
             page.write(token.as_deref(), &mut text)?;
         }
-        text += &format!("</{due}>");
+        text.extend(["</", due, ">"]);
         Ok(Rewritten { text, odd })
     }
 }
@@ -335,7 +336,7 @@ fn http_time(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The beginning of that year, since 1970.
-const YEAR_9999: Duration = Duration::from_secs(253_370_764_800);
+const YEAR_9999: Duration = Duration::from_hours(70_380_768);
 
 /// An element with all that is in it.
 #[derive(Debug)]

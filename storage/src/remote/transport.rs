@@ -157,7 +157,7 @@ impl Watched {
             let response = self.send(request).await?;
             match Redirect::of(again, self.follows_redirects, response.status(), response.headers()) {
                 Redirect::None => return Ok(response),
-                Redirect::To(redirected) => request = redirected,
+                Redirect::To(redirected) => request = *redirected,
                 Redirect::Refused(origin) => {
                     note(&response);
                     let message =
@@ -185,7 +185,7 @@ enum Redirect {
     /// It does not redirect.
     None,
     /// This request.
-    To(http::Request<Buffer>),
+    To(Box<http::Request<Buffer>>),
     /// Nothing, since it leads to this origin.
     Refused(String),
 }
@@ -227,7 +227,7 @@ impl Redirect {
             *request.headers_mut() = kept;
         }
         *request.uri_mut() = redirected;
-        Redirect::To(request)
+        Redirect::To(Box::new(request))
     }
 }
 
@@ -329,7 +329,7 @@ mod tests {
 
     fn request_to(redirect: Redirect) -> http::Request<Buffer> {
         match redirect {
-            Redirect::To(request) => request,
+            Redirect::To(request) => *request,
             other => panic!("{other:?}"),
         }
     }
