@@ -143,7 +143,9 @@ impl From<Exit> for ExitCode {
 
 /// Whoever read our output has had enough of it: that is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+            // Those who write CSV or JSON have errors of their own, which say the same.
+            || cause.to_string() == io::Error::from(rustix::io::Errno::PIPE).to_string()
+    })
 }

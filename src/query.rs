@@ -69,8 +69,13 @@ pub(crate) fn refuse_taken(ledger: &Path, path: &Path, force: bool) -> anyhow::R
     if belongs_to(ledger, path) {
         bail!("{} belongs to the ledger: choose another file", path.display());
     }
-    if !force && path.symlink_metadata().is_ok() {
-        bail!("{} exists already: replace it with --force", path.display());
+    if let Ok(found) = path.symlink_metadata() {
+        if !force {
+            bail!("{} exists already: replace it with --force", path.display());
+        }
+        if !found.is_file() {
+            bail!("{} is no file: only a file can be replaced", path.display());
+        }
     }
     Ok(())
 }

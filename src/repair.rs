@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::bail;
-use longhaul_ledger::{PutBack, Reader, Rescued, put_back_torn, take_its_place};
+use anyhow::{anyhow, bail};
+use longhaul_ledger::{LedgerError, PutBack, Reader, Rescued, put_back_torn, take_its_place};
 use longhaul_model::human::{self, counted};
 
 use crate::ledger_probe::{self, Mended};
@@ -15,6 +15,18 @@ use crate::{Exit, backup};
 const LARGE_BYTES: u64 = 256 << 20;
 
 pub(crate) fn run(ledger: &Path) -> anyhow::Result<Exit> {
+    match repair(ledger) {
+        // What there is cannot be taken for a ledger: what else there may be is said as well.
+        Err(error) if error.chain().any(is_no_ledger) => Err(anyhow!("{error:#}: {}", other_ways(ledger))),
+        done => done,
+    }
+}
+
+fn is_no_ledger(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(LedgerError::NotALedger { .. } | LedgerError::Missing(_)))
+}
+
+fn repair(ledger: &Path) -> anyhow::Result<Exit> {
     let shown = ledger.display();
     if let Some(PutBack { torn, .. }) = put_back_torn(ledger)? {
         writeln!(
@@ -55,13 +67,9 @@ fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
     let new = Path::new(&new);
     let Some(Rescued { exclusions, decisions, names, lost, tables_lost }) = ledger_probe::rescue_to(ledger, new)?
     else {
-        let backup = tell_of_backup(ledger).map_or_else(String::new, |backup| format!("{backup}; or "));
-        bail!(
-            "ledger {shown} is damaged ({reason}), and nothing in it can be read: {backup}`longhaul discover SRC DST \
-             --adopt` with another ledger lists both trees again, and counts what was copied as copied once its contents \
-             have been compared"
-        );
+        bail!("ledger {shown} is damaged ({reason}), and nothing in it can be read: {}", other_ways(ledger));
     };
+    let is_all = lost == 0 && tables_lost.is_empty();
     let aside = take_its_place(new, ledger)?;
     let mut out = io::stdout().lock();
     writeln!(out, "ledger {shown} was damaged ({reason}); it is kept as {}", aside.display())?;
@@ -73,7 +81,7 @@ fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
         counted(names, "accepted name")
     )?;
     if lost > 0 {
-        writeln!(out, "{} about such things cannot be read and may be lost", counted(lost, "row"))?;
+        writeln!(out, "{} about exclusions, decisions or names cannot be read and may be lost", counted(lost, "row"))?;
     }
     for table in tables_lost {
         writeln!(out, "nothing of the {table} can be read: they may be lost")?;
@@ -87,7 +95,16 @@ fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
         writeln!(out, "{backup}, to be used in its place if less is lost with it")?;
     }
     writeln!(out, "go on with: longhaul discover --resume --ledger {shown}")?;
-    Ok(Exit::Done)
+    Ok(if is_all { Exit::Done } else { Exit::SomeFailed })
+}
+
+/// What can be done without this ledger.
+fn other_ways(ledger: &Path) -> String {
+    let backup = tell_of_backup(ledger).map_or_else(String::new, |backup| format!("{backup}; or "));
+    format!(
+        "{backup}`longhaul discover SRC DST --adopt` with another ledger lists both trees again, and counts what was copied \
+         as copied once its contents have been compared"
+    )
 }
 
 /// Says from when the backup is that runs make by themselves, if there is one.

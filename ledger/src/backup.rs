@@ -30,8 +30,14 @@ pub fn back_up(ledger: &Path, to: &Path, existing: Existing) -> Result<u64> {
 /// Backs up the ledger of an open connection, on which no transaction is open and no log is left.
 pub(crate) fn back_up_open(connection: &Database, to: &Path, existing: Existing) -> Result<u64> {
     connection.checkpoint()?;
-    if existing == Existing::Keep && to.symlink_metadata().is_ok() {
-        return Err(LedgerError::Exists(to.to_owned()));
+    if let Ok(found) = to.symlink_metadata() {
+        if existing == Existing::Keep {
+            return Err(LedgerError::Exists(to.to_owned()));
+        }
+        if !found.is_file() {
+            let reason = "only a file can be replaced".to_owned();
+            return Err(LedgerError::NotWritable { path: to.to_owned(), reason });
+        }
     }
     remove_unfinished(to);
     let unfinished = with_suffix(to, &unfinished_suffix());
@@ -90,6 +96,9 @@ mod tests {
         let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
         names.sort_unstable();
         assert_eq!(names, ["copy.duckdb", "l.duckdb"]);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&copy, &link).unwrap();
+        assert!(matches!(back_up(&ledger, &link, Existing::Replace), Err(LedgerError::NotWritable { .. })));
         let nowhere = folder.path().join("no such folder/copy.duckdb");
         assert!(matches!(back_up(&ledger, &nowhere, Existing::Keep), Err(LedgerError::NotWritable { .. })));
     }

@@ -178,7 +178,12 @@ fn open_with(path: &Path, config: Config) -> Result<Connection> {
     let connection = Connection::open_with_flags(as_file(path)?, config)
         .map_err(|error| explain_opening(path, &error.to_string()))?;
     check_version(path, &connection)?;
-    check_log_was_its_own(path, &connection)?;
+    check_log_was_its_own(path, &connection).map_err(|error| match error {
+        LedgerError::Database(reason) if is_damage(&reason) => {
+            LedgerError::Damaged { path: path.to_owned(), reason: first_line(&reason).to_owned() }
+        }
+        other => other,
+    })?;
     Ok(connection)
 }
 

@@ -109,7 +109,7 @@ fn plan_range(connection: &Connection, settings: &Settings, in_conflict: &TempTa
              WHEN w.kind = '{symlink}' AND NOT {symlinks_kept} THEN {no_symlinks}
              WHEN m.dst_id IS NULL THEN NULL
              WHEN w.kind <> '{folder}' AND {is_same} THEN {already_there}
-             WHEN w.kind = '{folder}' OR {is_adopted_link} OR ({adopts} AND {is_left_open}) THEN {adopted}
+             WHEN w.kind = '{folder}' OR {is_adopted_link} OR ({adopts} AND w.kind = '{file}' AND {is_left_open}) THEN {adopted}
              ELSE {difference}
            END
          FROM waiting w

@@ -16,10 +16,10 @@ use duckdb::{Connection, Row, params};
 use hashbrown::HashMap;
 use longhaul_model::Comparison;
 
-use crate::beside::{damaged_suffix, log_of, with_suffix};
+use crate::beside::{damaged_suffix, log_of, remove_unfinished, with_suffix};
 use crate::double_write::copies_of;
 use crate::error::{LedgerError, Result};
-use crate::migration::{Migration, MigrationSpec, Settings};
+use crate::migration::{Migration, MigrationSpec, Run, Settings};
 use crate::opening::{self, Resources, not_writable};
 use crate::sql;
 use crate::words::ExclusionOrigin;
@@ -62,6 +62,7 @@ pub fn unreadable_tables(path: &Path) -> Result<Vec<String>> {
 /// Makes a new ledger at `new` with what somebody has said in the damaged one at `path`, as far as that can be read: `None`
 /// where not even what it is about can be. `now_ns` is in nanoseconds since 1970.
 pub fn rescue(path: &Path, new: &Path, now_ns: i64) -> Result<Option<Rescued>> {
+    remove_unfinished(path);
     let damaged = match opening::open_read_only(path) {
         Err(LedgerError::Damaged { .. }) => return Ok(None),
         opened => opened?,
@@ -71,7 +72,9 @@ pub fn rescue(path: &Path, new: &Path, now_ns: i64) -> Result<Option<Rescued>> {
     let said = read_said(&damaged, &mut rescued);
     let copying = migration.chosen_copy_settings();
     let MigrationSpec { source, destination, settings } = migration.spec;
-    let comparison = Comparison { adopts: true, ..settings.comparison };
+    // Before anything was copied, all that the destination has is its own.
+    let adopts = Run::has_carried_out_a_plan(&damaged).unwrap_or(true);
+    let comparison = Comparison { adopts, ..settings.comparison };
     let spec = MigrationSpec { source, destination, settings: Settings { comparison, copying, ..settings } };
     let ledger = opening::create(new, &spec, &Resources::default(), now_ns)?;
     ledger.in_transaction(|| {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::program::Place;
 
@@ -205,11 +206,12 @@ fn no_damaged_block_gives_a_wrong_result() {
                 sound_still += 1;
                 assert_eq!(place.query_in(&ledger, SAID), said_before, "block {block}");
             }
-            Some(0) => {
+            Some(code @ (0 | 3)) => {
+                assert_eq!(code == 3, said.out.contains("may be lost"), "block {block}: {}", said.out);
                 mended += 1;
                 let resumed = place.run(&["discover", "--resume", "--ledger", shown]);
                 assert_eq!(resumed.code, Some(0), "block {block}: {}", resumed.err);
-                if !said.out.contains("may be lost") {
+                if code == 0 {
                     assert_eq!(place.query_in(&ledger, SAID), said_before, "block {block}: {}", said.out);
                 }
             }
@@ -223,4 +225,53 @@ fn no_damaged_block_gives_a_wrong_result() {
         fs::remove_dir_all(&case).unwrap();
     }
     assert!(mended > 5, "{sound_still} sound, {mended} mended, {lost} lost");
+}
+
+/// What the log has beyond the file may be lost with it: what was begun is not.
+#[test]
+fn what_was_made_is_finished_also_where_the_log_of_a_killed_copy_is_gone() {
+    for bytes_left in [None, Some(0), Some(100)] {
+        let place = Place::new();
+        for number in 0..50 {
+            place.file(&format!("src/a/file {number}"), "x");
+        }
+        fs::set_permissions(place.path("src/a"), fs::Permissions::from_mode(0o750)).unwrap();
+        assert_eq!(place.discover(&[]).code, Some(0));
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("longhaul"))
+            .current_dir(place.path("."))
+            .args(["copy", "--approve", "--durability", "file", "--copiers", "1", "--ledger", "ledger.duckdb"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !place.path("dst/a/file 1").exists() {
+            assert!(child.try_wait().unwrap().is_none() || place.path("dst/a/file 1").exists());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let log = place.path("ledger.duckdb.wal");
+        match bytes_left {
+            None => drop(fs::remove_file(&log)),
+            Some(bytes) if log.exists() => fs::File::options().write(true).open(&log).unwrap().set_len(bytes).unwrap(),
+            Some(_) => {}
+        }
+        let said = place.on_ledger(&["migrate", "--resume", "--yes", "--level", "full"]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert_eq!(everything_in(&place.path("dst")), everything_in(&place.path("src")), "{bytes_left:?}");
+    }
+}
+
+#[test]
+fn what_else_there_is_is_said_where_nothing_can_be_read() {
+    let place = Place::new();
+    place.file("src/file", "x");
+    assert_eq!(place.discover(&[]).code, Some(0));
+    assert_eq!(place.on_ledger(&["backup", "ledger.duckdb.backup"]).code, Some(0));
+    for contents in [Vec::new(), vec![0; 40_000], b"nothing of ours".to_vec()] {
+        fs::write(place.ledger(), contents).unwrap();
+        let said = place.on_ledger(&["repair"]);
+        assert_eq!(said.code, Some(1));
+        for part in ["ledger.duckdb.backup", "--adopt"] {
+            assert!(said.err.contains(part), "{part}: {}", said.err);
+        }
+    }
 }

@@ -339,6 +339,16 @@ fn that_items_are_given_out_is_durable_before_they_are_and_known_to_every_later_
     let (_copy, copy, next, remaining) = crash_and_resume(&path);
     assert!(batches.iter().flat_map(|batch| &batch.items).all(|item| item.id.0 < remaining.begun_below));
 
+    // Also without the log.
+    let (_alone, alone) = as_after_a_crash(&path);
+    std::fs::remove_file(crate::log_of(&alone))
+        .or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })
+        .unwrap();
+    assert_eq!(begin(&alone).1.begun_below, remaining.begun_below);
+
     // What a recovery writes in the place of what was written has it as well.
     next.connection()
         .execute_batch(

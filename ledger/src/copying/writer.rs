@@ -75,7 +75,7 @@ impl CopyWriter {
     }
 
     /// The items of the plan that are still to be done and whose source ids lie within `ids`. That they may have been
-    /// begun from now on is durable before this returns.
+    /// begun from now on is durable before this returns, in the file itself: a log may be cut short, or be lost.
     pub fn pull_plan(&mut self, ids: &Range<i64>) -> Result<Vec<PlanBatch>> {
         let pulled = self.guarded(|this| {
             this.writer.flush_rows()?;
@@ -85,6 +85,7 @@ impl CopyWriter {
             self.writer.counters.marks.copy_given_out = ids.end + MARK_STEP;
             self.writer.uncommitted_rows += 1;
             self.commit()?;
+            self.guarded(|this| this.writer.checkpoint())?;
         }
         Ok(pulled)
     }

@@ -271,16 +271,14 @@ mod tests {
     use super::*;
 
     fn listed(hrefs: &[(&str, &str)]) -> Vec<Result<Page, StoreError>> {
-        let responses: String = hrefs
-            .iter()
-            .map(|(href, kind)| {
-                format!(
-                    "<D:response><D:href>{href}</D:href><D:propstat><D:prop><D:resourcetype>{kind}</D:resourcetype>\
-                     <D:getcontentlength>1</D:getcontentlength></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>\
-                     </D:response>"
-                )
-            })
-            .collect();
+        let response = |(href, kind): &(&str, &str)| {
+            format!(
+                "<D:response><D:href>{href}</D:href><D:propstat><D:prop><D:resourcetype>{kind}</D:resourcetype>\
+                 <D:getcontentlength>1</D:getcontentlength></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>\
+                 </D:response>"
+            )
+        };
+        let responses = hrefs.iter().map(response).collect::<Vec<_>>().concat();
         let body = format!("<D:multistatus xmlns:D=\"DAV:\">{responses}</D:multistatus>").into_bytes();
         let answer = HttpAnswer { status: 207, headers: Vec::new(), body };
         list_over_http("webdav+http://dav.invalid/dav", "/é".as_bytes(), "", vec![answer])

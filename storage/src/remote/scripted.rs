@@ -8,11 +8,12 @@ use opendal::{Buffer, Error, HttpBody, HttpTransport, HttpTransporter};
 use parking_lot::Mutex;
 
 use super::transport::transport_over;
-use super::{RemoteStore, listing, secrets};
+use super::{RemoteStore, listing};
 use crate::error::StoreError;
 use crate::fuzzing::Listed;
 use crate::location::Location;
 use crate::network::wait_for;
+use crate::secrets;
 
 /// What a server answers to one request.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ impl HttpTransport for Script {
 /// When there is no such store.
 pub fn list_over_http(location: &str, path: &[u8], secret: &str, answers: Vec<HttpAnswer>) -> Listed {
     let Ok(Location::Remote(url)) = Location::parse(location) else { panic!("no remote store: {location}") };
-    secrets::know(secret);
+    secrets::know(&secret.into());
     let mut store = RemoteStore::unopened(&url).expect("it can be made");
     let script = HttpTransporter::new(Script(Mutex::new(answers.into())));
     let context = store.operator.base_context().with_http_transport(transport_over(script));

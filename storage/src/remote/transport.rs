@@ -107,7 +107,7 @@ pub(super) fn transport(follows_redirects: bool) -> HttpTransporter {
 /// The same over something else than the network.
 #[cfg(any(test, fuzzing))]
 pub(super) fn transport_over(answers: HttpTransporter) -> HttpTransporter {
-    HttpTransporter::new(Watched { asking: answers.clone(), sending: answers })
+    HttpTransporter::new(Watched { asking: answers.clone(), sending: answers, follows_redirects: true })
 }
 
 fn client(builder: reqwest::ClientBuilder) -> HttpTransporter {
