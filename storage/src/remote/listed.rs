@@ -23,6 +23,8 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use url::Url;
 
+use crate::secrets::without_secrets;
+
 /// Bytes of an answer that lists something. A page of a thousand entries with the longest names has a tenth of it; a server of
 /// files has no pages, and its folders may have some 100,000 entries.
 const BYTES_MAX: u64 = 64 << 20;
@@ -437,11 +439,13 @@ fn with_nul(bytes: &[u8]) -> Cow<'_, str> {
 
 /// A server's word, as far as it is worth being shown.
 fn shown(word: &str) -> String {
-    word.chars().filter(char::is_ascii_alphanumeric).take(40).collect()
+    // Before anything is taken out: a secret would not be recognised after that.
+    without_secrets(word).chars().filter(char::is_ascii_alphanumeric).take(40).collect()
 }
 
 /// The same for a path.
 fn quoted(path: &str) -> String {
+    let path = without_secrets(path);
     if path.len() <= SHOWN_BYTES_MAX {
         return format!("{path:?}");
     }

@@ -61,6 +61,7 @@ pub fn list_over_sftp(replies: Vec<SftpReply>) -> Listed {
         }
         drop(pages);
         server.abort();
+        let _ = server.await;
         listed
     })
 }

@@ -73,6 +73,13 @@ fn only_a_listing_is_one() {
 }
 
 #[test]
+fn an_answer_that_repeats_a_secret_is_not_shown_with_it() {
+    crate::secrets::know(&"a'secret'of'ours".into());
+    let error = folder("/").rewritten("<html-a'secret'of'ours>").unwrap_err().to_string();
+    assert!(error.contains("<html>") && !error.contains("secret"), "{error}");
+}
+
+#[test]
 fn a_page_says_how_to_go_on_and_not_as_it_was_asked() {
     let truncated = |token: &str| page(&format!("<IsTruncated>true</IsTruncated>{token}"));
     let next = truncated("<NextContinuationToken>a&amp;b</NextContinuationToken>");
