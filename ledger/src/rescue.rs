@@ -64,7 +64,7 @@ pub fn unreadable_tables(path: &Path) -> Result<Vec<String>> {
 pub fn rescue(path: &Path, new: &Path, now_ns: i64) -> Result<Option<Rescued>> {
     remove_unfinished(path);
     let damaged = match opening::open_read_only(path) {
-        Err(LedgerError::Damaged { .. }) => return Ok(None),
+        Err(LedgerError::Damaged { .. } | LedgerError::NotALedger { .. }) => return Ok(None),
         opened => opened?,
     };
     let Ok(migration) = Migration::read(&damaged) else { return Ok(None) };
