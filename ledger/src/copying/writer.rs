@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use duckdb::params;
 use longhaul_model::{
-    CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Reason, ReasonCode, Side, shown_path,
+    CopyChange, CopyStatus, ErrorClass, FileFacts, NodeId, NodeKind, Phase, Reason, ReasonCode, Side, TraversalStatus,
+    shown_path,
 };
 
 use super::{
@@ -208,11 +209,21 @@ impl CopyWriter {
         self.guarded(|this| {
             let UnfinishedFolder { id, class, ref message, attempts } = *folder;
             let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-            let depth = this
+            let (depth, is_listed) = this
                 .writer
                 .connection
-                .prepare_cached("SELECT depth FROM src_folders WHERE id = ?")?
-                .query_row(params![id.0], |row| row.get(0))?;
+                .prepare_cached(&format!(
+                    "SELECT f.depth, c.traversal_status IS DISTINCT FROM '{failed}'
+                     FROM src_folders f
+                     LEFT JOIN src_current c ON c.id = f.id
+                     WHERE f.id = ?",
+                    failed = TraversalStatus::Failed
+                ))?
+                .query_row(params![id.0], |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))?;
+            if !is_listed {
+                // It is a problem already, for the better reason, and is finished once it has been listed.
+                return Ok(());
+            }
             this.record_copy_error(id, class, message, attempts);
             // It counted as copied when it was made.
             let (was, reopened_by) = (CopyStatus::Successful, CopyChange::FoundDifferent);
