@@ -31,6 +31,11 @@ pub(crate) struct Look<'a> {
     pub(crate) on_conflict: ConflictPolicy,
 }
 
+/// Whether a folder has failed only because its time and permissions could not be set in the end.
+fn is_unfinished(copy: &str, reason: Option<&str>) -> bool {
+    copy == "failed" && reason.is_some_and(|reason| reason.contains("its time and permissions could not be set"))
+}
+
 impl Look<'_> {
     /// What holds at any instant, whatever happened before.
     pub(crate) fn always(&self) -> Wrong {
@@ -51,13 +56,15 @@ impl Look<'_> {
         name_of(path).starts_with(&self.temporary_prefix)
     }
 
-    /// A copy status that is not pending is the last one.
+    /// A copy status that is not pending is the last one, but for a folder that was made and could not be finished.
     fn statuses_change_once(&self) -> Wrong {
         let mut settled: BTreeMap<i64, &str> = BTreeMap::new();
         let mut wrong = Wrong::new();
         for event in &self.ledger.image.sides.src.events {
             let Some(copy) = &event.copy else { continue };
-            if let Some(before) = settled.insert(event.node_id, copy) {
+            if let Some(before) = settled.insert(event.node_id, copy)
+                && !(before == "successful" && is_unfinished(copy, event.error.as_deref()))
+            {
                 wrong.push(format!("{event:?} comes after {before}"));
             }
         }
@@ -74,11 +81,15 @@ impl Look<'_> {
                 }
                 continue;
             };
-            let copy = status.copy.as_deref();
+            // A folder that could not be finished has been made.
+            let copy = status
+                .copy
+                .as_deref()
+                .map(|copy| if is_unfinished(copy, status.error.as_deref()) { "successful" } else { copy });
             if copy != Some("pending") && copy != Some(expected.status) && !self.world.is_touched(&expected.path) {
                 wrong.push(format!("{id} {status:?} should be {}", expected.status));
             }
-            let needs_reason = matches!(copy, Some("failed" | "skipped" | "conflict" | "vanished"));
+            let needs_reason = matches!(status.copy.as_deref(), Some("failed" | "skipped" | "conflict" | "vanished"));
             if needs_reason && status.error.is_none() {
                 wrong.push(format!("{id} {status:?} has no reason"));
             }
@@ -274,10 +285,14 @@ pub(crate) fn nothing_is_done_twice(before: &CopyImage, left: &Left) -> Wrong {
     wrong
 }
 
-/// A copy status that was committed when a run began is what it ends with.
+/// A copy status that was committed when a run began is what it ends with, but for a folder that could not be finished.
 pub(crate) fn what_is_settled_stays(before: &CopyImage, after: &CopyImage) -> Wrong {
     let settled = before.statuses.iter().filter(|(_, status)| status.copy.as_deref() != Some("pending"));
-    let is_gone = |(id, status): &(&i64, &StatusRow)| after.statuses.get(id).map(|now| &now.copy) != Some(&status.copy);
+    let is_gone = |(id, status): &(&i64, &StatusRow)| {
+        let now = after.statuses.get(id);
+        let unfinished = now.is_some_and(|now| is_unfinished(now.copy.as_deref().unwrap_or(""), now.error.as_deref()));
+        now.map(|now| &now.copy) != Some(&status.copy) && !(status.copy.as_deref() == Some("successful") && unfinished)
+    };
     let changed = settled.filter(is_gone);
     changed.map(|(id, was)| format!("{id} was {was:?}, and is {:?}", after.statuses.get(id))).collect()
 }
