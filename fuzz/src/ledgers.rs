@@ -4,7 +4,8 @@
 //!
 //! - `put_back_torn` and `probe` never panic. What is put back is whole: a second time there is nothing to be put back, and a
 //!   ledger that could be read without that can be read after it.
-//! - Of a ledger that is found sound the migration, its counters and the overview can be read.
+//! - Of a ledger that is found sound the migration and its counters can be read. Blocks that only other questions need may be
+//!   damaged; those questions then say so.
 //! - Where all of it can be read, it is what was committed at some time. This does not hold where checksums were changed along
 //!   with the contents, and is not asserted there.
 //!
@@ -166,9 +167,10 @@ fn in_process(work: impl FnOnce() -> i32) -> Option<i32> {
         }
     }
     let mut status = 0;
-    // SAFETY: the child is ours, and nobody else waits for it.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(waited, child);
+    // SAFETY: the child is ours, and nobody else waits for it. libFuzzer's alarm may interrupt that.
+    while unsafe { libc::waitpid(child, &raw mut status, 0) } != child {
+        assert_eq!(std::io::Error::last_os_error().kind(), std::io::ErrorKind::Interrupted);
+    }
     libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status))
 }
 
@@ -185,7 +187,6 @@ fn read(path: &Path) -> i32 {
         let reader = Reader::open(path)?;
         reader.migration()?;
         reader.counters()?;
-        reader.overview()?;
         Ok(reader)
     };
     let (end, text) = match begin() {
@@ -201,6 +202,7 @@ fn read(path: &Path) -> i32 {
 
 /// All that a ledger says.
 fn state(reader: &Reader) -> longhaul_ledger::Result<String> {
+    reader.overview()?;
     let mut text = String::new();
     for table in
         ["migration", "runs", "src_status", "dst_status", "matches", "src_stats", "dst_stats", "plan", "problems"]
@@ -269,23 +271,13 @@ fn make(path: &Path) -> i32 {
     }
     writer.commit().expect("it can be committed");
     keep();
-    // What was committed in between: what is in the file, and in each beginning of the log.
+    // What was committed in between: what is in the file, and in each beginning of the log that ends with a commit.
     let log = fs::read(log_of(&killed)).expect("it has been written");
     let trial = path.with_file_name("trial.duckdb");
     fs::copy(&killed, &trial).expect("there is room");
-    let with_log = |bytes: usize| {
-        fs::write(log_of(&trial), &log[..bytes]).expect("there is room");
-        Reader::open(&trial).and_then(|reader| state(&reader)).ok()
-    };
-    let mut ranges = vec![(0, with_log(0), log.len(), with_log(log.len()))];
-    while let Some((begin, first, end, last)) = ranges.pop() {
-        if first != last && end - begin > 1 {
-            let middle = begin.midpoint(end);
-            let between = with_log(middle);
-            ranges.extend([(begin, first, middle, between.clone()), (middle, between, end, last)]);
-        } else {
-            states.extend(first.into_iter().chain(last));
-        }
+    for end in [0].into_iter().chain(commits(&log)) {
+        fs::write(log_of(&trial), &log[..end]).expect("there is room");
+        states.push(Reader::open(&trial).and_then(|reader| state(&reader)).expect("it was committed"));
     }
     states.sort();
     states.dedup();
@@ -294,6 +286,25 @@ fn make(path: &Path) -> i32 {
         assert!(file.metadata().is_ok_and(|file| file.len() > 0), "{}", file.display());
     }
     ALL_READ
+}
+
+/// Where the commits of DuckDB's log end. Behind its version it has entries of eight bytes for the length, eight for the
+/// checksum, and the rest; those that end a commit have next to nothing.
+fn commits(log: &[u8]) -> Vec<usize> {
+    const COMMIT_BYTES_MAX: usize = 8;
+    const VERSION_BYTES_MAX: usize = 256;
+    let walk = |mut place: usize| -> Option<Vec<usize>> {
+        let mut ends = Vec::new();
+        while place < log.len() {
+            let length = usize::try_from(u64::from_le_bytes(*log.get(place..)?.first_chunk()?)).ok()?;
+            place = place.checked_add(16)?.checked_add(length)?;
+            if (1..=COMMIT_BYTES_MAX).contains(&length) {
+                ends.push(place);
+            }
+        }
+        (place == log.len() && ends.last() == Some(&place)).then_some(ends)
+    };
+    (0..VERSION_BYTES_MAX).find_map(walk).expect("DuckDB's log has entries with their lengths")
 }
 
 /// Records a listing, and returns the folders that came to light and are to be listed.

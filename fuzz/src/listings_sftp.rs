@@ -14,12 +14,15 @@ use longhaul_storage::fuzzing::{SftpReply, list_over_sftp};
 use crate::listings::{check_listed, entries, let_clients_panic};
 use crate::pieces::Pieces;
 
+const STATUS: u8 = 101;
 const NAME: u8 = 104;
+const ATTRIBUTES: u8 = 105;
 
 const HAS_SIZE: u32 = 1;
 const HAS_OWNER: u32 = 2;
 const HAS_MODE: u32 = 4;
 const HAS_TIMES: u32 = 8;
+const HAS_MORE: u32 = 1 << 31;
 
 pub fn check(data: &[u8]) {
     let_clients_panic();
@@ -37,28 +40,33 @@ pub fn check(data: &[u8]) {
 /// The client makes room for as many names, and as many bytes of each, as a packet says. To run out of memory with that finds
 /// nothing new.
 fn limit_lengths(kind: u8, body: &mut [u8]) {
-    if kind != NAME {
-        body.chunks_exact_mut(4).for_each(|number| number[0] = 0);
-        return;
-    }
     let length = body.len();
     let mut limited = |place: &mut usize, most: usize| -> Option<usize> {
         let number = body.get_mut(*place..)?.first_chunk_mut::<4>()?;
         *place += 4;
-        let most = u32::try_from(most).ok()?.min(u32::from_be_bytes(*number));
+        let most = u32::try_from(most).unwrap_or(u32::MAX).min(u32::from_be_bytes(*number));
         *number = most.to_be_bytes();
         usize::try_from(most).ok()
     };
     let mut walk = || -> Option<()> {
         let mut place = 0;
-        for _ in 0..limited(&mut place, length)? {
-            for _ in ["name", "long name"] {
+        let (entries, texts) = match kind {
+            NAME => (limited(&mut place, length)?, 2),
+            ATTRIBUTES => (1, 0),
+            STATUS => {
+                place += 4;
+                return (0..2).try_for_each(|_| limited(&mut place, length).map(|bytes| place += bytes));
+            }
+            _ => return limited(&mut place, length).map(drop),
+        };
+        for _ in 0..entries {
+            for _ in 0..texts {
                 place += limited(&mut place, length)?;
             }
-            let flags = limited(&mut place, u32::MAX as usize)?;
+            let flags = limited(&mut place, usize::MAX)?;
             let has = |flag: u32| usize::from(flags & flag as usize != 0);
             place += 8 * (has(HAS_SIZE) + has(HAS_OWNER) + has(HAS_TIMES)) + 4 * has(HAS_MODE);
-            if flags & 0x8000_0000 != 0 {
+            if has(HAS_MORE) != 0 {
                 for _ in 0..2 * limited(&mut place, length)? {
                     place += limited(&mut place, length)?;
                 }
