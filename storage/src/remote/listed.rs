@@ -245,8 +245,9 @@ impl Rewriting<'_> {
 
     /// A file or folder of a server, or what has been asked for itself. It is an error where that cannot be told.
     fn response(&mut self, response: &Element) -> Result<(), Error> {
+        let address = response.text_of("href").unwrap_or_default();
         let (href, name) = match self.question {
-            Question::Folder { path } => match place(response.text_of("href").unwrap_or_default(), path) {
+            Question::Folder { path } => match place(address, path) {
                 Ok(name) => (format!("{path}{name}"), name),
                 Err(why) => {
                     self.odd.push(Odd { name: None, why });
@@ -276,9 +277,16 @@ impl Rewriting<'_> {
         let properties: Vec<_> = found.filter_map(|properties| properties.child("prop")).collect();
         let property = |name: &str| properties.iter().find_map(|properties| properties.child(name));
         let text = |name: &str| property(name).map(|property| property.text.trim()).filter(|text| !text.is_empty());
+        // The client breaks over a file whose address ends as that of a folder.
+        let says_so = property("resourcetype").is_some_and(|kind| kind.child("collection").is_some());
+        let ends_so = || name.ends_with('/') || name.is_empty() && address.trim_end().ends_with('/');
+        let is_folder = says_so || ends_so();
+        if matches!(self.question, Question::Folder { .. }) && name.is_empty() && !is_folder {
+            return Err(Error::new(ErrorKind::NotFound, "it is a file, and no folder"));
+        }
         write!(self.text, "<response><href>{}</href>", utf8_percent_encode(&href, ENCODED)).expect("a string");
         self.text += "<propstat><status>HTTP/1.1 200 OK</status><prop>";
-        if property("resourcetype").is_some_and(|kind| kind.child("collection").is_some()) {
+        if is_folder {
             self.text += "<resourcetype><collection/></resourcetype>";
         } else {
             tag(&mut self.text, "getcontentlength", size(text("getcontentlength")));

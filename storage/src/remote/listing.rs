@@ -132,6 +132,8 @@ impl Listing {
         }
         if self.is_over
             && !self.is_found
+            // What it lists instead is said at the end.
+            && self.nameless.is_none()
             && self.store.traits.lists_itself
             && let Err(error) = self.look_for_folder().await
         {
@@ -289,8 +291,8 @@ mod tests {
         let composed = listed(&[("/dav/%C3%A9/", "<D:collection/>"), ("/dav/%C3%A9/a", "")]);
         assert_eq!(composed[0].as_ref().unwrap().iter().map(|entry| entry.name).collect::<Vec<_>>(), ["a"]);
         let decomposed = listed(&[("/dav/e%CC%81/", "<D:collection/>"), ("/dav/e%CC%81/a", "")]);
-        let error = decomposed[0].as_ref().unwrap_err();
-        assert_eq!(error.class, ErrorClass::Denied);
+        let error = decomposed.last().unwrap().as_ref().unwrap_err();
+        assert_eq!(error.class, ErrorClass::BadName);
         assert!(error.message.contains("not in the folder"), "{error}");
     }
 

@@ -76,7 +76,7 @@ fn only_a_listing_is_one() {
 fn an_answer_that_repeats_a_secret_is_not_shown_with_it() {
     crate::secrets::know(&"a'secret'of'ours".into());
     let error = folder("/").rewritten("<html-a'secret'of'ours>").unwrap_err().to_string();
-    assert!(error.contains("<html>") && !error.contains("secret"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[test]
