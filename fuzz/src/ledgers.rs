@@ -21,7 +21,7 @@ use longhaul_ledger::{
     DiscoverWriter, ListedPage, MigrationSpec, Probed, Reader, Resources, Settings, ToList, create, log_of, probe,
     put_back_torn,
 };
-use longhaul_model::{CompareBy, Comparison, NodeKind, Page, Phase, Side};
+use longhaul_model::{Comparison, NodeKind, Page, Phase, Side};
 use tempfile::TempDir;
 
 use crate::pieces::Pieces;
@@ -218,7 +218,7 @@ fn state(reader: &Reader) -> longhaul_ledger::Result<String> {
 /// Makes a ledger with a few commits, and leaves what a kill after the last of them would: under another name.
 fn make(path: &Path) -> i32 {
     let at_ns = || 1_700_000_000_000_000_000;
-    let comparison = Comparison { by: CompareBy::default(), time_tolerance_ns: 0, by_looking: false };
+    let comparison = Comparison::for_resolutions(1, 1);
     let spec = MigrationSpec {
         source: "/from".to_owned(),
         destination: "/to".to_owned(),
