@@ -49,7 +49,8 @@ pub(super) fn shown(text: &str) -> String {
     let decoded = decoded(text);
     let (scheme, rest) = decoded.find("://").map_or(("", &*decoded), |at| decoded.split_at(at + "://".len()));
     let (before, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("…@", rest));
-    let (rest, after) = rest.find(['?', '#', ';']).map_or((rest, ""), |at| (&rest[..at], "…"));
+    // What precedes the last `@` may have begun the parameters.
+    let (rest, after) = rest.find(['?', '#', ';', '&']).map_or((rest, ""), |at| (&rest[..at], "…"));
     format!("{scheme}{before}{rest}{after}")
 }
 
@@ -79,6 +80,7 @@ mod tests {
             ("sftp://me;password=secret@h/", "sftp://…@h/"),
             ("sftp://me;password=secret", "sftp://me…"),
             ("me:secret@host:/a", "…@host:/a"),
+            ("s3://bucket/?region=me%40x&token=secret", "s3://…@x…"),
         ] {
             assert_eq!(shown(text), due);
         }
