@@ -136,7 +136,7 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Copy the ledger to a file that can be kept elsewhere, also while a run has it open
     Backup(BackupArguments),
-    /// Mend a damaged ledger: keep what can be kept of its log, or bring what somebody has said in it into a new one
+    /// Repair a damaged ledger: keep the readable part of its log, or move its settings and review choices into a new ledger
     Repair,
     /// Open the ledger, and say nothing but whether that worked
     #[command(hide = true, name = crate::ledger_probe::PROBE_COMMAND)]
@@ -165,8 +165,8 @@ pub(crate) struct DiscoverArguments {
     #[arg(long, conflicts_with = "resume")]
     pub(crate) create_destination: bool,
 
-    /// Take what the destination has for copies by a migration whose ledger is lost: contents are compared, and folders and
-    /// links get their times and permissions, before they count as copied
+    /// Adopt the copies of a migration whose ledger is lost: files on the destination with the source's size and time count
+    /// as copied once their contents have been compared, and folders get their times and permissions
     #[arg(long, conflicts_with = "resume")]
     pub(crate) adopt: bool,
 
@@ -228,7 +228,7 @@ pub(crate) struct ProbeArguments {
     #[arg(long, conflicts_with = "rescue_to")]
     pub(crate) tables: bool,
 
-    /// Make a new ledger with what somebody has said in this one, and print how much that is, as JSON
+    /// Create a new ledger with the review choices of this one, and print how many there are, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) rescue_to: Option<PathBuf>,
 }

@@ -40,7 +40,7 @@ pub(crate) fn repair(ledger: &Path) -> String {
 
 /// How a ledger that is damaged itself is mended.
 pub(crate) fn rescue(ledger: &Path) -> String {
-    format!("`longhaul repair --ledger {}` brings into a new one what can be read of it", ledger.display())
+    format!("`longhaul repair --ledger {}` moves its settings and review choices into a new ledger", ledger.display())
 }
 
 /// How `migrate` goes on after what it would have asked about.
@@ -100,9 +100,7 @@ fn about_ledger(error: &LedgerError) -> Option<String> {
             "decide them with longhaul decide, or leave them as they are with --leave-conflicts"
         }
         LedgerError::Damaged { path, .. } => return Some(rescue(path)),
-        LedgerError::Database(reason) | LedgerError::Query(reason) if is_damage(reason) => {
-            "longhaul repair brings into a new ledger what can be read of it"
-        }
+        LedgerError::Database(reason) | LedgerError::Query(reason) if is_damage(reason) => "run longhaul repair",
         LedgerError::TooNew { .. }
         | LedgerError::InUse { .. }
         | LedgerError::DiskFull(_)

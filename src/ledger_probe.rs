@@ -6,8 +6,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context, anyhow, bail};
-use longhaul_ledger::{Probed, Rescued, cut_log, has_log, probe, rescue, system_now_ns, try_log, unreadable_tables};
+use anyhow::{Context, bail};
+use longhaul_ledger::{
+    Probed, Rescued, cut_log, folder_of, has_log, probe, rescue, system_now_ns, try_log, unreadable_tables,
+};
 use longhaul_model::human;
 use serde::de::DeserializeOwned;
 use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
@@ -106,8 +108,7 @@ pub(crate) fn mend(ledger: &Path) -> anyhow::Result<Mended> {
     }
     let Soundness::Damaged(reason) = look(ledger)? else { return Ok(Mended::Sound) };
     let log_bytes = longhaul_ledger::log_of(ledger).metadata().map_or(0, |log| log.len());
-    let beside = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = tempfile::Builder::new().prefix(".longhaul-repair-").tempdir_in(beside);
+    let folder = tempfile::Builder::new().prefix(".longhaul-repair-").tempdir_in(folder_of(ledger));
     let folder = folder.context("a folder beside the ledger, to try its log in")?;
     let trial = folder.path().join("ledger.duckdb");
     let is_sound = |kept_bytes: u64| -> anyhow::Result<Soundness> {
@@ -129,13 +130,12 @@ pub(crate) fn mend(ledger: &Path) -> anyhow::Result<Mended> {
     Ok(Mended::Log(Repaired { aside, reason, lost_bytes: log_bytes - kept_bytes }))
 }
 
-/// The tables of a ledger that cannot be read to the end, which takes reading all of it.
-pub(crate) fn find_unreadable_tables(ledger: &Path) -> anyhow::Result<Vec<String>> {
-    let asked = ask(ledger, &[OsStr::new("--tables")])?;
-    asked.ok_or_else(|| anyhow!("ledger {} cannot be read", ledger.display()))
+/// Returns the tables of a ledger that cannot be read in full. Reads the whole ledger. `None` if DuckDB aborted over it.
+pub(crate) fn find_unreadable_tables(ledger: &Path) -> anyhow::Result<Option<Vec<String>>> {
+    ask(ledger, &[OsStr::new("--tables")])
 }
 
-/// Makes a new ledger at `new` with what somebody has said in a damaged one; `None` where nothing of that can be read.
+/// Creates a new ledger at `new` with the review choices of a damaged one. `None` if none of it can be read.
 pub(crate) fn rescue_to(ledger: &Path, new: &Path) -> anyhow::Result<Option<Rescued>> {
     Ok(ask(ledger, &[OsStr::new("--rescue-to"), new.as_os_str()])?.flatten())
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use longhaul_ledger::{Reader, Selected, belongs_to, text_of};
+use longhaul_ledger::{Reader, Selected, belongs_to, folder_of, text_of};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -28,13 +28,13 @@ pub(crate) fn run(ledger: &Path, arguments: &QueryArguments) -> anyhow::Result<E
             print(reader.select(&arguments.sql)?, format, &mut io::stdout().lock())?;
             return Ok(Exit::Done);
         }
-        (None, None) => bail!("Parquet is nothing for a terminal: name a file with --output"),
+        (None, None) => bail!("Parquet is a binary format: name a file with --output"),
     };
     let selected = reader.select(&arguments.sql)?;
     let written = || -> anyhow::Result<()> {
         // Beside it first: a file that is there is replaced by all of the result, or not at all.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
+        let mut file =
+            tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(folder_of(path))?;
         match text {
             Some(format) => print(selected, format, file.as_file_mut())?,
             None => write_parquet(selected, file.as_file_mut())?,

@@ -49,9 +49,10 @@ fn repair(ledger: &Path) -> anyhow::Result<Exit> {
     if bytes > LARGE_BYTES {
         tell!("longhaul: reading all of ledger {shown}, {}", human::bytes(bytes));
     }
-    let unreadable = ledger_probe::find_unreadable_tables(ledger)?;
-    if !unreadable.is_empty() {
-        return rescue(ledger, &format!("these tables cannot be read: {}", unreadable.join(", ")));
+    match ledger_probe::find_unreadable_tables(ledger)? {
+        Some(tables) if tables.is_empty() => {}
+        Some(tables) => return rescue(ledger, &format!("these tables cannot be read: {}", tables.join(", "))),
+        None => return rescue(ledger, "DuckDB aborts while reading it"),
     }
     if is_sound {
         writeln!(io::stdout(), "ledger {shown}: nothing to repair")?;
@@ -59,7 +60,7 @@ fn repair(ledger: &Path) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Lets a new ledger take the place of a damaged one, with what somebody has said in that.
+/// Replaces a damaged ledger by a new one with its settings and review choices.
 fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
     let shown = ledger.display();
     let mut new = ledger.as_os_str().to_owned();
@@ -72,10 +73,10 @@ fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
     let is_all = lost == 0 && tables_lost.is_empty();
     let aside = take_its_place(new, ledger)?;
     let mut out = io::stdout().lock();
-    writeln!(out, "ledger {shown} was damaged ({reason}); it is kept as {}", aside.display())?;
+    writeln!(out, "ledger {shown} is damaged ({reason}): it was moved to {}", aside.display())?;
     writeln!(
         out,
-        "a new one has taken its place, with its settings, {}, {} and {}",
+        "a new ledger replaces it, with the same settings, {}, {} and {}",
         counted(exclusions, "exclusion"),
         counted(decisions, "decision"),
         counted(names, "accepted name")
@@ -84,30 +85,30 @@ fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
         writeln!(out, "{} about exclusions, decisions or names cannot be read and may be lost", counted(lost, "row"))?;
     }
     for table in tables_lost {
-        writeln!(out, "nothing of the {table} can be read: they may be lost")?;
+        writeln!(out, "the table {table} cannot be read: its rows may be lost")?;
     }
     writeln!(
         out,
-        "lost are the listings, the approval, the history and the checksums: the trees are listed again, and what was \
-         copied counts as copied once its contents have been compared"
+        "the listings, the approval, the history and the checksums are lost: both trees are listed again, and copied files \
+         count as copied once their contents have been compared"
     )?;
     if let Some(backup) = tell_of_backup(ledger) {
-        writeln!(out, "{backup}, to be used in its place if less is lost with it")?;
+        writeln!(out, "{backup}: use it instead if that loses less")?;
     }
-    writeln!(out, "go on with: longhaul discover --resume --ledger {shown}")?;
+    writeln!(out, "resume with: longhaul discover --resume --ledger {shown}")?;
     Ok(if is_all { Exit::Done } else { Exit::SomeFailed })
 }
 
-/// What can be done without this ledger.
+/// Says what to do without this ledger.
 fn other_ways(ledger: &Path) -> String {
     let backup = tell_of_backup(ledger).map_or_else(String::new, |backup| format!("{backup}; or "));
     format!(
-        "{backup}`longhaul discover SRC DST --adopt` with another ledger lists both trees again, and counts what was copied \
-         as copied once its contents have been compared"
+        "{backup}start over with another ledger: `longhaul discover SRC DST --adopt` counts files that were copied before as \
+         copied once their contents have been compared"
     )
 }
 
-/// Says from when the backup is that runs make by themselves, if there is one.
+/// Names the backup that runs create with `--backup-every`, and its age, if there is one.
 fn tell_of_backup(ledger: &Path) -> Option<String> {
     let backup = backup::regular_backup_of(ledger);
     let age = SystemTime::now().duration_since(backup.metadata().ok()?.modified().ok()?).unwrap_or_default();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use longhaul_actors::{Backups, Progress, ProgressReader};
-use longhaul_ledger::{Existing, LedgerError};
+use longhaul_ledger::{Existing, LedgerError, folder_of};
 use longhaul_model::human;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -164,8 +164,7 @@ fn in_its_folder<T>(socket: &Path, action: impl FnOnce(PathBuf) -> io::Result<T>
     if socket.as_os_str().len() < 100 {
         return action(socket.to_owned());
     }
-    let parent = socket.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = std::fs::File::open(parent)?;
+    let folder = std::fs::File::open(folder_of(socket))?;
     let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     action(PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&folder))).join(name))
 }
@@ -174,7 +173,7 @@ fn in_its_folder<T>(socket: &Path, action: impl FnOnce(PathBuf) -> io::Result<T>
 mod tests {
     use super::*;
 
-    /// Writes a byte, and another one after each pause, until nobody reads any more.
+    /// Writes one byte after each pause until the reader closes the socket.
     fn dripping(pause: Duration) -> UnixStream {
         let (mut from, to) = UnixStream::pair().unwrap();
         std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The program is killed at random moments and resumed, or run again, and ends like one that nobody killed.
+//! The program is killed at random moments and resumed, or run again, and ends like an undisturbed run.
 
 use std::time::Duration;
 

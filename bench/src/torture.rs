@@ -1,5 +1,5 @@
 //! `longhaul-bench torture`: kills the program at random moments, goes on, and compares what comes out with what comes
-//! out of a run that nobody kills. What is killed is a discovery, a whole migration, or the commands that edit a ledger.
+//! out of an undisturbed run. What is killed is a discovery, a whole migration, or the commands that edit a ledger.
 //!
 //! Trees and kills follow from the seed and the number of the case, so that a case can be played again. At what point
 //! of its work the program is hit is then the same only roughly: that depends on the machine.

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::beside::{log_of, remove_unfinished, unfinished_suffix, with_suffix};
+use crate::beside::{flush_folder_of, log_of, remove_unfinished, unfinished_suffix, with_suffix};
 use crate::database::Database;
 use crate::error::{LedgerError, Result};
 use crate::migration::Migration;
@@ -68,8 +68,7 @@ fn take_name(unfinished: &Path, to: &Path, existing: Existing) -> Result<()> {
             std::fs::rename(unfinished, to).map_err(|error| opening::not_writable(to, &error))?;
         }
     }
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| opening::not_writable(to, &error))
+    flush_folder_of(to).map_err(|error| opening::not_writable(to, &error))
 }
 
 #[cfg(test)]

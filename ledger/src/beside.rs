@@ -4,6 +4,7 @@
 //! Only names are removed that nobody else gives, and only where the process that gave them is gone.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -16,14 +17,23 @@ pub fn log_of(path: &Path) -> PathBuf {
     with_suffix(path, ".wal")
 }
 
+/// The folder that a path is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Flushes the names in the folder that a path is in.
+pub(crate) fn flush_folder_of(path: &Path) -> std::io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
 /// Whether `path` is the ledger, or one of the files beside it that belong to it: nothing else may be written there.
 pub fn belongs_to(ledger: &Path, path: &Path) -> bool {
     let identity = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
     if identity(path).is_some_and(|found| identity(ledger) == Some(found)) {
         return true;
     }
-    let folder =
-        |path: &Path| identity(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    let folder = |path: &Path| identity(folder_of(path));
     let rest = match (path.file_name(), ledger.file_name()) {
         (Some(name), Some(ledger)) => name.as_bytes().strip_prefix(ledger.as_bytes()),
         _ => None,
@@ -60,8 +70,7 @@ pub(crate) fn unfinished_suffix() -> String {
 /// are in nobody's way.
 pub(crate) fn remove_unfinished(ledger: &Path) {
     let Some(name) = ledger.file_name() else { return };
-    let folder = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(folder_of(ledger)).into_iter().flatten().flatten() {
         let is_left_over = maker(name, &entry.file_name()).is_some_and(has_ended);
         if is_left_over && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let _ = std::fs::remove_file(entry.path());

@@ -1,7 +1,7 @@
-//! What somebody had said in a damaged ledger, said again in the one that stands in for it (see `rescue.rs`).
+//! Applies the review choices of a damaged ledger to the new one that replaces it (see `rescue.rs`).
 //!
-//! Nodes have other ids there, so that it waits in a table, by path, until discovery ends. What is not there any more, or
-//! is no conflict any more, is passed over.
+//! The new ledger has different node ids, so the choices are stored by path until discovery ends. A choice about a path
+//! that no longer exists, or about a conflict that no longer exists, is skipped.
 
 use duckdb::{Connection, params};
 
@@ -11,9 +11,9 @@ use crate::sql;
 use crate::temp::TempTable;
 use crate::writer::Writer;
 
-/// Applies what was carried over, where there is any. The plan has been made, and the events are folded.
+/// Applies the stored review choices. The plan must have been made, and the events folded.
 ///
-/// What is said twice changes nothing: where this is broken off, all of it is applied once more.
+/// Applying a choice twice changes nothing: after an interruption all of them are applied again.
 pub(crate) fn apply_carried_over(writer: &mut Writer) -> Result<()> {
     let waiting: i64 = writer.connection.query_row("SELECT count(*) FROM carried_over", [], |row| row.get(0))?;
     if waiting == 0 {
@@ -58,7 +58,7 @@ pub(crate) fn apply_carried_over(writer: &mut Writer) -> Result<()> {
     if passed_over > 0 {
         tracing::warn!(
             passed_over,
-            "of what was excluded, decided or accepted before, some is not on the source any more"
+            "exclusions, decisions or names were skipped: their paths are no longer on the source"
         );
     }
     found.drop(&writer.connection)

@@ -539,7 +539,7 @@ fn tell_of_temporary_files(connection: &Connection) -> Result<()> {
     if files > 0 {
         tracing::warn!(
             files,
-            "the destination has temporary files of another migration, called .longhaul-…: nothing removes them"
+            "the destination has temporary files of another migration (.longhaul-…): remove them by hand"
         );
     }
     Ok(())

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use duckdb::Connection;
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use crate::beside::{damaged_suffix, log_of, with_suffix};
+use crate::beside::{damaged_suffix, flush_folder_of, log_of, with_suffix};
 use crate::error::{LedgerError, Result};
 
 /// What the copies' file begins with. The number is that of its format.
@@ -95,8 +95,7 @@ impl DoubleWrite {
         file.sync_data()?;
         if self.saved.get().is_none() {
             // The name as well, so that the copies are found after a power cut.
-            let folder = self.copies.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            flush_folder_of(&self.copies)?;
         }
         Ok(())
     }

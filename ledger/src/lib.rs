@@ -78,7 +78,7 @@ mod testing;
 
 pub use approval::{Approval, Approving};
 pub use backup::{Existing, back_up};
-pub use beside::{belongs_to, log_of};
+pub use beside::{belongs_to, folder_of, log_of};
 pub use changing::{Changed, ChangedStatus};
 pub use copy_choices::{CopyChoices, Preserve};
 pub use copying::{

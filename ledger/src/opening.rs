@@ -83,9 +83,9 @@ fn fill(connection: &Connection, unfinished: &Path, spec: &MigrationSpec, now_ns
     Ok(connection.execute_batch("USE memory; DETACH ledger")?)
 }
 
-/// The path as DuckDB takes it for a file's: it has its own ideas of what begins with `md:`, `s3:`, `~` or the like.
+/// Returns the absolute path, so that DuckDB does not interpret prefixes such as `md:`, `s3:` or `~`.
 ///
-/// It keeps the log of `a?b` as `a.wal?b`, where nobody looks for it, and in a folder with such a name nowhere: refused.
+/// A path with `?` is refused: DuckDB puts the log of `a?b` at `a.wal?b`, and cannot create one in a folder with such a name.
 fn as_file(path: &Path) -> Result<PathBuf> {
     let refused = |reason: String| LedgerError::NotWritable { path: path.to_owned(), reason };
     let absolute = std::path::absolute(path).map_err(|error| refused(error.to_string()))?;

@@ -199,7 +199,7 @@ fn is_same_unless_compared(settings: &Settings) -> String {
     if settings.filter.is_empty() { "false".to_owned() } else { sql::is_same(settings.comparison, "w", "d") }
 }
 
-/// Whether a link is adopted: one that looks like a copy is looked at, and made again if it points elsewhere.
+/// Whether a link is adopted: one with the size and time of a copy is compared, and replaced if its target differs.
 fn is_adopted_link(comparison: Comparison) -> String {
     if !comparison.adopts {
         return "false".to_owned();

@@ -25,7 +25,7 @@ use crate::review::tree::{self, TreePage, TreeQuery};
 use crate::sql::quoted;
 use crate::temp::TempTable;
 
-/// Memory for the result of a statement that somebody has typed.
+/// Memory for the result of a user's query.
 const SELECT_MEMORY_MIB: u32 = 1_024;
 
 /// Rows of a page of such a result. With the longest paths they are some thirty megabytes.
@@ -161,6 +161,10 @@ fn explain_selecting(error: LedgerError) -> LedgerError {
             "one statement that selects is wanted (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE): a ledger is only read"
                 .to_owned(),
         ),
+        // What follows shows a place in the statement that the query is put into, which the user did not type.
+        LedgerError::Query(reason) => {
+            LedgerError::Query(reason.split("\n\nLINE ").next().unwrap_or_default().trim_end().to_owned())
+        }
         other => other,
     }
 }

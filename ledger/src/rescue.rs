@@ -1,12 +1,12 @@
-//! A ledger of which a part cannot be read any more, and the one that takes its place.
+//! Rescues the review choices of a ledger with unreadable blocks into a new ledger.
 //!
-//! DuckDB notices a block with other contents than were written when it reads it: the rows in it are gone, and the rest of
-//! the ledger does not go together without them. But what is on the two stores can be listed again. What cannot is what
-//! somebody has said: where from and where to, the settings, exclusions, decisions and names. So much of that as can be read
-//! goes into a new ledger, whose discovery begins anew and which adopts what is on the destination (see
-//! [`Comparison::adopts`](longhaul_model::Comparison::adopts)). The damaged one is kept.
+//! DuckDB detects a corrupt block when it reads it: the rows in it are lost, and the other tables are inconsistent without
+//! them. Both trees can be listed again. The locations, settings, exclusions, decisions and accepted names cannot be found
+//! out again, so the readable ones go into a new ledger. Its discovery starts over, and if anything was copied before, it
+//! adopts the copies on the destination (see [`Comparison::adopts`](longhaul_model::Comparison::adopts)). The damaged
+//! ledger is kept.
 //!
-//! DuckDB may abort the process over a damaged file: these are meant to be called in a process of their own.
+//! DuckDB may abort the process over a damaged file: call these functions in a separate process.
 
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use duckdb::{Connection, Row, params};
 use hashbrown::HashMap;
 use longhaul_model::Comparison;
 
-use crate::beside::{damaged_suffix, log_of, remove_unfinished, with_suffix};
+use crate::beside::{damaged_suffix, flush_folder_of, log_of, remove_unfinished, with_suffix};
 use crate::double_write::copies_of;
 use crate::error::{LedgerError, Result};
 use crate::migration::{Migration, MigrationSpec, Run, Settings};
@@ -30,18 +30,18 @@ const ROWS_TOGETHER: u16 = 2_048;
 /// Nodes whose paths are looked up in one statement.
 const PATHS_TOGETHER: usize = 1_024;
 
-/// What a new ledger has of a damaged one.
+/// The review choices that a new ledger received from a damaged one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Rescued {
-    /// Nodes that were excluded by somebody.
+    /// Nodes that were excluded by hand.
     pub exclusions: u64,
     /// Conflicts that were decided.
     pub decisions: u64,
     /// Names that were accepted.
     pub names: u64,
-    /// Rows about any of these that cannot be read, or of which it cannot be read what they are about.
+    /// Rows of these tables that cannot be read, or whose path cannot be read.
     pub lost: u64,
-    /// Those of their tables of which nothing can be read, not even how many rows they have.
+    /// Tables of which not even the number of rows can be read.
     pub tables_lost: Vec<String>,
 }
 
@@ -59,8 +59,8 @@ pub fn unreadable_tables(path: &Path) -> Result<Vec<String>> {
     Ok(tables.into_iter().filter(cannot_be_read).collect())
 }
 
-/// Makes a new ledger at `new` with what somebody has said in the damaged one at `path`, as far as that can be read: `None`
-/// where not even what it is about can be. `now_ns` is in nanoseconds since 1970.
+/// Creates a new ledger at `new` with the readable review choices of the damaged one at `path`. `None` if its `migration`
+/// row cannot be read. `now_ns` is in nanoseconds since 1970.
 pub fn rescue(path: &Path, new: &Path, now_ns: i64) -> Result<Option<Rescued>> {
     remove_unfinished(path);
     let damaged = match opening::open_read_only(path) {
@@ -108,7 +108,7 @@ pub fn take_its_place(new: &Path, path: &Path) -> Result<PathBuf> {
     let aside = (1..=u32::MAX)
         .map(|number| with_suffix(path, &damaged_suffix(number)))
         .find(|name| name.symlink_metadata().is_err())
-        .expect("nobody has four thousand million damaged ledgers");
+        .expect("there are fewer than 2^32 damaged ledgers");
     let take = || -> std::io::Result<()> {
         let log = log_of(path);
         if log.exists() {
@@ -117,6 +117,7 @@ pub fn take_its_place(new: &Path, path: &Path) -> Result<PathBuf> {
         std::fs::hard_link(path, &aside).or_else(|_| std::fs::copy(path, &aside).map(drop))?;
         remove_if_there(&copies_of(path))?;
         std::fs::rename(new, path)?;
+        flush_folder_of(path)?;
         remove_if_there(&log)
     };
     take().map_err(|error| not_writable(path, &error))?;
@@ -127,7 +128,7 @@ fn remove_if_there(path: &Path) -> std::io::Result<()> {
     std::fs::remove_file(path).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// What somebody has said about the node at a path.
+/// A review choice about the node at a path.
 struct Said {
     path: String,
     what: What,
@@ -142,7 +143,7 @@ enum What {
     Renamed { name: String, rule: String },
 }
 
-/// Everything that somebody has said about a node and that can be read. Notes what cannot be.
+/// Returns every readable review choice. Counts the unreadable ones in `rescued`.
 fn read_said(damaged: &Connection, rescued: &mut Rescued) -> Vec<Said> {
     let by_people = format!("origin = '{}'", ExclusionOrigin::Person.as_str());
     let tables: [(&str, &str, &str, ReadWhat); 3] = [

@@ -188,7 +188,7 @@ CREATE TABLE renames (
   at_ns      BIGINT NOT NULL
 );
 
--- What somebody had said in a damaged ledger that this one stands in for, by path: applied when discovery ends, and gone then.
+-- The review choices of a damaged ledger that this one replaces, by path. Applied and deleted when discovery ends.
 CREATE TABLE carried_over (
   path      VARCHAR NOT NULL,  -- on the source
   excluded  VARCHAR,           -- a reason, where it was excluded by itself

@@ -61,8 +61,8 @@ pub struct Comparison {
     /// done when its turn comes to be copied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_looking: bool,
-    /// What the destination has may be what a migration has copied whose ledger is lost, and is then adopted: nothing is the
-    /// same before it has been looked at, contents are compared, and folders are finished.
+    /// The destination may have copies by a migration whose ledger is lost. Nothing counts as the same before its contents have
+    /// been compared, and folders get their attributes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
 }

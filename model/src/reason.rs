@@ -63,7 +63,7 @@ reason_codes! {
     /// The destination has the same.
     AlreadyThere = "already_there", "it is there already";
     /// The destination has it already, perhaps as a copy by a migration whose ledger is lost.
-    Adopted = "adopted", "it is there already: it is looked at, and finished where it is a copy";
+    Adopted = "adopted", "it is on the destination already: it counts as copied once its contents have been compared";
     /// A person decided the conflict: the decision.
     Decided = "decided", "decided: {1}";
     /// Below a folder that is in conflict: that folder.

@@ -1,4 +1,4 @@
-//! Credentials that somebody types are refused, and come back nowhere.
+//! Credentials on the command line are refused and shown nowhere.
 
 use std::fs;
 use std::process::Command;

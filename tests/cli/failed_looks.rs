@@ -49,7 +49,7 @@ fn one_failed_look_is_made_again() {
     }
 }
 
-/// Nothing is known of it then: it is looked at when its turn comes, and nothing is decided about what it was not seen to be.
+/// A file whose size and time could not be read during discovery is compared when it is copied.
 #[test]
 fn what_could_not_be_looked_at_is_looked_at_when_its_turn_comes() {
     for when in 2..5 {

@@ -1,5 +1,4 @@
-//! What is left when a ledger is lost: what somebody had said in it goes into a new one as far as it can be read, and what a
-//! migration had copied is adopted.
+//! Damaged and lost ledgers: review choices move into a new ledger, and copies on the destination are adopted.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};

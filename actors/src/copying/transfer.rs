@@ -87,8 +87,11 @@ impl<'a> Transfer<'a> {
         Target { name: self.names.dst, temporary: &self.temporary, replace, known: Known::default() }
     }
 
-    /// Where a file is replaced, the copy and what it replaces change their names, and what has come out is looked at. A kill
-    /// in between leaves that under the temporary name: if somebody has changed it at the last moment, it gets its name back.
+    /// Restores a third party's edit after a kill in the middle of a replacement.
+    ///
+    /// A replacement exchanges the names of the copy and of the old file, and then checks the old file before removing it. A
+    /// kill in between leaves the old file under the temporary name. If it was edited just before the exchange, this
+    /// exchanges the two again.
     pub(super) async fn put_back_an_edit(&self, source: &Facts) -> Attempt<()> {
         if let Some(planned) = self.item.in_its_place
             && let Some(temporary) = self.look(&self.temporary).await?
@@ -101,7 +104,7 @@ impl<'a> Transfer<'a> {
             let name = self.names.dst;
             if !self.folders.destination.exchange(&self.temporary, name).await.at_side(Side::Destination)? {
                 let message = format!(
-                    "somebody has changed the file that was replaced, which is called {} now",
+                    "the file to be replaced was edited at the last moment, and is now called {}",
                     encode_name(&self.temporary)
                 );
                 return Err(AttemptError::Store(Side::Destination, StoreError::new(ErrorClass::Denied, message)));

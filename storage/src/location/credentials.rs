@@ -1,11 +1,11 @@
-//! Credentials that somebody typed into a location. They are refused, and not repeated.
+//! Credentials in a location: refused, and not repeated.
 
 use percent_encoding::percent_decode_str;
 
 /// What the names of credentials have in them, in lower case.
 const NAMES: [&str; 8] = ["password", "passwd", "pwd", "secret", "token", "key", "sig", "credential"];
 
-/// How a text can be shown that looks like a URL with a password or the like in it; `None` where it does not.
+/// How a text can be shown that looks like a URL with credentials; `None` where it does not.
 ///
 /// For whatever is typed, also where no location is due.
 pub fn without_credentials(text: &str) -> Option<String> {

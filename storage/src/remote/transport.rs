@@ -239,8 +239,7 @@ fn origin_of(url: &Url) -> String {
     }
 }
 
-/// Notes an answer that is no success for whoever makes the call. Where a client makes calls on tasks of its own nobody
-/// listens.
+/// Stores the status of a failed answer for the caller. A client that makes calls on its own tasks does not read it.
 fn note<T>(answer: &http::Response<T>) {
     let retry_after = answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.and_then(|text| delay(text, SystemTime::now()));

@@ -211,8 +211,8 @@ async fn a_link_s_name_that_is_taken_at_any_call_is_left_to_whoever_took_it() {
     }
 }
 
-/// What was replaced is under the temporary name where a kill came right after the exchange; and if somebody had changed it a
-/// moment before, it is theirs.
+/// A kill right after the exchange leaves the old file under the temporary name. If it was edited a moment before, the edit is
+/// kept.
 #[actix::test]
 async fn an_edit_that_a_kill_has_left_under_the_temporary_name_gets_its_name_back() {
     tokio::time::pause();
@@ -233,7 +233,7 @@ async fn an_edit_that_a_kill_has_left_under_the_temporary_name_gets_its_name_bac
         assert!(matches!(only_outcome(&run), CopyOutcome::Copied(_)), "{run:#?}");
         assert_eq!(scene.tree(Side::Destination).len(), 1);
 
-        // It is what somebody has made of it: it stays, as the policy has it.
+        // It was edited: the policy keeps it.
         std::fs::write(scene.destination(&format!("{PREFIX}{id}")), "an edit").unwrap();
         let run = carry_out(&scene, How { is_begun: true, ..How::default() }).await;
         assert!(matches!(only_outcome(&run), CopyOutcome::Skipped(_)), "{run:#?}");
