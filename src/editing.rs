@@ -5,6 +5,7 @@ use std::path::Path;
 
 use longhaul_ledger::{Changed, Condition, Editor, Log, Marked, Selection, system_now_ns};
 use longhaul_model::Side;
+use longhaul_model::human::counted;
 
 use crate::cli::{
     ApproveArguments, DecideAction, DecideArguments, ExcludeArguments, IncludeArguments, MarkArguments,
@@ -41,9 +42,9 @@ pub(crate) fn approve(ledger: &Path, arguments: &ApproveArguments) -> anyhow::Re
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&approval)?)?;
     } else {
-        writeln!(out, "approved: {} nodes, {} bytes to copy", approval.nodes, approval.bytes)?;
+        writeln!(out, "approved: {}, {} to copy", counted(approval.nodes, "node"), counted(approval.bytes, "byte"))?;
         if approval.conflicts > 0 {
-            writeln!(out, "left open: {} conflicts", approval.conflicts)?;
+            writeln!(out, "left open: {}", counted(approval.conflicts, "conflict"))?;
         }
         writeln!(out, "plan {}", approval.hash)?;
     }
@@ -94,10 +95,17 @@ fn tell(changed: &Changed, json: bool) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     for part in &changed.by_status {
-        writeln!(out, "{} nodes, {} bytes: {}, now {}", part.nodes, part.bytes, part.was, part.is)?;
+        writeln!(
+            out,
+            "{}, {}: {}, now {}",
+            counted(part.nodes, "node"),
+            counted(part.bytes, "byte"),
+            part.was,
+            part.is
+        )?;
     }
     if changed.reasons > 0 {
-        writeln!(out, "{} nodes: status as before, for another reason", changed.reasons)?;
+        writeln!(out, "{}: status as before, for another reason", counted(changed.reasons, "node"))?;
     } else if changed.nodes == 0 {
         writeln!(out, "no status has changed")?;
     }
@@ -112,7 +120,12 @@ fn tell_marked(marked: Marked, json: bool) -> anyhow::Result<Exit> {
     if json {
         writeln!(out, "{}", serde_json::to_string_pretty(&marked)?)?;
     } else {
-        writeln!(out, "marked: {} folders to list again, {} nodes to copy again", marked.folders, marked.copies)?;
+        writeln!(
+            out,
+            "marked: {} to list again, {} to copy again",
+            counted(marked.folders, "folder"),
+            counted(marked.copies, "node")
+        )?;
     }
     Ok(Exit::Done)
 }

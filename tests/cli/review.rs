@@ -21,7 +21,7 @@ fn what_is_excluded_stays_behind_and_what_is_included_again_goes() {
     let place = discovered();
     assert_eq!(place.on_ledger(&["exclude", "/a/b", "--reason", "old"]).code, Some(0));
     let said = place.on_ledger(&["exclude", "/a", "--reason", "not needed"]);
-    assert!(said.out.contains("1 nodes, 0 bytes: pending, now excluded_explicit"), "{}", said.out);
+    assert!(said.out.contains("1 node, 0 bytes: pending, now excluded_explicit"), "{}", said.out);
     assert_eq!(place.on_ledger(&["include", "/a"]).code, Some(0));
     assert_eq!(
         place.query("SELECT path, copy_status, error FROM src_status WHERE starts_with(path, '/a') ORDER BY path"),
@@ -130,7 +130,7 @@ fn what_could_not_be_copied_is_copied_by_a_retry_and_nothing_else() {
     assert_eq!(place.on_ledger(&["verify"]).code, Some(3));
     fs::remove_file(place.path("dst/a/two")).unwrap();
     let said = place.on_ledger(&["mark-retry", "--failed"]);
-    assert!(said.out.contains("0 folders to list again, 1 nodes to copy again"), "{}", said.out);
+    assert!(said.out.contains("0 folders to list again, 1 node to copy again"), "{}", said.out);
     let said = place.on_ledger(&["retry"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(place.query(failed).is_empty());
@@ -237,7 +237,7 @@ fn what_was_decided_can_be_decided_otherwise_until_it_is_done() {
     }
     assert_eq!(decide("/p/file", "keep-both").code, Some(0));
     let said = decide("/p/file", "overwrite");
-    assert!(said.out.contains("1 nodes: status as before"), "{}{}", said.out, said.err);
+    assert!(said.out.contains("1 node: status as before"), "{}{}", said.out, said.err);
 
     assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
     assert_eq!(place.contents("dst/p/kind (source)"), "p/kind");
@@ -276,7 +276,7 @@ fn a_conflict_whose_cause_is_gone_is_cleared_by_its_mark() {
     assert!(said.err.contains("nothing has failed there"), "{}", said.err);
     let said = place.on_ledger(&["mark-retry", "/p/kind", "/p/folder/sub/below"]);
     assert!(said.out.starts_with("/p is listed again, with all that is below it"), "{}{}", said.out, said.err);
-    assert!(said.out.contains("marked: 1 folders to list again, 0 nodes"), "{}", said.out);
+    assert!(said.out.contains("marked: 1 folder to list again, 0 nodes"), "{}", said.out);
     assert_eq!(place.on_ledger(&["retry"]).code, Some(0));
     assert_eq!(place.query("SELECT path FROM src_status WHERE copy_status = 'conflict'"), [""; 0]);
     assert_eq!(place.on_ledger(&["copy", "--approve"]).code, Some(0));
