@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Once;
 
 use longhaul_model::{NodeKind, decode_name};
-use longhaul_storage::fuzzing::{HttpAnswer, Listed};
+use longhaul_storage::fuzzing::{HttpAnswer, Listed, list_over_http};
 
 /// What authenticates us. An answer has it in place of `{secret}`.
 pub(crate) const SECRET: &str = "Tr0ub4dor\"and\\3";
@@ -15,11 +15,28 @@ const PART_OF_SECRET: &str = "Tr0ub4dor";
 /// Entries of one page, and the one that a remark may be about.
 const PAGE_ENTRIES_MAX: usize = 4_096 + 1;
 
+/// Lists a folder of `location` with the answers in `data`, and checks what comes of it. A first answer with one of the
+/// `successes` that does not contain `root` must not be taken for a listing. Input after `#` is names for `check_names`.
+pub(crate) fn check_http(data: &[u8], location: &str, successes: &[u16], root: &str, check_names: fn(&str)) {
+    let_clients_panic();
+    if let Some(names) = data.strip_prefix(b"#").and_then(|names| std::str::from_utf8(names).ok()) {
+        return check_names(names);
+    }
+    let (path, answers) = script(data);
+    let first = answers.first().map(|answer| (answer.status, answer.body.clone()));
+    let listed = list_over_http(location, &path, SECRET, answers);
+    check_listed(&listed);
+    if let Some((_, body)) = first.filter(|(status, _)| successes.contains(status)) {
+        let is_one = String::from_utf8_lossy(&body).contains(root);
+        assert!(is_one || listed.iter().any(Result::is_err), "this was taken for a listing");
+    }
+}
+
 /// A folder to list and a server's answers to that.
 ///
 /// With `>` at the beginning, the first line of the input is the path of the folder. Answers have `%%%` in a line of its own
 /// between them. The first line of each is its status, and what `Retry-After` or `Location` says; the rest is the body.
-pub(crate) fn script(data: &[u8]) -> (Vec<u8>, Vec<HttpAnswer>) {
+fn script(data: &[u8]) -> (Vec<u8>, Vec<HttpAnswer>) {
     let text = String::from_utf8_lossy(data);
     // What is no text is part of an answer as well.
     let is_text = matches!(text, Cow::Borrowed(_));

@@ -8,23 +8,12 @@
 use longhaul_model::NodeKind;
 use longhaul_storage::fuzzing::{HttpAnswer, list_over_http};
 
-use crate::listings::{SECRET, check_listed, entries, let_clients_panic, script};
+use crate::listings::{SECRET, check_http, check_listed, entries};
 
 const LOCATION: &str = "webdav+http://dav.invalid/dav/tree";
 
 pub fn check(data: &[u8]) {
-    let_clients_panic();
-    if let Some(names) = data.strip_prefix(b"#").and_then(|names| std::str::from_utf8(names).ok()) {
-        return check_names(names);
-    }
-    let (path, answers) = script(data);
-    let first = answers.first().map(|answer| (answer.status, answer.body.clone()));
-    let listed = list_over_http(LOCATION, &path, SECRET, answers);
-    check_listed(&listed);
-    if let Some((200 | 207, body)) = first {
-        let is_one = String::from_utf8_lossy(&body).contains("multistatus");
-        assert!(is_one || listed.iter().any(Result::is_err), "this was taken for a listing");
-    }
+    check_http(data, LOCATION, &[200, 207], "multistatus", check_names);
 }
 
 fn check_names(names: &str) {
