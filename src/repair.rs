@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{anyhow, bail};
-use longhaul_ledger::{LedgerError, PutBack, Reader, Rescued, put_back_torn, take_its_place};
+use longhaul_ledger::{LedgerError, PutBack, Reader, Rescued, is_damage, put_back_torn, take_its_place};
 use longhaul_model::human::{self, counted};
 
 use crate::ledger_probe::{self, Mended};
@@ -36,7 +36,11 @@ fn repair(ledger: &Path) -> anyhow::Result<Exit> {
         )?;
     }
     let is_sound = match ledger_probe::mend(ledger)? {
-        Mended::Damaged(reason) => return rescue(ledger, &reason),
+        Mended::Damaged(reason) if is_damage(&reason) => return rescue(ledger, &reason),
+        // It may be sound: a disk or a lack of memory may be the reason.
+        Mended::Damaged(reason) => {
+            bail!("ledger {shown} cannot be opened ({reason}). If that stays so, {}", other_ways(ledger))
+        }
         Mended::Log(repaired) => {
             repaired.tell(ledger);
             false
@@ -52,7 +56,7 @@ fn repair(ledger: &Path) -> anyhow::Result<Exit> {
     match ledger_probe::find_unreadable_tables(ledger)? {
         Some(tables) if tables.is_empty() => {}
         Some(tables) => return rescue(ledger, &format!("these tables cannot be read: {}", tables.join(", "))),
-        None => return rescue(ledger, "DuckDB aborts while reading it"),
+        None => bail!("ledger {shown}: DuckDB aborts while reading it. If that stays so, {}", other_ways(ledger)),
     }
     if is_sound {
         writeln!(io::stdout(), "ledger {shown}: nothing to repair")?;
@@ -103,7 +107,7 @@ fn rescue(ledger: &Path, reason: &str) -> anyhow::Result<Exit> {
 fn other_ways(ledger: &Path) -> String {
     let backup = tell_of_backup(ledger).map_or_else(String::new, |backup| format!("{backup}; or "));
     format!(
-        "{backup}start over with another ledger: `longhaul discover SRC DST --adopt` counts files that were copied before as \
+        "{backup}start over with another ledger: `longhaul discover SRC DST --adopt`, which counts files that were copied before as \
          copied once their contents have been compared"
     )
 }

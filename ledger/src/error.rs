@@ -208,9 +208,12 @@ impl From<duckdb::arrow::error::ArrowError> for LedgerError {
     }
 }
 
-/// Whether DuckDB says that a block has other contents than were written.
+/// Whether an error of DuckDB means that the file is damaged: a block has a wrong checksum, or the file is too short. Any
+/// other error, such as a failing disk or a lack of memory, may pass.
 pub fn is_damage(message: &str) -> bool {
-    message.contains("Corrupt database file")
+    ["Corrupt database file", "Could not read all bytes", "Could not read enough bytes"]
+        .iter()
+        .any(|text| message.contains(text))
 }
 
 pub(crate) fn first_line(message: &str) -> &str {

@@ -18,7 +18,7 @@ use longhaul_model::Comparison;
 
 use crate::beside::{damaged_suffix, flush_folder_of, log_of, remove_unfinished, with_suffix};
 use crate::double_write::copies_of;
-use crate::error::{LedgerError, Result};
+use crate::error::{LedgerError, Result, is_damage};
 use crate::migration::{Migration, MigrationSpec, Run, Settings};
 use crate::opening::{self, Resources, not_writable};
 use crate::sql;
@@ -45,18 +45,24 @@ pub struct Rescued {
     pub tables_lost: Vec<String>,
 }
 
-/// The tables of a ledger that cannot be read to the end. The ledger must not be open for writing.
+/// Returns the tables of a ledger that have damaged blocks. The ledger must not be open for writing. An error that may pass is
+/// an error: a sound ledger must not be taken for a damaged one.
 pub fn unreadable_tables(path: &Path) -> Result<Vec<String>> {
     let connection = opening::open_read_only(path)?;
     let tables = connection
         .prepare("SELECT table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary ORDER BY ALL")?
         .query_map([], |row| row.get(0))?
         .collect::<duckdb::Result<Vec<String>>>()?;
-    let cannot_be_read = |table: &String| {
+    let mut unreadable = Vec::new();
+    for table in tables {
         let all = format!("SELECT bit_xor(hash(t))::VARCHAR FROM \"{}\" t", table.replace('"', "\"\""));
-        connection.query_row(&all, [], |row| row.get::<_, Option<String>>(0)).is_err()
-    };
-    Ok(tables.into_iter().filter(cannot_be_read).collect())
+        match connection.query_row(&all, [], |row| row.get::<_, Option<String>>(0)) {
+            Ok(_) => {}
+            Err(error) if is_damage(&error.to_string()) => unreadable.push(table),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(unreadable)
 }
 
 /// Creates a new ledger at `new` with the readable review choices of the damaged one at `path`. `None` if its `migration`

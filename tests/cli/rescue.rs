@@ -274,3 +274,31 @@ fn what_else_there_is_is_said_where_nothing_can_be_read() {
         }
     }
 }
+
+/// A disk that fails for a while is no damage: the ledger stays where it is.
+#[test]
+fn a_sound_ledger_that_cannot_be_read_for_a_while_is_not_replaced() {
+    let place = reviewed();
+    let sound = fs::read(place.ledger()).unwrap();
+    for first in [1, 4, 10, 20, 40] {
+        let output = Command::new("strace")
+            .current_dir(place.path("."))
+            .args(["-f", "-qq", "-o", "/dev/null", "-P", "ledger.duckdb", "-e", "trace=pread64"])
+            .args(["-e", &format!("inject=pread64:error=EIO:when={first}+")])
+            .arg(assert_cmd::cargo::cargo_bin("longhaul"))
+            .args(["repair", "--ledger", "ledger.duckdb"])
+            .output();
+        match output {
+            Ok(output) if !String::from_utf8_lossy(&output.stderr).contains("strace:") => {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                // With fewer reads than that nothing fails.
+                assert!(output.status.code() == Some(1) || first == 40, "{first}: {:?} {said}", output.status);
+            }
+            other => return eprintln!("skipped: strace: {other:?}"),
+        }
+        assert!(fs::read(place.ledger()).unwrap() == sound, "{first}");
+        assert!(!place.path("ledger.duckdb.damaged-1").exists(), "{first}");
+    }
+    let said = place.on_ledger(&["repair"]);
+    assert!(said.out.ends_with("nothing to repair\n"), "{}", said.out);
+}
